@@ -1,0 +1,38 @@
+"""Weakly supervised affordance grounding: image and action to heatmap and grasp regions."""
+
+from affordance_grounding_core.errors import (
+    AffordanceGroundingError,
+    CheckpointError,
+    DatasetError,
+    InvalidImageError,
+    RuntimeUnavailableError,
+    UnknownActionError,
+    WeightsError,
+)
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.loading import load_grounder
+from affordance_grounding_core.inference.result import (
+    AffordanceRegion,
+    Box,
+    GroundingResult,
+    OrientedBox,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AffordanceGroundingError",
+    "AffordanceRegion",
+    "Box",
+    "CheckpointError",
+    "DatasetError",
+    "Grounder",
+    "GroundingResult",
+    "InvalidImageError",
+    "OrientedBox",
+    "RuntimeUnavailableError",
+    "UnknownActionError",
+    "WeightsError",
+    "__version__",
+    "load_grounder",
+]

@@ -1,0 +1,44 @@
+"""Errors that users of the package may want to catch.
+
+Every message names the thing, what was expected, what came, and the fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AffordanceGroundingError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InvalidImageError(AffordanceGroundingError, ValueError):
+    """An image of a shape, type or content that cannot be grounded."""
+
+
+class UnknownActionError(AffordanceGroundingError, ValueError):
+    """An action that does not resolve to the model's vocabulary.
+
+    Attributes:
+        closest: names of the vocabulary most similar to what was asked, best first.
+    """
+
+    def __init__(self, message: str, closest: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.closest = tuple(closest)
+
+
+class CheckpointError(AffordanceGroundingError, RuntimeError):
+    """A model checkpoint that is missing, incomplete, tampered with or of another kind."""
+
+
+class WeightsError(AffordanceGroundingError, RuntimeError):
+    """Backbone weights that cannot be found, fetched or verified."""
+
+
+class RuntimeUnavailableError(AffordanceGroundingError, RuntimeError):
+    """An inference runtime that is unknown or not installed on this machine."""
+
+
+class DatasetError(AffordanceGroundingError, RuntimeError):
+    """A dataset folder that does not have the documented layout."""

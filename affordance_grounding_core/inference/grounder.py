@@ -1,0 +1,201 @@
+"""The one interface of all grounders: image and action in, heatmap and regions out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affordance_grounding_core.actions.vocabulary import ActionVocabulary
+from affordance_grounding_core.errors import InvalidImageError
+from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
+from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
+from affordance_grounding_core.inference.result import GroundingResult
+
+
+class HeatRuntime(Protocol):
+    """Runs a network on one preprocessed image; the rest of a grounder is the same for all."""
+
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision, for example "eager-cpu-fp32"."""
+        ...
+
+    def run(self, pixels: NDArray[np.float32], action: int) -> NDArray[np.float32]:
+        """Compute the heat of one action.
+
+        Args:
+            pixels: (3, h, w) float32, normalised as the model's `Preprocess` does.
+            action: index into the vocabulary.
+
+        Returns:
+            (rows, columns) float32 in [0, 1].
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory of the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInformation:
+    """What a grounder is, for logs, messages and reports.
+
+    Attributes:
+        name: name or folder it was loaded by.
+        method: training method, for example "action_head".
+        fingerprint: sha256 of the checkpoint's weights, hexadecimal.
+    """
+
+    name: str
+    method: str
+    fingerprint: str
+
+
+class Grounder:
+    """Answers where in an image an action happens.
+
+    Made by `load_grounder`. Calls must come from one thread at a time.
+
+    Args:
+        runtime: runs the network.
+        preprocess: from camera image to network input and back.
+        vocabulary: the actions in the order of the network's channels.
+        regions: thresholds that hold where a call gives none.
+        information: what the model is.
+    """
+
+    def __init__(
+        self,
+        runtime: HeatRuntime,
+        preprocess: Preprocess,
+        vocabulary: ActionVocabulary,
+        regions: RegionConfig,
+        information: ModelInformation,
+    ) -> None:
+        self._runtime = runtime
+        self.preprocess = preprocess
+        self.vocabulary = vocabulary
+        self.regions = regions
+        self.information = information
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The vocabulary."""
+        return self.vocabulary.names
+
+    @property
+    def runtime(self) -> str:
+        """Runtime, device and precision, for example "eager-cpu-fp32"."""
+        return self._runtime.description
+
+    def heatmap(self, image: NDArray[np.uint8], action: str) -> NDArray[np.float32]:
+        """Ground one action without extracting regions.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            action: a name of the vocabulary or an alias.
+
+        Returns:
+            (H, W) float32 in [0, 1], comparable between frames.
+
+        Raises:
+            InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
+            UnknownActionError: the action does not resolve.
+            RuntimeError: the network returned values that are not finite.
+        """
+        index = self.vocabulary.index(self.vocabulary.resolve(action))
+        check_image(image)
+        pixels, geometry = self.preprocess(image)
+        return self._image_heat(self._runtime.run(pixels, index), geometry)
+
+    def ground(
+        self,
+        image: NDArray[np.uint8],
+        action: str,
+        *,
+        threshold: float | None = None,
+        regions: RegionConfig | None = None,
+    ) -> GroundingResult:
+        """Ground one action in one image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            action: a name of the vocabulary or an alias.
+            threshold: heat above which a pixel can belong to a region, in (0, 1];
+                the model's where None.
+            regions: how regions are extracted; the model's where None.
+
+        Returns:
+            Heatmap, mask and regions of the image's own size.
+
+        Raises:
+            InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
+            UnknownActionError: the action does not resolve.
+            ValueError: a threshold outside (0, 1].
+            RuntimeError: the network returned values that are not finite.
+        """
+        started = time.perf_counter()
+        options = regions or self.regions
+        if threshold is not None:
+            options = options.with_threshold(threshold)
+        heatmap = self.heatmap(image, action)
+        found, mask = extract_regions(heatmap, options)
+        return GroundingResult(
+            heatmap=heatmap,
+            mask=mask,
+            regions=found,
+            action=self.vocabulary.resolve(action),
+            score=float(heatmap.max()),
+            threshold=options.threshold,
+            found=bool(found),
+            seconds=time.perf_counter() - started,
+        )
+
+    def warm_up(self, height: int = 480, width: int = 640) -> None:
+        """Run the network once on a grey image, so that the first frame is as fast as the rest.
+
+        Args:
+            height: of the images that will come, in px.
+            width: likewise.
+        """
+        self.ground(np.full((height, width, 3), 127, np.uint8), self.actions[0])
+
+    def close(self) -> None:
+        """Free the memory of the model; the grounder cannot be used afterwards."""
+        self._runtime.close()
+
+    def _image_heat(
+        self, heat: NDArray[np.float32], geometry: ImageGeometry
+    ) -> NDArray[np.float32]:
+        if not np.isfinite(heat).all():
+            raise RuntimeError(
+                f"model {self.information.name!r} on {self.runtime} returned heat that is not "
+                "finite; expected values in [0, 1]. The frame is refused: try another runtime "
+                "or precision, or load the checkpoint again"
+            )
+        return self.preprocess.heat_to_image(heat, geometry)
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Refuse what is not an RGB image.
+
+    Raises:
+        InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InvalidImageError(
+            f"image must be a numpy array of shape (H, W, 3) and type uint8, got "
+            f"{type(image).__name__}"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InvalidImageError(
+            f"image must have shape (H, W, 3) and type uint8 (RGB), got shape {image.shape} and "
+            f"type {image.dtype}; convert it with cv2.cvtColor or numpy first"
+        )
+    if min(image.shape[:2]) == 0:
+        raise InvalidImageError(f"image must have pixels, got shape {image.shape}")

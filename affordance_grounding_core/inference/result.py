@@ -1,0 +1,84 @@
+"""What a grounder answers: heatmap, mask and regions in image coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Box:
+    """Axis-aligned box in whole pixels; `x`, `y` is the top-left pixel it contains."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """Smallest rotated rectangle around a region.
+
+    Attributes:
+        center_x: px, the centre of the top-left pixel is (0, 0).
+        center_y: px.
+        length: px, long side.
+        width: px, short side.
+        angle: rad, long side against image +x, positive towards +y, in (-pi/2, pi/2].
+    """
+
+    center_x: float
+    center_y: float
+    length: float
+    width: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class AffordanceRegion:
+    """One connected image region that affords the action.
+
+    Attributes:
+        box: axis-aligned box.
+        oriented_box: smallest rotated rectangle.
+        centroid: heat-weighted centre (x, y) in px.
+        area: number of pixels.
+        score: highest heat within the region, in [0, 1].
+        label: value of the region's pixels in a label image made from the same list,
+            1 for the first region.
+    """
+
+    box: Box
+    oriented_box: OrientedBox
+    centroid: tuple[float, float]
+    area: int
+    score: float
+    label: int
+
+
+@dataclass(frozen=True)
+class GroundingResult:
+    """Answer of `Grounder.ground` for one image and action.
+
+    Attributes:
+        heatmap: (H, W) float32 in [0, 1], finite, comparable between frames.
+        mask: (H, W) bool, union of the regions.
+        regions: best score first; empty if the action is not afforded.
+        action: vocabulary entry the request was resolved to.
+        score: highest value of the heatmap.
+        threshold: heat above which a pixel can belong to the mask.
+        found: whether there is at least one region.
+        seconds: time spent in preprocessing, network and region extraction.
+    """
+
+    heatmap: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    regions: list[AffordanceRegion]
+    action: str
+    score: float
+    threshold: float
+    found: bool
+    seconds: float
