@@ -47,8 +47,6 @@ class AffordanceRegion:
         centroid: heat-weighted centre (x, y) in px.
         area: number of pixels.
         score: highest heat within the region, in [0, 1].
-        label: value of the region's pixels in a label image made from the same list,
-            1 for the first region.
     """
 
     box: Box
@@ -56,7 +54,6 @@ class AffordanceRegion:
     centroid: tuple[float, float]
     area: int
     score: float
-    label: int
 
 
 @dataclass(frozen=True)
