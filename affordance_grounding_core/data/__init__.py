@@ -1,1 +1,1 @@
-
+"""Datasets: the AGD20K layout and its labels."""

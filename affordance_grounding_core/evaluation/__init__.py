@@ -1,1 +1,1 @@
-
+"""Metrics, the two published protocols, and reports."""

@@ -1,0 +1,147 @@
+"""The two published evaluation protocols: what is done to the maps before the metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from affordance_grounding_core.evaluation import metrics
+
+PROTOCOL_SIZE = 224
+"""Side in px of the maps that both protocols compare."""
+
+
+@dataclass(frozen=True)
+class MapScore:
+    """How well one map meets its ground truth.
+
+    Attributes:
+        kld: Kullback-Leibler divergence, lower is better.
+        sim: histogram intersection, at most 1, higher is better.
+        nss: normalised scanpath saliency, higher is better.
+    """
+
+    kld: float
+    sim: float
+    nss: float
+
+
+class EvaluationProtocol(ABC):
+    """Prepares maps and scores them; numbers of different protocols are not comparable."""
+
+    name: str
+    """By which it is chosen and reported."""
+
+    @abstractmethod
+    def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Bring heat of any resolution to the map that is scored.
+
+        Args:
+            heat: (h, w) float32, not negative: a grounder's heatmap or a coarser grid.
+
+        Returns:
+            (224, 224) float64.
+        """
+
+    @abstractmethod
+    def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Bring a ground truth to the map it is scored against.
+
+        Args:
+            ground_truth: (h, w) float32 in [0, 1]: the grey picture / 255.
+
+        Returns:
+            (224, 224) float64.
+        """
+
+    @abstractmethod
+    def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
+        """Compare one prepared prediction with one prepared ground truth."""
+
+
+class LocateProtocol(EvaluationProtocol):
+    """Protocol of LOCATE, SelectiveCL and their kin.
+
+    The prediction is resized bilinearly to 224 x 224 and min-maxed; the ground truth is only
+    resized.
+    """
+
+    name = "locate"
+
+    def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize and min-max; a constant map becomes zero."""
+        resized = resize_map(heat)
+        low, high = resized.min(), resized.max()
+        return np.asarray((resized - low) / (high - low + 1e-10))
+
+    def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize."""
+        return resize_map(ground_truth)
+
+    def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
+        """Compare one prepared prediction with one prepared ground truth."""
+        return MapScore(
+            float(metrics.locate_kld(prediction, ground_truth)),
+            float(metrics.locate_sim(prediction, ground_truth)),
+            float(metrics.locate_nss(prediction, ground_truth)),
+        )
+
+
+class PlspProtocol(EvaluationProtocol):
+    """Protocol of WSAG-PLSP, which compares distributions over the pixels.
+
+    The published code takes the softmax of the network's logits. A grounder answers with
+    heat in [0, 1] instead, so its logits are taken to be log(heat), whose softmax is heat / sum:
+    the share of the heat that lies in a pixel. This neither sharpens nor flattens the map, and
+    a constant factor on the heat changes nothing.
+    """
+
+    name = "plsp"
+
+    def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize and divide by the sum; a map without heat becomes uniform."""
+        return _distribution(resize_map(heat))
+
+    def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize and divide by the sum; an all-zero ground truth becomes uniform."""
+        return _distribution(resize_map(ground_truth))
+
+    def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
+        """Compare one prepared prediction with one prepared ground truth."""
+        return MapScore(
+            float(metrics.plsp_kld(prediction, ground_truth)),
+            float(metrics.plsp_sim(prediction, ground_truth)),
+            float(metrics.plsp_nss(prediction, ground_truth)),
+        )
+
+
+PROTOCOLS: dict[str, EvaluationProtocol] = {
+    protocol.name: protocol for protocol in (LocateProtocol(), PlspProtocol())
+}
+"""The protocols by name."""
+
+
+def resize_map(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Resize a map bilinearly, as OpenCV does, to the size of the protocols.
+
+    Args:
+        values: (h, w) float32, at least one pixel.
+
+    Returns:
+        (224, 224) float64.
+    """
+    resized = cv2.resize(
+        np.asarray(values, np.float32),
+        (PROTOCOL_SIZE, PROTOCOL_SIZE),
+        interpolation=cv2.INTER_LINEAR,
+    )
+    return np.asarray(resized, np.float64)
+
+
+def _distribution(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = values.sum()
+    return values / total if total > 0 else np.full(values.shape, 1.0 / values.size)
