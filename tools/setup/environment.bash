@@ -1,0 +1,42 @@
+# Gives a bash shell the environment `make setup` built: source it, do not run it.
+#
+#   source tools/setup/environment.bash
+
+_repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+_environment="${_repository}/.venv"
+if [ ! -f "${_environment}/.setup/ros" ]; then
+  echo "error: ${_environment} is not set up; run 'make setup' in ${_repository} first" >&2
+  unset _repository _environment
+  return 1
+fi
+
+export VIRTUAL_ENV="${_environment}"
+case ":${PATH}:" in
+  *":${VIRTUAL_ENV}/bin:"*) ;;
+  *) export PATH="${VIRTUAL_ENV}/bin:${PATH}" ;;
+esac
+
+# "wheels", or the prefix of the ROS 2 distribution the environment was built on.
+_ros="$(cat "${_environment}/.setup/ros")"
+if [ "${_ros}" = wheels ]; then
+  # Python packages of another ROS or Python must not come before ours. An empty PYTHONPATH
+  # would mean the current directory, so it is removed instead.
+  unset PYTHONPATH
+  export AMENT_PREFIX_PATH="${VIRTUAL_ENV}" CMAKE_PREFIX_PATH="${VIRTUAL_ENV}"
+  # The ROS wheels start Python a second time to set this path themselves, unless told that it
+  # is set; the second start would break signals, timings and debuggers.
+  LD_LIBRARY_PATH="${VIRTUAL_ENV}/lib"
+  for _libraries in "${VIRTUAL_ENV}"/lib/python3.*/site-packages/ros_*.libs; do
+    LD_LIBRARY_PATH="${LD_LIBRARY_PATH}:${_libraries}"
+  done
+  export LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+elif [ -z "${AMENT_PREFIX_PATH:-}" ]; then
+  # shellcheck disable=SC1091
+  source "${_ros}/setup.bash"
+fi
+
+if [ -f "${_repository}/install/local_setup.bash" ]; then
+  # shellcheck disable=SC1091
+  source "${_repository}/install/local_setup.bash"
+fi
+unset _repository _environment _ros _libraries
