@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
-from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
+from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
 
@@ -24,15 +25,15 @@ class HeatRuntime(Protocol):
         """Runtime, device and precision, for example "eager-cpu-fp32"."""
         ...
 
-    def run(self, pixels: NDArray[np.float32], action: int) -> NDArray[np.float32]:
-        """Compute the heat of one action.
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
+        """Compute the heat of some actions; the backbone runs once for all of them.
 
         Args:
             pixels: (3, h, w) float32, normalised as the model's `Preprocess` does.
-            action: index into the vocabulary.
+            actions: K indices into the vocabulary.
 
         Returns:
-            (rows, columns) float32 in [0, 1].
+            (K, rows, columns) float32 in [0, 1].
         """
         ...
 
@@ -93,25 +94,34 @@ class Grounder:
         """Runtime, device and precision, for example "eager-cpu-fp32"."""
         return self._runtime.description
 
-    def heatmap(self, image: NDArray[np.uint8], action: str) -> NDArray[np.float32]:
-        """Ground one action without extracting regions.
+    def heatmaps(
+        self, image: NDArray[np.uint8], actions: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Ground several actions in one image, without extracting regions.
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            action: a name of the vocabulary or an alias.
+            actions: K names of the vocabulary or aliases.
 
         Returns:
-            (H, W) float32 in [0, 1], comparable between frames.
+            (K, H, W) float32 in [0, 1], comparable between frames.
 
         Raises:
             InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
-            UnknownActionError: the action does not resolve.
+            UnknownActionError: an action does not resolve.
             RuntimeError: the network returned values that are not finite.
         """
-        index = self.vocabulary.index(self.vocabulary.resolve(action))
+        indices = [self.vocabulary.index(self.vocabulary.resolve(action)) for action in actions]
         check_image(image)
         pixels, geometry = self.preprocess(image)
-        return self._image_heat(self._runtime.run(pixels, index), geometry)
+        heat = self._runtime.run(pixels, indices)
+        if not np.isfinite(heat).all():
+            raise RuntimeError(
+                f"model {self.information.name!r} on {self.runtime} returned heat that is not "
+                "finite; expected values in [0, 1]. The frame is refused: try another runtime "
+                "or precision, or load the checkpoint again"
+            )
+        return np.stack([self.preprocess.heat_to_image(one, geometry) for one in heat])
 
     def ground(
         self,
@@ -143,7 +153,7 @@ class Grounder:
         options = regions or self.regions
         if threshold is not None:
             options = options.with_threshold(threshold)
-        heatmap = self.heatmap(image, action)
+        (heatmap,) = self.heatmaps(image, [action])
         found, mask = extract_regions(heatmap, options)
         return GroundingResult(
             heatmap=heatmap,
@@ -168,17 +178,6 @@ class Grounder:
     def close(self) -> None:
         """Free the memory of the model; the grounder cannot be used afterwards."""
         self._runtime.close()
-
-    def _image_heat(
-        self, heat: NDArray[np.float32], geometry: ImageGeometry
-    ) -> NDArray[np.float32]:
-        if not np.isfinite(heat).all():
-            raise RuntimeError(
-                f"model {self.information.name!r} on {self.runtime} returned heat that is not "
-                "finite; expected values in [0, 1]. The frame is refused: try another runtime "
-                "or precision, or load the checkpoint again"
-            )
-        return self.preprocess.heat_to_image(heat, geometry)
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
