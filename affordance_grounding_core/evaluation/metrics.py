@@ -160,7 +160,7 @@ def _z_scores(values: NDArray[np.float64], degrees_of_freedom: int) -> NDArray[n
     deviation = np.sqrt(_total(centred**2) / count)
     # Rounding leaves a constant map a deviation near 1e-17 rather than 0.
     contrast = _maximum(values) > _minimum(values)
-    scores = np.zeros_like(centred)
+    scores: NDArray[np.float64] = np.zeros_like(centred)
     np.divide(centred, deviation, out=scores, where=contrast)
     return scores
 
