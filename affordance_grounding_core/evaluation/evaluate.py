@@ -21,6 +21,7 @@ from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore
 from affordance_grounding_core.images import read_bytes, read_grey, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.regions import extract_regions
 
 
 @dataclass(frozen=True)
@@ -171,31 +172,45 @@ def _evaluate_picture(
     tally: _Tally,
 ) -> None:
     picture = group[0].image
+    truths = _ground_truths(group, grounder.actions, tally)
+    actions = [*(item.action for item, _ in truths), *wrong]
     try:
         image = read_rgb(picture)
     except InvalidImageError as error:
         tally.unreadable.append(str(error))
         return
+    if not actions:
+        return
+    heatmaps = grounder.heatmaps(image, actions)
+    for (item, ground_truth), heatmap in zip(truths, heatmaps, strict=False):
+        score = protocol.score(
+            protocol.prepare_prediction(heatmap), protocol.prepare_ground_truth(ground_truth)
+        )
+        on_part = peak_on_part(heatmap, ground_truth)
+        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
+        tally.right.append(RightPair(ImageScore(item, score), found, peak, on_part))
+    for action, heatmap in zip(wrong, heatmaps[len(truths) :], strict=True):
+        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
+        tally.wrong.append(WrongPair(picture, group[0].object_name, action, found, peak))
+
+
+def _ground_truths(
+    group: Sequence[EvaluationImage], known: Collection[str], tally: _Tally
+) -> list[tuple[EvaluationImage, NDArray[np.float32]]]:
+    truths = []
     for item in group:
-        if item.ground_truth is None or item.action not in grounder.actions:
+        if item.ground_truth is None or item.action not in known:
             continue
         try:
-            ground_truth = read_grey(item.ground_truth)
+            truths.append((item, read_grey(item.ground_truth)))
         except InvalidImageError as error:
             tally.unreadable.append(str(error))
-            continue
-        result = grounder.ground(image, item.action)
-        score = protocol.score(
-            protocol.prepare_prediction(result.heatmap),
-            protocol.prepare_ground_truth(ground_truth),
-        )
-        on_part = peak_on_part(result.heatmap, ground_truth)
-        tally.right.append(RightPair(ImageScore(item, score), result.found, result.score, on_part))
-    for action in wrong:
-        result = grounder.ground(image, action)
-        tally.wrong.append(
-            WrongPair(picture, group[0].object_name, action, result.found, result.score)
-        )
+    return truths
+
+
+def _is_found(heatmap: NDArray[np.float32], grounder: Grounder) -> bool:
+    regions, _ = extract_regions(heatmap, grounder.regions)
+    return bool(regions)
 
 
 def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]) -> bool | None:
