@@ -1,0 +1,47 @@
+"""Everything that differs between ROS 2 distributions, Humble to Kilted, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+__all__ = ["publisher_events", "subscription_events", "values_given_at_start"]
+
+
+def subscription_events(
+    incompatible_qos: Callable[[Any], None] | None,
+) -> SubscriptionEventCallbacks:
+    """Middleware events of a subscription.
+
+    Args:
+        incompatible_qos: called when a publisher offers less than the subscription asks for;
+            None where such publishers are expected and served by another subscription.
+    """
+    return SubscriptionEventCallbacks(
+        incompatible_qos=incompatible_qos, use_default_callbacks=incompatible_qos is not None
+    )
+
+
+def publisher_events(incompatible_qos: Callable[[Any], None]) -> PublisherEventCallbacks:
+    """Middleware events of a publisher.
+
+    Args:
+        incompatible_qos: called when a subscription asks for more than the publisher offers.
+    """
+    return PublisherEventCallbacks(incompatible_qos=incompatible_qos)
+
+
+def values_given_at_start(node: Node) -> dict[str, Any]:
+    """Parameter values a node was started with, by name, whether it declares them or not.
+
+    rclpy has no public way to ask for them, and drops a misspelled name without a word.
+    """
+    overrides = getattr(node, "_parameter_overrides", {})
+    return {name: parameter.value for name, parameter in overrides.items()}

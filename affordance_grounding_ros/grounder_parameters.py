@@ -1,0 +1,146 @@
+"""The parameters of the grounder node and the settings they become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import get_args
+
+from affordance_grounding_core.inference.overlay import Colormap, OverlayConfig
+from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_ros.parameters import ParameterSpecification, ParameterTable, Value
+
+PARAMETERS = ParameterTable(
+    (
+        ParameterSpecification(
+            "model",
+            "default",
+            "Name of a model, or folder of a checkpoint.",
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "runtime",
+            "auto",
+            'What runs the network; "auto" takes the fastest that works here.',
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "action",
+            "",
+            "Action to ground until a goal says otherwise; empty: wait for a goal.",
+        ),
+        ParameterSpecification(
+            "threshold",
+            0.0,
+            "Heat at which a pixel belongs to the mask; 0: the model's own. A goal that brings "
+            "its own goes first.",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
+            "minimum_region_area",
+            -1.0,
+            "Smallest region, as a share of the image's pixels; -1: the model's own.",
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
+            "minimum_region_score",
+            -1.0,
+            "Lowest peak heat of a region; -1: the model's own.",
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
+            "maximum_regions",
+            0,
+            "How many regions are reported, the best first; 0: the model's own number.",
+            minimum=0,
+            maximum=1000,
+        ),
+        ParameterSpecification(
+            "overlay_opacity",
+            0.75,
+            "Opacity of the hottest pixels in the overlay.",
+            minimum=0.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
+            "overlay_colormap",
+            "inferno",
+            "Colours of the heat in the overlay.",
+            one_of=get_args(Colormap),
+        ),
+        ParameterSpecification(
+            "image_timeout",
+            5.0,
+            "Seconds without an image until the node warns and names the publishers it sees; "
+            "0: never.",
+            minimum=0.0,
+            maximum=3600.0,
+        ),
+        ParameterSpecification(
+            "autostart",
+            True,
+            "Configure and activate the node when it starts; false: wait for a lifecycle manager.",
+            read_only=True,
+        ),
+    )
+)
+
+
+@dataclass(frozen=True)
+class GrounderSettings:
+    """Values of the parameters, validated; the names and meanings are those of `PARAMETERS`."""
+
+    model: str
+    runtime: str
+    action: str
+    threshold: float
+    minimum_region_area: float
+    minimum_region_score: float
+    maximum_regions: int
+    overlay_opacity: float
+    overlay_colormap: Colormap
+    image_timeout: float
+    autostart: bool
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Value]) -> GrounderSettings:
+        """Make settings from validated values of every parameter.
+
+        Args:
+            values: by name.
+        """
+        return cls(**{field.name: values[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+
+    def changed(self, values: Mapping[str, Value]) -> GrounderSettings:
+        """The same settings with some validated values changed.
+
+        Args:
+            values: by name, of the changed parameters only.
+        """
+        return replace(self, **values)  # type: ignore[arg-type]
+
+    @property
+    def overlay(self) -> OverlayConfig:
+        """What the overlay looks like."""
+        return OverlayConfig(opacity=self.overlay_opacity, colormap=self.overlay_colormap)
+
+    def regions(self, of_model: RegionConfig) -> RegionConfig:
+        """How regions are extracted, where no goal says otherwise.
+
+        Args:
+            of_model: holds where a parameter leaves the choice to the model.
+        """
+        return replace(
+            of_model,
+            threshold=self.threshold or of_model.threshold,
+            minimum_area=_given(self.minimum_region_area, of_model.minimum_area),
+            minimum_score=_given(self.minimum_region_score, of_model.minimum_score),
+            maximum_regions=self.maximum_regions or of_model.maximum_regions,
+        )
+
+
+def _given(value: float, otherwise: float) -> float:
+    return otherwise if value < 0.0 else value

@@ -1,0 +1,169 @@
+"""Plays a photograph, a folder of photographs or a video as if a camera saw it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_ros import qos
+from affordance_grounding_ros.compatibility import values_given_at_start
+from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.frames import FrameSource
+from affordance_grounding_ros.parameters import (
+    ParameterError,
+    ParameterSpecification,
+    ParameterTable,
+)
+
+PARAMETERS = ParameterTable(
+    (
+        ParameterSpecification(
+            "path", "", "Photograph, folder of photographs or video to play.", read_only=True
+        ),
+        ParameterSpecification(
+            "rate", 10.0, "Images per second.", minimum=0.01, maximum=1000.0, read_only=True
+        ),
+        ParameterSpecification(
+            "loop", True, "Start over after the last frame; false: end there.", read_only=True
+        ),
+        ParameterSpecification(
+            "frame_id",
+            "camera_optical_frame",
+            "Frame of the images and of the camera's calibration.",
+            read_only=True,
+        ),
+        ParameterSpecification(
+            "start", 0, "Number of the first frame, from 0.", minimum=0, read_only=True
+        ),
+        ParameterSpecification(
+            "horizontal_field_of_view",
+            60.0,
+            "Field of view of the imagined camera, in degrees, for camera_info.",
+            minimum=1.0,
+            maximum=179.0,
+            read_only=True,
+        ),
+    )
+)
+
+
+class ImagePlayer(Node):
+    """Publishes frames on `image` and a matching calibration on `camera_info`.
+
+    Args:
+        node_options: keyword arguments of rclpy's node, such as `parameter_overrides`.
+
+    Raises:
+        ParameterError: a parameter of the wrong type or value, or no path.
+        AffordanceGroundingError: the path gives no frame.
+    """
+
+    def __init__(self, **node_options: Any) -> None:
+        super().__init__("image_player", **node_options)
+        PARAMETERS.declare(self, values_given_at_start(self))
+        values: dict[str, Any] = PARAMETERS.read(self)
+        if not values["path"]:
+            raise ParameterError(
+                "parameter 'path' is empty; expected a photograph, a folder of photographs or a "
+                "video: add `--ros-args -p path:=FILE`"
+            )
+        self._frame_id: str = values["frame_id"]
+        self._field_of_view: float = values["horizontal_field_of_view"]
+        source = FrameSource(Path(values["path"]).expanduser(), values["start"], values["loop"])
+        self._frames: Iterator[NDArray[np.uint8]] = source.frames()
+        self._next: NDArray[np.uint8] | None = next(self._frames)
+        self._images = qos.create_publisher(self, Image, "image", qos.camera_output())
+        self._calibrations = qos.create_publisher(
+            self, CameraInfo, "camera_info", qos.camera_output()
+        )
+        self.get_logger().info(
+            f"playing '{source.path}' at {values['rate']:g} Hz on "
+            f"'{self.resolve_topic_name('image')}'"
+        )
+        self.create_timer(1.0 / values["rate"], self._play)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last frame has been published."""
+        return self._next is None
+
+    def _play(self) -> None:
+        frame = self._next
+        if frame is None:
+            return
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+        self._images.publish(array_to_image(frame, "rgb8", header))
+        self._calibrations.publish(pinhole(header, *frame.shape[:2], self._field_of_view))
+        self._next = next(self._frames, None)
+
+
+def pinhole(header: Header, height: int, width: int, field_of_view: float) -> CameraInfo:
+    """Calibration of an ideal camera: square pixels, centred, no distortion.
+
+    Args:
+        header: of the image.
+        height: px.
+        width: px.
+        field_of_view: horizontal, in degrees.
+    """
+    focal = 0.5 * width / float(np.tan(np.radians(field_of_view) / 2.0))
+    # Pixel centres are whole numbers, so the middle of the image is at (size - 1) / 2.
+    center_x, center_y = (width - 1) / 2.0, (height - 1) / 2.0
+    return CameraInfo(
+        header=header,
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[focal, 0.0, center_x, 0.0, focal, center_y, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[focal, 0.0, center_x, 0.0, 0.0, focal, center_y, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Play until the last frame, or until interrupted.
+
+    Args:
+        args: command line, the process's own where None.
+
+    Returns:
+        Exit code: 0 after the last frame, SIGINT and SIGTERM; 1 if there is nothing to play.
+    """
+    player: ImagePlayer | None = None
+    try:
+        rclpy.init(args=args)
+        player = ImagePlayer()
+        while not player.finished:
+            rclpy.spin_once(player)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (ParameterError, AffordanceGroundingError) as error:
+        rclpy.logging.get_logger("image_player").fatal(str(error))
+        return 1
+    except Exception:
+        # Whatever fails once the context is down, fails because it is down.
+        if rclpy.ok():
+            raise
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if player is not None:
+            player.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

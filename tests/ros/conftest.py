@@ -1,0 +1,57 @@
+"""Every test here talks over real DDS, in a domain of its own and on this machine only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+# Before rclpy starts: never in the domain of somebody's robot, nor of another test run.
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_LOCALHOST_ONLY"] = "1" if os.environ.get("ROS_DISTRO") == "humble" else "0"
+
+import rclpy
+from rclpy.context import Context
+from ros_support import Scene
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = os.path.dirname(__file__)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    """A ROS context that ends with the test."""
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def scene(context: Context) -> Iterator[Scene]:
+    """A grounder without a network, not yet started, and a client on its topics."""
+    scene = Scene(context)
+    yield scene
+    scene.stop()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
+    """Lines logged by nodes in this process, as (level, text)."""
+    from rclpy.impl.rcutils_logger import RcutilsLogger
+
+    lines: list[tuple[str, str]] = []
+    original = RcutilsLogger.log
+
+    def record(self: RcutilsLogger, message: str, severity: object, **options: object) -> bool:
+        lines.append((getattr(severity, "name", str(severity)).lower(), message))
+        return original(self, message, severity, **options)
+
+    monkeypatch.setattr(RcutilsLogger, "log", record)
+    return lambda: list(lines)
