@@ -21,10 +21,7 @@ from affordance_grounding_core.images import is_image_file
 SPLITS = ("Seen", "Unseen")
 """The splits of AGD20K; a folder of each name may stand between the root and the data."""
 
-SOURCES = (
-    "AGD20K: https://github.com/lhc1224/Cross-View-AG; "
-    "HICO-IIF: https://github.com/Reagan1311/LOCATE and its successors"
-)
+SOURCE = "AGD20K is linked from https://github.com/lhc1224/Cross-View-AG"
 
 
 @dataclass(frozen=True)
@@ -198,7 +195,7 @@ def _find_part(root: Path, part: str, split: str | None) -> tuple[Path, str | No
     if not root.is_dir():
         raise DatasetError(
             f"dataset folder {str(root)!r} does not exist or is no folder; expected the folder "
-            f"that holds {part!r} or {' and '.join(SPLITS)}. Data: {SOURCES}"
+            f"that holds {part!r} or {' and '.join(SPLITS)}. {SOURCE}"
         )
     present = {name: root / name / part for name in SPLITS if _is_part(root / name / part)}
     if present and split is None and len(present) > 1:
@@ -243,14 +240,14 @@ def _not_found(root: Path, part: str, split: str | None) -> str:
     return (
         f"dataset folder {str(root)!r} has no {part} of the AGD20K layout"
         f"{f' for split {split!r}' if split else ''}; expected {wanted} in it, found "
-        f"{shown or 'an empty folder'}. Data: {SOURCES}"
+        f"{shown or 'an empty folder'}. {SOURCE}"
     )
 
 
 def _no_images(folder: Path) -> str:
     return (
         f"dataset folder {str(folder)!r} holds no image at ACTION/OBJECT/*.jpg; "
-        f"unpack the data again. Data: {SOURCES}"
+        f"unpack the data again. {SOURCE}"
     )
 
 

@@ -1,0 +1,8 @@
+"""`python -m affordance_grounding_core`, the same as `affordance-grounding`."""
+
+from __future__ import annotations
+
+from affordance_grounding_core.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The command line `affordance-grounding`."""
+
+from __future__ import annotations
+
+import typer
+
+from affordance_grounding_core.commands.actions import actions
+from affordance_grounding_core.commands.data import data
+from affordance_grounding_core.commands.evaluate import evaluate
+from affordance_grounding_core.commands.predict import predict
+from affordance_grounding_core.commands.weights import weights
+from affordance_grounding_core.errors import AffordanceGroundingError
+
+USER_ERROR = 2
+"""Exit code where what was asked for cannot be done."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Image + action -> affordance heatmap and grasp regions.",
+)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(actions)
+app.command()(weights)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    """Run the command line; what a user can put right is one line on stderr, no traceback."""
+    try:
+        app(prog_name="affordance-grounding")
+    except (AffordanceGroundingError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(USER_ERROR) from error

@@ -1,0 +1,1 @@
+"""The commands of `affordance-grounding`, one a file."""

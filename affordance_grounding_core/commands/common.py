@@ -1,0 +1,59 @@
+"""What several commands share: their options, loading a model, writing JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.inference.grounder import Grounder
+
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A model of the package, or the path of a checkpoint folder.")
+]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", help="Inference runtime; 'auto' takes the best there is.")
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--backbone-weights",
+        help="Local file of the frozen backbone, instead of the cached or pinned one.",
+    ),
+]
+JsonOption = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Also write the outcome to FILE as JSON."),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", help="'Seen' or 'Unseen', where the data has both."),
+]
+RootArgument = Annotated[
+    Path,
+    typer.Argument(metavar="ROOT", help="Folder in AGD20K layout: above trainset or testset."),
+]
+
+
+def load_model(model: str, runtime: str, weights: Path | None = None) -> Grounder:
+    """Load a grounder; PyTorch is imported here and not before, so that --help is quick."""
+    from affordance_grounding_core.inference.loading import load_grounder
+
+    return load_grounder(model, runtime, backbone_weights=weights)
+
+
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """Write a report where a file is asked for, making its folder.
+
+    Args:
+        path: file to write, or None for none.
+        content: plain values; numbers are finite, so that every JSON reader accepts them.
+    """
+    if path is None:
+        return
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,191 @@
+"""What a data set holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from affordance_grounding_core.data.agd20k import (
+    SPLITS,
+    EvaluationSet,
+    TrainingSet,
+    read_evaluation_set,
+    read_training_set,
+)
+from affordance_grounding_core.errors import DatasetError, InvalidImageError
+from affordance_grounding_core.images import read_grey, read_rgb
+
+
+@dataclass(frozen=True)
+class PartCheck:
+    """What a folder of one kind of images holds.
+
+    Attributes:
+        part: "testset", "trainset egocentric" or "trainset exocentric", with its split.
+        actions: number of action classes.
+        objects: number of object classes.
+        pairs: number of (action, object) classes.
+        images: number of images.
+        without_label: images without ground truth or part mask; None where none is expected.
+        empty_labels: files of labels that are all zero.
+    """
+
+    part: str
+    actions: int
+    objects: int
+    pairs: int
+    images: int
+    without_label: int | None
+    empty_labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetCheck:
+    """Outcome of a check.
+
+    Attributes:
+        root: folder that was checked.
+        parts: what was found.
+        misplaced: image files that do not lie in an ACTION/OBJECT folder, so are never read.
+        unreadable: what is wrong with each file that cannot be read.
+    """
+
+    root: str
+    parts: tuple[PartCheck, ...]
+    misplaced: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for `json.dump`."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """Return lines for the console."""
+        lines = []
+        for part in self.parts:
+            lines.append(
+                f"{part.part}: {part.images} images, {part.actions} actions, {part.objects} "
+                f"objects, {part.pairs} pairs"
+            )
+            if part.without_label:
+                lines.append(f"  {part.without_label} images have no label")
+            lines += [f"  all-zero label: {file}" for file in part.empty_labels]
+        lines += [f"not in an ACTION/OBJECT folder: {file}" for file in self.misplaced]
+        lines += [f"unreadable: {message}" for message in self.unreadable]
+        return "\n".join(lines)
+
+
+def check_dataset(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    decode_images: bool = False,
+    show_progress: bool = False,
+) -> DatasetCheck:
+    """Read all labels of a data set, and its images where asked for.
+
+    Args:
+        root: folder above `testset` or `trainset`, or one of them, or above the splits.
+        split: "Seen" or "Unseen"; None for all there are.
+        decode_images: whether every image is decoded too, which takes longer.
+        show_progress: whether to draw a progress bar on stderr.
+
+    Raises:
+        DatasetError: neither a test set nor a training set there.
+    """
+    present = [name for name in SPLITS if (Path(root) / name).is_dir()]
+    tests, trainings, reasons = _listings(root, [split] if split or not present else present)
+    if not tests and not trainings:
+        raise DatasetError(reasons[0])
+    unreadable: list[str] = []
+    parts = [_check_test(test, unreadable, show_progress) for test in tests]
+    for training in trainings:
+        parts += _check_training(training, unreadable, show_progress)
+    if decode_images:
+        files = [item.image for test in tests for item in test.images]
+        files += [item.image for training in trainings for item in training.egocentric]
+        files += [item.image for training in trainings for item in training.exocentric]
+        for file in tqdm(files, desc="images", unit="image", disable=not show_progress):
+            try:
+                read_rgb(file)
+            except InvalidImageError as error:
+                unreadable.append(str(error))
+    misplaced = [file for test in tests for file in test.misplaced]
+    misplaced += [file for training in trainings for file in training.misplaced]
+    return DatasetCheck(str(root), tuple(parts), tuple(map(str, misplaced)), tuple(unreadable))
+
+
+def _listings(
+    root: str | Path, splits: Sequence[str | None]
+) -> tuple[list[EvaluationSet], list[TrainingSet], list[str]]:
+    tests: list[EvaluationSet] = []
+    trainings: list[TrainingSet] = []
+    reasons: list[str] = []
+    for name in splits:
+        # A half of a data set, only test or only training, is a data set too.
+        try:
+            tests.append(read_evaluation_set(root, name))
+        except DatasetError as error:
+            reasons.append(str(error))
+        try:
+            trainings.append(read_training_set(root, name))
+        except DatasetError as error:
+            reasons.append(str(error))
+    return tests, trainings, reasons
+
+
+def _check_test(test: EvaluationSet, unreadable: list[str], show_progress: bool) -> PartCheck:
+    labels = [item.ground_truth for item in test.annotated if item.ground_truth]
+    return PartCheck(
+        _titled("testset", test.split),
+        *_class_counts([(item.action, item.object_name) for item in test.images]),
+        len(test.images) - len(labels),
+        _empty_labels(labels, unreadable, show_progress),
+    )
+
+
+def _check_training(
+    training: TrainingSet, unreadable: list[str], show_progress: bool
+) -> list[PartCheck]:
+    labels = [item.part_mask for item in training.egocentric if item.part_mask]
+    # Training from image-level labels alone needs no masks, so none at all is no fault.
+    without = len(training.egocentric) - len(labels) if labels else None
+    parts = [
+        PartCheck(
+            _titled("trainset egocentric", training.split),
+            *_class_counts([(item.action, item.object_name) for item in training.egocentric]),
+            without,
+            _empty_labels(labels, unreadable, show_progress),
+        )
+    ]
+    if training.exocentric:
+        counts = _class_counts([(item.action, item.object_name) for item in training.exocentric])
+        parts.append(PartCheck(_titled("trainset exocentric", training.split), *counts, None, ()))
+    return parts
+
+
+def _class_counts(classes: Sequence[tuple[str, str]]) -> tuple[int, int, int, int]:
+    actions = {action for action, _ in classes}
+    objects = {name for _, name in classes}
+    return len(actions), len(objects), len(set(classes)), len(classes)
+
+
+def _empty_labels(
+    files: Sequence[Path], unreadable: list[str], show_progress: bool
+) -> tuple[str, ...]:
+    empty = []
+    for file in tqdm(files, desc="labels", unit="label", disable=not show_progress):
+        try:
+            if read_grey(file).max() <= 0:
+                empty.append(str(file))
+        except InvalidImageError as error:
+            unreadable.append(str(error))
+    return tuple(empty)
+
+
+def _titled(part: str, split: str | None) -> str:
+    return f"{split} {part}" if split else part
