@@ -24,7 +24,7 @@ help:  ## show this list
 	@echo "Options of setup:"
 	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.13)"
 	@echo "  TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu"
-	@echo "                         a smaller PyTorch without CUDA, about 2 GB instead of 7 on disk"
+	@echo "                         a PyTorch without CUDA, several GB smaller"
 	@echo "Options of test:"
 	@echo "  PYTEST=\"-k regions -x\" passed on to pytest"
 
