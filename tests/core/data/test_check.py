@@ -1,0 +1,56 @@
+"""The check of a data set names everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affordance_grounding_core.data.check import check_dataset
+from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.images import write_png
+
+
+def test_a_sound_data_set_is_counted(drawn_data: Path) -> None:
+    report = check_dataset(drawn_data, decode_images=True)
+    assert [(p.part, p.images, p.actions, p.objects, p.pairs) for p in report.parts] == [
+        ("testset", 8, 3, 2, 4),
+        ("trainset egocentric", 12, 3, 2, 4),
+        ("trainset exocentric", 12, 3, 2, 4),
+    ]
+    assert all(not part.without_label and not part.empty_labels for part in report.parts)
+    assert not report.unreadable
+    assert not report.misplaced
+
+
+def test_faults_are_named(drawn_data: Path) -> None:
+    truths = drawn_data / "testset" / "GT" / "hit" / "hammer"
+    write_png(truths / "hammer_0.png", np.zeros((9, 9), np.uint8))
+    (truths / "hammer_1.png").unlink()
+    (drawn_data / "testset" / "GT" / "hold" / "mug" / "mug_0.png").write_bytes(b"junk")
+    picture = drawn_data / "trainset" / "exocentric" / "hit" / "hammer" / "person_0.png"
+    picture.write_bytes(b"")
+    report = check_dataset(drawn_data, decode_images=True)
+    assert report.parts[0].without_label == 1
+    assert report.parts[0].empty_labels == (str(truths / "hammer_0.png"),)
+    assert len(report.unreadable) == 2
+    for word in ("hammer_0.png", "1 images have no label", "mug_0.png", "person_0.png"):
+        assert word in report.as_text()
+    assert len(check_dataset(drawn_data).unreadable) == 1
+
+
+def test_all_splits_are_checked(tmp_path: Path, make_test_set: Callable[[Path], None]) -> None:
+    for split in ("Seen", "Unseen"):
+        make_test_set(tmp_path / split / "testset")
+    assert [part.part for part in check_dataset(tmp_path).parts] == [
+        "Seen testset",
+        "Unseen testset",
+    ]
+    assert [part.part for part in check_dataset(tmp_path, "Unseen").parts] == ["Unseen testset"]
+
+
+def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no testset"):
+        check_dataset(tmp_path)
