@@ -16,7 +16,7 @@ from tools.setup.plan import make_plan
 from tools.setup.steps import SetupError, run_steps
 from tools.setup.workspace import Workspace
 
-_AGAIN = "Run `make setup` again to go on where it stopped."
+_AGAIN = "`make setup` goes on where it stopped."
 
 
 def main() -> int:
@@ -33,10 +33,10 @@ def main() -> int:
         steps = make_plan(workspace, os.environ, os.environ.get("SETUP_PYTHON") or None)
         done_now = run_steps(steps, workspace.stamps)
     except SetupError as error:
-        print(f"\nerror: {error}\n{_AGAIN}", file=sys.stderr)
+        print(f"\nerror: {error}\nOnce that is solved, {_AGAIN}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {_AGAIN}", file=sys.stderr)
+        print(f"\nInterrupted: {_AGAIN}", file=sys.stderr)
         return 130
     if done_now:
         ros = workspace.stamps.read("ros")
