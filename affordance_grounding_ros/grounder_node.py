@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -157,6 +158,7 @@ class GrounderNode(LifecycleNode):
             stated = isinstance(error, ValueError | AffordanceGroundingError)
             kind = "" if stated else f"{type(error).__name__}: "
             self._failure = f"cannot {name}: {kind}{error}"
+            self.get_logger().debug(traceback.format_exc())
             self._problems.report_always(self._failure)
             return TransitionCallbackReturn.FAILURE
         self._failure = ""

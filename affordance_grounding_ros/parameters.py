@@ -91,23 +91,29 @@ class ParameterSpecification:
             value = float(value)
         if type(value) is not type(self.default):
             raise ParameterError(
-                f"parameter '{self.name}' must be a {self._expected()}, got "
+                f"parameter '{self.name}' must be {self._expected()}, got "
                 f"{_type_of(value)} {abbreviate(str(value))}; for example {self.default!r}"
             )
         accepted = cast(Value, value)
         if isinstance(accepted, str):
             self._validate_text(accepted)
-        elif isinstance(accepted, float) and not math.isfinite(accepted):
+        elif not self._in_range(accepted):
             raise ParameterError(
-                f"parameter '{self.name}' must be a {self._expected()}, got {accepted}"
-            )
-        elif (self.minimum is not None and accepted < self.minimum) or (
-            self.maximum is not None and accepted > self.maximum
-        ):
-            raise ParameterError(
-                f"parameter '{self.name}' must be a {self._expected()}, got {accepted}"
+                f"parameter '{self.name}' must be {self._expected()}, got {accepted}"
             )
         return accepted
+
+    def problem(self, value: object) -> str:
+        """What `validate` would refuse a value for; empty if it is acceptable.
+
+        Args:
+            value: as in `validate`.
+        """
+        try:
+            self.validate(value)
+        except ParameterError as error:
+            return str(error)
+        return ""
 
     def descriptor(self) -> ParameterDescriptor:
         """For `ros2 param describe`.
@@ -118,13 +124,19 @@ class ParameterSpecification:
         return ParameterDescriptor(
             name=self.name,
             description=f"{self.description} Takes effect {self.when}.",
-            additional_constraints=f"a {self._expected()}",
+            additional_constraints=self._expected(),
             read_only=self.read_only,
             dynamic_typing=True,
         )
 
     def _expected(self) -> str:
-        return f"{self.type_name} {self.constraints}".rstrip()
+        article = "an" if self.type_name == "integer" else "a"
+        return f"{article} {self.type_name} {self.constraints}".rstrip()
+
+    def _in_range(self, value: float) -> bool:
+        above = self.minimum is None or value >= self.minimum
+        below = self.maximum is None or value <= self.maximum
+        return math.isfinite(value) and above and below
 
     def _validate_text(self, value: str) -> None:
         if self.one_of and value not in self.one_of:
@@ -189,16 +201,11 @@ class ParameterTable:
         Raises:
             ParameterError: names every value that is not acceptable.
         """
-        values: dict[str, Value] = {}
-        problems = []
-        for name, row in self.specifications.items():
-            try:
-                values[name] = row.validate(node.get_parameter(name).value)
-            except ParameterError as error:
-                problems.append(str(error))
-        if problems:
-            raise ParameterError("; ".join(problems))
-        return values
+        given = {name: node.get_parameter(name).value for name in self.specifications}
+        problems = [self.specifications[name].problem(value) for name, value in given.items()]
+        if any(problems):
+            raise ParameterError("; ".join(filter(None, problems)))
+        return {name: self.specifications[name].validate(value) for name, value in given.items()}
 
     def check_change(
         self, changes: Sequence[Parameter[Any]], in_use: Mapping[str, Value] | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Generic
 
@@ -50,4 +51,11 @@ class Worker(Generic[Item]):
             try:
                 self._work(item)
             except Exception as error:
-                self._report(error)
+                self._report_or_print(error)
+
+    def _report_or_print(self, error: Exception) -> None:
+        try:
+            self._report(error)
+        except Exception:
+            # The log itself fails. A dead thread would be worse than an unpretty line.
+            traceback.print_exc()

@@ -44,14 +44,14 @@ def scene(context: Context) -> Iterator[Scene]:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
     """Lines logged by nodes in this process, as (level, text)."""
-    from rclpy.impl.rcutils_logger import RcutilsLogger
+    from rclpy.impl import rcutils_logger
 
     lines: list[tuple[str, str]] = []
-    original = RcutilsLogger.log
+    original = rcutils_logger._rclpy.rclpy_logging_rcutils_log
 
-    def record(self: RcutilsLogger, message: str, severity: object, **options: object) -> bool:
-        lines.append((getattr(severity, "name", str(severity)).lower(), message))
-        return original(self, message, severity, **options)
+    def record(severity: int, name: str, message: str, *place: object) -> None:
+        lines.append((rcutils_logger.LoggingSeverity(severity).name.lower(), message))
+        original(severity, name, message, *place)
 
-    monkeypatch.setattr(RcutilsLogger, "log", record)
+    monkeypatch.setattr(rcutils_logger._rclpy, "rclpy_logging_rcutils_log", record)
     return lambda: list(lines)

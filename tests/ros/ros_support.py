@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,13 +48,14 @@ class BrightnessRuntime:
         self.calls = 0
         self.closed = False
 
-    def run(self, pixels: NDArray[np.float32], action: int) -> NDArray[np.float32]:
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
         self.calls += 1
         assert self.gate.wait(DEADLINE), "the test never opened the gate"
         if self.failure is not None:
             raise self.failure
         grey = (pixels * 0.225 + 0.45).mean(axis=0).clip(0.0, 1.0)
-        return [grey, 1.0 - grey, np.zeros_like(grey)][action].astype(np.float32)
+        heats = (grey, 1.0 - grey, np.zeros_like(grey))
+        return np.stack([heats[action] for action in actions]).astype(np.float32)
 
     def close(self) -> None:
         self.closed = True
@@ -141,6 +142,7 @@ class Client:
             lambda: all(self.node.count_publishers(f"grounder/{name}") for name in outputs),
             "the grounder's outputs",
         )
+        self.wait_for_status("active", state="active")
 
     def header(self, frame: str = "camera") -> Header:
         """A header with a stamp of its own, one millisecond after the one before."""
