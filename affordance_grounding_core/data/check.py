@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import (
@@ -18,6 +20,8 @@ from affordance_grounding_core.data.agd20k import (
 )
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_grey, read_rgb
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,7 @@ def check_dataset(
         files += [item.image for training in trainings for item in training.egocentric]
         files += [item.image for training in trainings for item in training.exocentric]
         for file in tqdm(files, desc="images", unit="image", disable=not show_progress):
-            try:
-                read_rgb(file)
-            except InvalidImageError as error:
-                unreadable.append(str(error))
+            _try_reading(read_rgb, file, unreadable)
     misplaced = [file for test in tests for file in test.misplaced]
     misplaced += [file for training in trainings for file in training.misplaced]
     return DatasetCheck(str(root), tuple(parts), tuple(map(str, misplaced)), tuple(unreadable))
@@ -179,12 +180,20 @@ def _empty_labels(
 ) -> tuple[str, ...]:
     empty = []
     for file in tqdm(files, desc="labels", unit="label", disable=not show_progress):
-        try:
-            if read_grey(file).max() <= 0:
-                empty.append(str(file))
-        except InvalidImageError as error:
-            unreadable.append(str(error))
+        label = _try_reading(read_grey, file, unreadable)
+        if label is not None and label.max() <= 0:
+            empty.append(str(file))
     return tuple(empty)
+
+
+def _try_reading(
+    read: Callable[[Path], NDArray[Pixel]], file: Path, unreadable: list[str]
+) -> NDArray[Pixel] | None:
+    try:
+        return read(file)
+    except InvalidImageError as error:
+        unreadable.append(str(error))
+        return None
 
 
 def _titled(part: str, split: str | None) -> str:

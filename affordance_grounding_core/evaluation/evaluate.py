@@ -145,23 +145,30 @@ def _same_pictures(images: Sequence[EvaluationImage], tally: _Tally) -> list[lis
     """Group the entries that show one picture of one object, by the content of the files."""
     groups: dict[tuple[str, bytes], list[EvaluationImage]] = {}
     for item in images:
-        try:
-            digest = hashlib.sha256(read_bytes(item.image)).digest()
-        except InvalidImageError as error:
-            tally.unreadable.append(str(error))
-            continue
-        groups.setdefault((item.object_name, digest), []).append(item)
+        digest = _digest(item.image, tally)
+        if digest is not None:
+            groups.setdefault((item.object_name, digest), []).append(item)
     return list(groups.values())
 
 
+def _digest(file: Path, tally: _Tally) -> bytes | None:
+    try:
+        return hashlib.sha256(read_bytes(file)).digest()
+    except InvalidImageError as error:
+        tally.unreadable.append(str(error))
+        return None
+
+
 def _wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
-    resolved = set()
-    for action in afforded:
-        try:
-            resolved.add(grounder.vocabulary.resolve(action))
-        except UnknownActionError:
-            continue  # an action that the model does not know cannot be asked of it
-    return [action for action in grounder.actions if action not in resolved]
+    right = {_entry(grounder, action) for action in afforded}
+    return [action for action in grounder.actions if action not in right]
+
+
+def _entry(grounder: Grounder, action: str) -> str | None:
+    try:
+        return grounder.vocabulary.resolve(action)
+    except UnknownActionError:
+        return None  # the model cannot be asked for it, so it cannot be wrong about it
 
 
 def _evaluate_picture(

@@ -35,7 +35,8 @@ class ColourRuntime:
     def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
         self.runs += 1
         coarse = [cv2.resize(channel, (32, 32), interpolation=cv2.INTER_AREA) for channel in pixels]
-        return np.clip(np.stack([coarse[action] for action in actions]), 0, 1)
+        soft = [cv2.GaussianBlur(channel, (15, 15), 1.7) for channel in coarse]
+        return np.clip(np.stack([soft[action] for action in actions]), 0, 1)
 
     def close(self) -> None:
         pass
@@ -66,10 +67,13 @@ def write_test_set(folder: Path, count: int = 2) -> None:
         for index in range(count):
             for action in actions:
                 place = Path(action) / name
-                write_png(folder / "egocentric" / place / f"{name}_{index}.png",
-                          draw_object(name, 5 * index))
-                write_label(folder / "GT" / place / f"{name}_{index}.png",
-                            part_mask(action, 5 * index))
+                write_png(
+                    folder / "egocentric" / place / f"{name}_{index}.png",
+                    draw_object(name, 5 * index),
+                )
+                write_label(
+                    folder / "GT" / place / f"{name}_{index}.png", part_mask(action, 5 * index)
+                )
 
 
 def write_training_set(folder: Path, count: int = 3) -> None:
@@ -80,8 +84,9 @@ def write_training_set(folder: Path, count: int = 3) -> None:
                 image = draw_object(name, 2 * index)
                 write_png(folder / "egocentric" / place / f"{name}_{index}.png", image)
                 write_png(folder / "exocentric" / place / f"person_{index}.png", image)
-                write_png(folder / "PL" / place / f"{name}_{index}_pl.png",
-                          part_mask(action, 2 * index))
+                write_png(
+                    folder / "PL" / place / f"{name}_{index}_pl.png", part_mask(action, 2 * index)
+                )
 
 
 @pytest.fixture

@@ -43,9 +43,7 @@ def test_grey_of_8_and_16_bits_becomes_three_equal_channels(tmp_path: Path) -> N
 def test_transparency_is_dropped(tmp_path: Path) -> None:
     bgra = np.array([[[10, 20, 30, 0], [40, 50, 60, 255]]], np.uint8)
     (tmp_path / "alpha.png").write_bytes(encode(".png", bgra))
-    np.testing.assert_array_equal(
-        read_rgb(tmp_path / "alpha.png"), [[[30, 20, 10], [60, 50, 40]]]
-    )
+    np.testing.assert_array_equal(read_rgb(tmp_path / "alpha.png"), [[[30, 20, 10], [60, 50, 40]]])
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:

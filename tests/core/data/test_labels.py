@@ -31,7 +31,7 @@ def test_a_label_lies_between_0_and_1_for_any_size(height: int, width: int, seed
     label = blur_mask(mask)
     assert label.shape == (height, width)
     assert label.dtype == np.float32
-    assert 0 <= label.min()
+    assert label.min() >= 0
     assert label.max() <= 1 + 1e-5
 
 

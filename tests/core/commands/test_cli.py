@@ -1,0 +1,218 @@
+"""The command line as its users meet it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from affordance_grounding_core import cli
+from affordance_grounding_core.commands import predict as predict_command
+from affordance_grounding_core.images import read_grey, read_rgb
+from affordance_grounding_core.inference import loading
+from affordance_grounding_core.inference.grounder import Grounder
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, colour_grounder: Grounder) -> Run:
+    """Run a command line with the colour grounder as every model; returns the exit code."""
+    monkeypatch.setattr(loading, "load_grounder", lambda *_, **__: colour_grounder)
+
+    def call(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["affordance-grounding", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        code = stop.value.code
+        assert isinstance(code, int)
+        return code
+
+    return call
+
+
+@pytest.fixture
+def mug(drawn_data: Path) -> Path:
+    return drawn_data / "testset" / "egocentric" / "hold" / "mug" / "mug_0.png"
+
+
+def test_predict_writes_pictures_and_json(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    actions = ("--action", "grasp", "--action", "hit")
+    assert run("predict", mug, *actions, "-o", out, "--json", report) == 0
+    hold, hit = json.loads(report.read_text())["results"]
+    assert (hold["action"], hold["found"]) == ("hold", True)
+    assert (hit["action"], hit["found"], hit["regions"]) == ("hit", False, [])
+    assert hold["regions"][0]["centroid"] == pytest.approx([40, 60], abs=3)
+    assert (hold["height"], hold["width"]) == (96, 128)
+    assert read_rgb(hold["overlay"]).shape == (96, 128, 3)
+    heat = cv2.imread(hold["heatmap"], cv2.IMREAD_UNCHANGED)
+    assert heat.dtype == np.uint16
+    assert heat.max() / 65535 == pytest.approx(hold["score"], abs=1e-4)
+    assert set(np.unique(read_grey(hold["mask"]))) == {0, 1}
+    assert (read_grey(hold["mask"]) > 0).sum() == hold["regions"][0]["area"]
+    printed = capsys.readouterr().out
+    assert "hold: found" in printed
+    assert "hit: not found" in printed
+
+
+def test_predict_can_store_the_heat_as_it_is(run: Run, mug: Path, tmp_path: Path) -> None:
+    assert run("predict", mug, "-a", "hold", "-o", tmp_path, "--heatmap", "npy") == 0
+    heat = np.load(tmp_path / "mug_0_hold_heatmap.npy")
+    assert heat.dtype == np.float32
+    assert heat.shape == (96, 128)
+
+
+def test_predict_takes_folders_and_keeps_equal_names_apart(
+    run: Run, mug: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    other = drawn_data / "testset" / "egocentric" / "drink_with" / "mug"
+    assert run("predict", mug.parent, other, "-a", "hold", "-o", tmp_path / "out") == 0
+    names = {file.name for file in (tmp_path / "out").glob("*_mask.png")}
+    assert names == {f"mug_{number}_hold_mask.png" for number in ("0", "1", "0_2", "1_2")}
+
+
+def test_outputs_never_share_a_name() -> None:
+    files = [Path("a/x.png"), Path("b/x.png"), Path("x_2.png"), Path("c/x.png")]
+    names = predict_command.unique_names(files)
+    assert len(set(names.values())) == 4
+
+
+def test_predict_names_unreadable_images_goes_on_and_ends_with_1(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    (tmp_path / "junk.jpg").write_bytes(b"junk")
+    images = (tmp_path / "junk.jpg", tmp_path / "missing.jpg", mug)
+    code = run("predict", *images, "-a", "hold", "-o", tmp_path / "out", "--json", report)
+    assert code == 1
+    content = json.loads(report.read_text())
+    assert len(content["results"]) == 1
+    assert len(content["unreadable"]) == 2
+    errors = capsys.readouterr().err
+    assert "junk.jpg" in errors
+    assert "missing.jpg" in errors
+    assert "2 of 3 images" in errors
+
+
+def test_an_unknown_action_is_one_line_before_any_work(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", mug, "-a", "hold", "-a", "holdd", "-o", tmp_path / "out") == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert "error: action 'holdd' is not in this model's vocabulary" in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("threshold", ["0", "1.5", "nan", "high"])
+def test_a_threshold_outside_its_range_is_refused(
+    run: Run, mug: Path, threshold: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", mug, "-a", "hold", "--threshold", threshold) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_line(
+    run: Run, mug: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", mug, "-a", "hold", "-o", mug / "out") == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("protocol", ["locate", "plsp"])
+def test_evaluate_prints_and_writes_the_same_numbers(
+    run: Run,
+    drawn_data: Path,
+    tmp_path: Path,
+    protocol: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report, pictures = tmp_path / "report.json", tmp_path / "pictures"
+    options = ("--protocol", protocol, "--baselines", "--json", report)
+    assert run("evaluate", "--data", drawn_data, *options, "--pictures", pictures) == 0
+    content = json.loads(report.read_text())
+    assert content["protocol"] == protocol
+    assert content["overall"]["n"] == 8
+    assert content["baselines"].keys() == {"uniform", "centre_prior", "mean_of_train"}
+    assert f"{content['overall']['kld']:.3f}" in capsys.readouterr().out
+    assert len(list(pictures.glob("best_*.png"))) == 6
+
+
+def test_evaluate_learns_from_the_training_set_what_objects_afford(
+    run: Run, drawn_data: Path, tmp_path: Path
+) -> None:
+    folder = drawn_data / "testset" / "egocentric" / "drink_with"
+    for file in sorted(folder.rglob("*.png")):
+        file.unlink()
+    assert run("evaluate", "--data", drawn_data, "--json", tmp_path / "r.json") == 0
+    wrong = json.loads((tmp_path / "r.json").read_text())["detection"]["wrong"]
+    assert wrong["per_object"] == {
+        "hammer": {"pairs": 2, "found": 0},
+        "mug": {"pairs": 2, "found": 0},
+    }
+
+
+def test_evaluate_without_training_set_says_which_baseline_is_missing(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (drawn_data / "trainset").rename(tmp_path / "elsewhere")
+    assert run("evaluate", "--data", drawn_data, "--baselines") == 0
+    captured = capsys.readouterr()
+    assert "no mean-of-train baseline" in captured.err
+    assert "centre_prior" in captured.out
+
+
+def test_a_wrong_data_folder_is_one_line(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate", "--data", tmp_path) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert errors[0].startswith("error: dataset folder")
+
+
+def test_actions_lists_the_vocabulary_with_its_aliases(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("actions", "--json", tmp_path / "actions.json") == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["hold", "grasp"],
+        ["drink_with"],
+        ["hit"],
+    ]
+    assert json.loads((tmp_path / "actions.json").read_text())["actions"] == {
+        "hold": ["grasp"],
+        "drink_with": [],
+        "hit": [],
+    }
+
+
+def test_data_check_counts_and_fails_on_unreadable_files(
+    run: Run, drawn_data: Path, mug: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("data", "check", drawn_data, "--thorough") == 0
+    assert "testset: 8 images, 3 actions, 2 objects, 4 pairs" in capsys.readouterr().out
+    mug.write_bytes(b"junk")
+    assert run("data", "check", drawn_data, "--thorough") == 1
+    assert "mug_0.png" in capsys.readouterr().out
+
+
+def test_the_module_is_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "affordance_grounding_core", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    for command in ("predict", "evaluate", "actions", "data", "weights"):
+        assert command in done.stdout
