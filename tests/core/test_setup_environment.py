@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tools.setup import machine, wheels
 from tools.setup.commands import pip_environ
 from tools.setup.machine import Interpreter
@@ -141,7 +142,7 @@ def test_an_incomplete_interpreter_is_refused_with_the_packages_to_install(
 
 def test_no_supported_interpreter_is_an_error_with_advice() -> None:
     old = Interpreter("python3.9", (3, 9), makes_environments=True, has_headers=True)
-    with pytest.raises(SetupError, match="no Python 3.10 to 3.13 on PATH"):
+    with pytest.raises(SetupError, match=r"no Python 3\.10 to 3\.13 on PATH"):
         machine.choose([old])
 
 
