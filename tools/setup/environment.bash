@@ -35,7 +35,8 @@ elif [ -z "${AMENT_PREFIX_PATH:-}" ]; then
   source "${_ros}/setup.bash"
 fi
 
-if [ -f "${_repository}/install/local_setup.bash" ]; then
+# COLCON_CURRENT_PREFIX: install/setup.bash is reading this file and will do that itself.
+if [ -z "${COLCON_CURRENT_PREFIX:-}" ] && [ -f "${_repository}/install/local_setup.bash" ]; then
   # shellcheck disable=SC1091
   source "${_repository}/install/local_setup.bash"
 fi
