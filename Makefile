@@ -40,9 +40,9 @@ test: setup  ## run all tests
 	@$(ISOLATED) $(ENVIRONMENT) python -m pytest $(PYTEST)
 
 lint: setup  ## check style and types
-	@$(ENVIRONMENT) ruff check .
-	@$(ENVIRONMENT) ruff format --check .
-	@$(ENVIRONMENT) mypy
+	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \
+		echo "$$check"; $(ENVIRONMENT) $$check || status=1; \
+	done; exit $$status
 
 format: setup  ## rewrite the code in the house style
 	@$(ENVIRONMENT) ruff check --fix .
