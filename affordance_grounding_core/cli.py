@@ -8,6 +8,7 @@ from affordance_grounding_core.commands.actions import actions
 from affordance_grounding_core.commands.data import data
 from affordance_grounding_core.commands.evaluate import evaluate
 from affordance_grounding_core.commands.predict import predict
+from affordance_grounding_core.commands.train import PASS_THROUGH, train
 from affordance_grounding_core.commands.weights import weights
 from affordance_grounding_core.errors import AffordanceGroundingError
 
@@ -24,6 +25,7 @@ app.command()(predict)
 app.command()(evaluate)
 app.command()(actions)
 app.command()(weights)
+app.command(context_settings=PASS_THROUGH)(train)
 app.add_typer(data, name="data")
 
 

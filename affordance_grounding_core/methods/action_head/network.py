@@ -1,0 +1,93 @@
+"""A small head that turns frozen patch features into heat for every action.
+
+Patch tokens of several backbone blocks are projected, joined with the class token (what
+is in the image), mixed with their neighbours by one convolution, and compared with an
+embedding per action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
+
+
+class ActionHead(nn.Module):
+    """Scores every patch for every action.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: ActionHeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.feature_width * len(config.blocks)
+        self.feature_norm = nn.LayerNorm(channels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.patch_projection = nn.Linear(channels, config.width)
+        self.image_projection = nn.Linear(channels, config.width)
+        self.mixing_norm = nn.GroupNorm(8, config.width)
+        self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
+        self.output_norm = nn.GroupNorm(8, config.width)
+        self.action_embeddings = nn.Linear(config.width, config.actions)
+
+    def forward(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+        """Score patches.
+
+        Args:
+            tokens: (B, 1 + rows * columns, blocks * feature_width), class token first, the
+                tokens of the blocks side by side.
+            rows: of patches.
+            columns: of patches.
+
+        Returns:
+            (B, actions, rows, columns) logits of the heat.
+        """
+        normed = self.dropout(self.feature_norm(tokens))
+        patches = self.patch_projection(normed[:, 1:]) + self.image_projection(normed[:, :1])
+        grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+        grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
+        activated = functional.gelu(self.output_norm(grid)).permute(0, 2, 3, 1)
+        logits: torch.Tensor = self.action_embeddings(activated)
+        return logits.permute(0, 3, 1, 2)
+
+
+def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Put the tokens of several blocks side by side, (B, N, blocks * width)."""
+    return torch.cat(list(tokens), dim=-1)
+
+
+class ActionHeadNetwork(nn.Module):
+    """Backbone and head as one graph: pixels and actions in, heat out.
+
+    Args:
+        backbone: frozen.
+        head: trained on its features.
+    """
+
+    def __init__(self, backbone: Dinov2, head: ActionHead) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the heat of some actions.
+
+        Args:
+            pixels: (1, 3, h, w) float32, normalised.
+            actions: (K,) int64 indices.
+
+        Returns:
+            (K, h / patch, w / patch) in [0, 1].
+        """
+        rows = pixels.shape[-2] // self.backbone.patch_size
+        columns = pixels.shape[-1] // self.backbone.patch_size
+        tokens = join_blocks(self.backbone(pixels, self.head.config.blocks))
+        logits = self.head(tokens, rows, columns)
+        return torch.sigmoid(logits[0].index_select(0, actions))
