@@ -96,7 +96,7 @@ def check_dataset(
         root: folder above `testset` or `trainset`, or one of them, or above the splits.
         split: "Seen" or "Unseen"; None for all there are.
         decode_images: whether every image is decoded too, which takes longer.
-        show_progress: whether to draw a progress bar on stderr.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Raises:
         DatasetError: neither a test set nor a training set there.
@@ -113,7 +113,9 @@ def check_dataset(
         files = [item.image for test in tests for item in test.images]
         files += [item.image for training in trainings for item in training.egocentric]
         files += [item.image for training in trainings for item in training.exocentric]
-        for file in tqdm(files, desc="images", unit="image", disable=not show_progress):
+        for file in tqdm(
+            files, desc="images", unit="image", disable=None if show_progress else True
+        ):
             _try_reading(read_rgb, file, unreadable)
     misplaced = [file for test in tests for file in test.misplaced]
     misplaced += [file for training in trainings for file in training.misplaced]
@@ -179,7 +181,7 @@ def _empty_labels(
     files: Sequence[Path], unreadable: list[str], show_progress: bool
 ) -> tuple[str, ...]:
     empty = []
-    for file in tqdm(files, desc="labels", unit="label", disable=not show_progress):
+    for file in tqdm(files, desc="labels", unit="label", disable=None if show_progress else True):
         label = _try_reading(read_grey, file, unreadable)
         if label is not None and label.max() <= 0:
             empty.append(str(file))

@@ -66,7 +66,7 @@ def mean_label_baseline(
     Args:
         training: with part masks.
         protocol: for which the means are prepared.
-        show_progress: whether to draw a progress bar on stderr.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Returns:
         Predictions for the actions that have part masks.
@@ -76,7 +76,9 @@ def mean_label_baseline(
         InvalidImageError: a part mask cannot be read.
     """
     sums: dict[str, NDArray[np.float64]] = {}
-    items = tqdm(training.egocentric, desc="mean label", unit="mask", disable=not show_progress)
+    items = tqdm(
+        training.egocentric, desc="mean label", unit="mask", disable=None if show_progress else True
+    )
     for item in items:
         if item.part_mask is None:
             continue

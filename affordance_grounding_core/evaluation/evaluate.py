@@ -111,7 +111,7 @@ def evaluate_grounder(
         dataset: images and ground truth.
         protocol: of the scores.
         affordances: object class to the actions it appears under anywhere in the data.
-        show_progress: whether to draw a progress bar on stderr.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Returns:
         One entry a pair, in the order of the data set.
@@ -126,7 +126,9 @@ def evaluate_grounder(
         if item.action not in known:
             unknown[item.action] = unknown.get(item.action, 0) + 1
     groups = _same_pictures(dataset.images, tally)
-    for group in tqdm(groups, desc="evaluate", unit="picture", disable=not show_progress):
+    for group in tqdm(
+        groups, desc="evaluate", unit="picture", disable=None if show_progress else True
+    ):
         wrong = _wrong_actions(grounder, affordances.get(group[0].object_name, ()))
         _evaluate_picture(grounder, protocol, group, wrong, tally)
     if not tally.right:

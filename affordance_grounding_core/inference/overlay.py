@@ -126,9 +126,8 @@ def blend_heat(
     coloured = cv2.cvtColor(
         cv2.applyColorMap(levels, _COLORMAPS[config.colormap]), cv2.COLOR_BGR2RGB
     )
-    share = (config.opacity * heat)[..., None]
-    blended = image * (1.0 - share) + coloured * share
-    return np.asarray(np.rint(blended), np.uint8)
+    share = np.float32(config.opacity) * heat
+    return np.asarray(cv2.blendLinear(image, coloured, 1 - share, share), np.uint8)
 
 
 def draw_caption(picture: NDArray[np.uint8], text: str, colour: Colour = _WHITE) -> None:
