@@ -189,4 +189,5 @@ def _grey_from_float(values: NDArray[np.float32]) -> NDArray[np.uint8]:
             f"32FC1 image has values in [{low:g}, {high:g}]; expected grey levels in [0, 1]: "
             "this looks like a depth image; remap 'image' to a colour topic, or scale it",
         )
-    return np.rint(values * 255.0).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(values * 255.0).astype(np.uint8)
+    return grey

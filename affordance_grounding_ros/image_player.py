@@ -102,9 +102,10 @@ class ImagePlayer(Node):
         frame = self._next
         if frame is None:
             return
+        height, width = frame.shape[:2]
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         self._images.publish(array_to_image(frame, "rgb8", header))
-        self._calibrations.publish(pinhole(header, *frame.shape[:2], self._field_of_view))
+        self._calibrations.publish(pinhole(header, height, width, self._field_of_view))
         self._next = next(self._frames, None)
 
 

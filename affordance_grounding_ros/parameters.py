@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
@@ -94,7 +94,7 @@ class ParameterSpecification:
                 f"parameter '{self.name}' must be {self._expected()}, got "
                 f"{_type_of(value)} {abbreviate(str(value))}; for example {self.default!r}"
             )
-        accepted = cast(Value, value)
+        accepted: Value = value
         if isinstance(accepted, str):
             self._validate_text(accepted)
         elif not self._in_range(accepted):

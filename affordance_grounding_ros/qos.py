@@ -21,7 +21,9 @@ from rclpy.subscription import Subscription
 from affordance_grounding_ros.compatibility import publisher_events, subscription_events
 
 
-def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> Any:
+def _profile(
+    depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy
+) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,

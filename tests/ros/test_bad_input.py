@@ -135,9 +135,7 @@ def test_a_model_that_raises_does_not_stop_the_node(scene: Scene, log: Lines) ->
     client.next_result()
     scene.runtime.failure = MemoryError("device is out of memory")
     published = len(client.results)
-    client.wait(
-        lambda: scene.node.status.counts.failed >= 3, "three failed images", client.show
-    )
+    client.wait(lambda: scene.node.status.counts.failed >= 3, "three failed images", client.show)
     errors = [text for level, text in log() if level == "error"]
     assert len(errors) == 1
     assert "MemoryError: device is out of memory" in errors[0]

@@ -164,9 +164,7 @@ def test_a_default_action_the_model_does_not_know_fails_the_configuration(
 ) -> None:
     scene.start(action="juggle")
     assert scene.runtime.closed
-    assert any(
-        text.startswith("cannot configure: action 'juggle' is not in") for _, text in log()
-    )
+    assert any(text.startswith("cannot configure: action 'juggle' is not in") for _, text in log())
 
 
 def test_an_impossible_quality_of_service_fails_the_activation(scene: Scene, log: Lines) -> None:

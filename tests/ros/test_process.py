@@ -1,0 +1,196 @@
+"""The nodes as processes: they end cleanly when told to, whatever they are doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.context import Context
+from ros_support import DEADLINE, Client
+
+REPOSITORY = Path(__file__).parents[2]
+
+# The node as `main` runs it, with a model that needs no weights.
+GROUNDER = """
+import sys
+from affordance_grounding_ros import grounder_node
+from ros_support import BrightnessRuntime, make_grounder
+GrounderNode = grounder_node.GrounderNode
+grounder_node.GrounderNode = lambda: GrounderNode(
+    grounder_loader=lambda model, runtime: make_grounder(BrightnessRuntime())
+)
+sys.exit(grounder_node.main(sys.argv))
+"""
+
+
+class Process:
+    """A Python process whose output goes to a file."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder / "log.txt"
+        search = [str(REPOSITORY), str(Path(__file__).parent), *sys.path]
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search))},
+            )
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.output():
+            assert self.process.poll() is None, f"ended early:\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.output()}"
+            time.sleep(0.05)
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    started: list[Process] = []
+    yield started
+    for process in started:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+
+
+@pytest.fixture
+def client(context: Context) -> Iterator[Client]:
+    client = Client(context)
+    yield client
+    client.executor.shutdown()
+    client.node.destroy_node()
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=["SIGINT", "SIGTERM"])
+def test_the_grounder_ends_cleanly_at_work(
+    processes: list[Process], client: Client, tmp_path: Path, number: int
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "action:=hold")
+    processes.append(process)
+    client.wait_for_grounder()
+    client.next_result()
+    client.show()
+    assert process.end(number) == 0, process.output()
+    assert "Traceback" not in process.output()
+    assert "ERROR" not in process.output()
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=["SIGINT", "SIGTERM"])
+def test_the_grounder_ends_cleanly_while_it_waits_for_a_manager(
+    processes: list[Process], tmp_path: Path, number: int
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "autostart:=false")
+    processes.append(process)
+    process.wait_for("waiting for a lifecycle manager")
+    assert process.end(number) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+def test_two_signals_end_the_grounder_once(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "action:=hold")
+    processes.append(process)
+    client.wait_for_grounder()
+    process.process.send_signal(signal.SIGINT)
+    assert process.end(signal.SIGINT) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expectation"),
+    [
+        ("threshold:=high", "parameter 'threshold' must be a double in [0, 1], got string 'high'"),
+        ("autostart:=3", "parameter 'autostart' must be a bool, got integer '3'"),
+    ],
+)
+def test_a_wrong_value_on_the_command_line_is_reported_and_the_node_stays(
+    processes: list[Process], client: Client, tmp_path: Path, assignment: str, expectation: str
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", assignment)
+    processes.append(process)
+    process.wait_for(expectation)
+    client.wait_for_status("failed", state="unconfigured", level="2")
+    assert process.end(signal.SIGINT) == 0
+    assert "Traceback" not in process.output()
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    path = tmp_path / "photograph.png"
+    assert cv2.imwrite(str(path), np.full((20, 30, 3), 200, np.uint8))
+    return path
+
+
+def play(tmp_path: Path, *values: str) -> Process:
+    parameters = [part for value in values for part in ("-p", value)]
+    module = "affordance_grounding_ros.image_player"
+    return Process(tmp_path, "-m", module, "--ros-args", *parameters)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=["SIGINT", "SIGTERM"])
+def test_the_player_ends_cleanly(
+    processes: list[Process], tmp_path: Path, photograph: Path, number: int
+) -> None:
+    process = play(tmp_path, f"path:={photograph}")
+    processes.append(process)
+    process.wait_for("playing")
+    assert process.end(number) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+def test_the_player_ends_by_itself_after_the_last_frame(
+    processes: list[Process], tmp_path: Path, photograph: Path
+) -> None:
+    process = play(tmp_path, f"path:={photograph}", "loop:=false")
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 0, process.output()
+
+
+@pytest.mark.parametrize(
+    ("values", "expectation"),
+    [
+        ((), "parameter 'path' is empty; expected a photograph"),
+        (("path:=/no/such/file.png",), "path '/no/such/file.png' does not exist"),
+        (("path:={file}", "rate:=fast"), "parameter 'rate' must be a double in [0.01, 1000]"),
+        (("path:={file}", "start:=7"), "has 1 frame(s), numbered from 0; cannot start at frame 7"),
+        (("path:={damaged}",), "damaged.png"),
+        (("path:={text}",), "a video that OpenCV can decode"),
+    ],
+)
+def test_the_player_says_what_it_cannot_play(
+    processes: list[Process],
+    tmp_path: Path,
+    photograph: Path,
+    values: tuple[str, ...],
+    expectation: str,
+) -> None:
+    damaged, text = tmp_path / "damaged.png", tmp_path / "text.mp4"
+    damaged.write_bytes(photograph.read_bytes()[:40])
+    text.write_text("no video")
+    files = {"file": photograph, "damaged": damaged, "text": text}
+    process = play(tmp_path, *(value.format(**files) for value in values))
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 1
+    assert expectation in process.output()
+    assert "Traceback" not in process.output()
