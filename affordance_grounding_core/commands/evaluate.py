@@ -22,6 +22,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_evaluation_set,
     read_training_set,
+    select_objects,
 )
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.baselines import (
@@ -48,6 +49,10 @@ def evaluate(
         ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
     ] = "locate",
     split: SplitOption = None,
+    objects: Annotated[
+        list[str] | None,
+        typer.Option("--object", help="Only images of this object; may be given several times."),
+    ] = None,
     runtime: RuntimeOption = "auto",
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
@@ -70,6 +75,7 @@ def evaluate(
         if training
         else dataset.images
     )
+    dataset = select_objects(dataset, objects or [])
     chosen = PROTOCOLS[protocol]
     grounder = load_model(model, runtime, backbone_weights)
     evaluation = evaluate_grounder(grounder, dataset, chosen, affordances, show_progress=True)

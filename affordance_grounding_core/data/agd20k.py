@@ -11,8 +11,8 @@ object and file name, so they are the same on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from affordance_grounding_core.errors import DatasetError
@@ -138,6 +138,28 @@ def read_evaluation_set(root: str | Path, split: str | None = None) -> Evaluatio
     if not images:
         raise DatasetError(_no_images(pictures))
     return EvaluationSet(folder, found_split, images, _misplaced(pictures))
+
+
+def select_objects(dataset: EvaluationSet, names: Collection[str]) -> EvaluationSet:
+    """Keep the images of some object classes, for example of one left out in training.
+
+    Args:
+        dataset: to choose from.
+        names: of object classes; none keeps all.
+
+    Raises:
+        DatasetError: a class that the test set does not have.
+    """
+    if not names:
+        return dataset
+    present = sorted({item.object_name for item in dataset.images})
+    missing = sorted(set(names) - set(present))
+    if missing:
+        raise DatasetError(
+            f"test set {str(dataset.folder)!r} has no object {missing}; expected some of {present}"
+        )
+    chosen = tuple(item for item in dataset.images if item.object_name in names)
+    return replace(dataset, images=chosen)
 
 
 def read_training_set(root: str | Path, split: str | None = None) -> TrainingSet:

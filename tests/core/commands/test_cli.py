@@ -161,6 +161,15 @@ def test_evaluate_learns_from_the_training_set_what_objects_afford(
     }
 
 
+def test_evaluate_can_look_at_one_object(run: Run, drawn_data: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run("evaluate", "--data", drawn_data, "--object", "mug", "--json", report) == 0
+    content = json.loads(report.read_text())
+    assert content["per_object"].keys() == {"mug"}
+    assert content["detection"]["wrong"]["per_action"].keys() == {"hit"}
+    assert run("evaluate", "--data", drawn_data, "--object", "cup") == 2
+
+
 def test_evaluate_without_training_set_says_which_baseline_is_missing(
     run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_evaluation_set,
     read_training_set,
+    select_objects,
 )
 from affordance_grounding_core.errors import DatasetError
 
@@ -135,3 +136,13 @@ def test_affordances_are_collected_over_all_listings(drawn_data: Path) -> None:
         "hammer": {"hit", "hold"},
         "mug": {"drink_with", "hold"},
     }
+
+
+def test_objects_are_selected_by_name(drawn_data: Path) -> None:
+    dataset = read_evaluation_set(drawn_data)
+    chosen = select_objects(dataset, ["mug"])
+    assert {item.object_name for item in chosen.images} == {"mug"}
+    assert len(chosen.images) == 4
+    assert select_objects(dataset, []) == dataset
+    with pytest.raises(DatasetError, match=r"no object \['cup'\].*'hammer', 'mug'"):
+        select_objects(dataset, ["cup", "mug"])
