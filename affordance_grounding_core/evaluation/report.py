@@ -88,7 +88,9 @@ class EvaluationReport:
     def as_text(self) -> str:
         """Return the report as an aligned table of plain text."""
         return "\n\n".join(
-            part for part in (self._heading(), self._scores(), self._notes()) if part
+            part
+            for part in (self._heading(), self._scores(), self._comparison(), self._notes())
+            if part
         )
 
     def _heading(self) -> str:
@@ -122,6 +124,20 @@ class EvaluationReport:
             if baseline
         ]
         return format_table(head, rows)
+
+    def _comparison(self) -> str:
+        """KLD by action beside the baselines."""
+        baselines = {name: scores for name, scores in self.baselines.items() if scores}
+        if not baselines:
+            return ""
+        columns = [
+            mean_by_action(scores) for scores in (self.evaluation.scores, *baselines.values())
+        ]
+        rows = [
+            [action, *(f"{c[action].kld:.3f}" if action in c else "-" for c in columns)]
+            for action in columns[0]
+        ]
+        return format_table(["KLD", "model", *baselines], rows)
 
     def _notes(self) -> str:
         evaluation = self.evaluation

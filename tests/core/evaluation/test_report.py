@@ -61,6 +61,11 @@ def test_the_table_is_aligned_and_complete(report: EvaluationReport) -> None:
     lines = {line.split()[0]: line for line in text.splitlines() if line}
     assert f"{report.as_dict()['overall']['kld']:.3f}" in lines["overall"]
     assert {"drink_with", "hit", "hold", "uniform"} <= lines.keys()
+    means = report.as_dict()
+    model, uniform = (
+        part["per_action"]["hit"]["kld"] for part in (means, means["baselines"]["uniform"])
+    )
+    assert lines["hit"].split() == ["hit", f"{model:.3f}", f"{uniform:.3f}"]
     assert "skipped" not in text
 
 
