@@ -1,0 +1,118 @@
+"""The launch files as a user starts them: demo.launch.py includes grounder.launch.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import pytest
+
+HAS_LAUNCH_TESTING = importlib.util.find_spec("launch_testing") is not None
+pytestmark = pytest.mark.skipif(
+    not HAS_LAUNCH_TESTING,
+    reason="launch_testing is not installed; it comes with a ROS 2 distribution, not with PyPI",
+)
+
+LAUNCH_FILES = Path(__file__).parents[2] / "launch"
+DEADLINE = 60.0
+MISSING_MODEL = "/no/such/model"
+
+if HAS_LAUNCH_TESTING:
+    import launch_testing.actions
+    import launch_testing.asserts
+    import rclpy
+    from launch.actions import IncludeLaunchDescription
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchDescription
+
+
+def write_photograph() -> str:
+    import cv2
+    import numpy as np
+
+    path = Path(tempfile.mkdtemp(prefix="affordance_grounding_")) / "grey.png"
+    assert cv2.imwrite(str(path), np.full((48, 64, 3), 127, np.uint8))
+    return str(path)
+
+
+@pytest.mark.launch_test
+def generate_test_description() -> LaunchDescription:
+    """Start the demo with a model that does not exist, which needs neither weights nor time."""
+    demo = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(LAUNCH_FILES / "demo.launch.py")),
+        launch_arguments={
+            "path": write_photograph(),
+            "rate": "20",
+            "model": MISSING_MODEL,
+            "image_topic": "eye/image",
+            "namespace": "robot",
+        }.items(),
+    )
+    return LaunchDescription([demo, launch_testing.actions.ReadyToTest()])
+
+
+class TestRunning(unittest.TestCase):
+    """What can be seen on the topics while the nodes run."""
+
+    def setUp(self) -> None:
+        rclpy.init()
+        self.node = rclpy.create_node("observer", namespace="robot")
+
+    def tearDown(self) -> None:
+        self.node.destroy_node()
+        rclpy.shutdown()
+
+    def wait(self, received: list[object], what: str) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not received:
+            assert time.monotonic() < deadline, f"waited for {what}"
+            rclpy.spin_once(self.node, timeout_sec=0.1)
+
+    def test_images_are_played_on_the_topic_asked_for(self) -> None:
+        from sensor_msgs.msg import Image
+
+        images: list[Image] = []
+        self.node.create_subscription(Image, "eye/image", images.append, 1)
+        self.wait(images, "an image")
+        assert (images[0].height, images[0].width) == (48, 64)
+
+    def test_the_status_says_that_the_model_is_missing(self) -> None:
+        from diagnostic_msgs.msg import DiagnosticStatus
+
+        from affordance_grounding_ros import qos
+
+        statuses: list[DiagnosticStatus] = []
+        failed = DiagnosticStatus.ERROR
+
+        def keep_failed(message: DiagnosticStatus) -> None:
+            if message.level == failed:
+                statuses.append(message)
+
+        self.node.create_subscription(
+            DiagnosticStatus, "grounder/status", keep_failed, qos.status()
+        )
+        self.wait(statuses, "the status")
+        assert MISSING_MODEL in statuses[0].message
+        assert "robot/grounder" in statuses[0].name
+
+    def test_the_log_names_the_model(self, proc_output: object) -> None:
+        proc_output.assertWaitFor(f"cannot configure: model '{MISSING_MODEL}'", timeout=DEADLINE)
+
+
+if HAS_LAUNCH_TESTING:
+
+    @launch_testing.post_shutdown_test()
+    class TestEnded(unittest.TestCase):
+        """What is left when launch has ended the nodes."""
+
+        def test_all_nodes_ended_cleanly(self, proc_info: object) -> None:
+            launch_testing.asserts.assertExitCodes(proc_info, allowable_exit_codes=[0])
+
+        def test_no_node_left_a_traceback(self, proc_output: object) -> None:
+            for process in proc_output.processes():
+                text = b"".join(event.text for event in proc_output[process]).decode()
+                assert "Traceback" not in text
