@@ -1,1 +1,1 @@
-
+"""Action vocabularies, aliases and how a command resolves to an action."""

@@ -120,7 +120,5 @@ class ActionVocabulary:
 
 def vocabulary_from_mapping(names: Sequence[str], aliases: Mapping[str, str]) -> ActionVocabulary:
     """Build a vocabulary, leaving out the aliases of actions it does not have."""
-    kept = {
-        alias: name for alias, name in aliases.items() if name in names and alias not in names
-    }
+    kept = {alias: name for alias, name in aliases.items() if name in names and alias not in names}
     return ActionVocabulary(tuple(names), kept)

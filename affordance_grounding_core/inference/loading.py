@@ -5,11 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affordance_grounding_core.checkpoints.format import (
-    packaged_checkpoint,
-    packaged_names,
-    read_checkpoint,
-)
 from affordance_grounding_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -38,6 +33,13 @@ def load_grounder(
         WeightsError: the backbone cannot be fetched or verified.
         RuntimeUnavailableError: no such runtime on this machine.
     """
+    # PyTorch comes with these; importing the package alone stays quick.
+    from affordance_grounding_core.checkpoints.format import (
+        packaged_checkpoint,
+        packaged_names,
+        read_checkpoint,
+    )
+
     packaged = packaged_checkpoint(str(name))
     folder = packaged or Path(name).expanduser()
     if not folder.is_dir():

@@ -65,7 +65,7 @@ def extract_regions(
     for label in range(1, count):
         if statistics[label, cv2.CC_STAT_AREA] < smallest:
             continue
-        region, inside = _describe(heatmap, labels, statistics[label], label)
+        region, inside = _describe(heatmap, np.asarray(labels), statistics[label], label)
         if region.score >= config.minimum_score:
             candidates.append((region, inside))
     candidates.sort(key=lambda pair: (-pair[0].score, -pair[0].area))

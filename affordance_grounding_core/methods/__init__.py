@@ -1,1 +1,1 @@
-
+"""One package for each training method."""

@@ -1,1 +1,1 @@
-
+"""One file for each way to run a network."""

@@ -58,7 +58,9 @@ class FeatureConfig:
 
     def cache_file(self, sample: Sample, folder: Path) -> Path:
         """Name the file that holds a sample's features."""
-        options = json.dumps(asdict(self), sort_keys=True) + f"{sample.object_name}/{sample.path.stem}"
+        options = (
+            json.dumps(asdict(self), sort_keys=True) + f"{sample.object_name}/{sample.path.stem}"
+        )
         key = hashlib.sha256(options.encode() + sample.path.read_bytes()).hexdigest()
         return folder / f"{key[:32]}.npy"
 
@@ -80,7 +82,9 @@ def cache_features(
     folder.mkdir(parents=True, exist_ok=True)
     files = [config.cache_file(sample, folder) for sample in samples]
     missing = [pair for pair in zip(samples, files, strict=True) if not pair[1].is_file()]
-    for sample, file in tqdm(missing, desc="backbone features", unit="picture", disable=not missing):
+    for sample, file in tqdm(
+        missing, desc="backbone features", unit="picture", disable=not missing
+    ):
         _replace(file, _features(sample, config, backbone))
     return files
 

