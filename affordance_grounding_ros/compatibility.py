@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import rclpy
 from rclpy.node import Node
 
 try:
+    from rclpy.clock_type import ClockType
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
+    from rclpy.clock import ClockType
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
-__all__ = ["publisher_events", "subscription_events", "values_given_at_start"]
+__all__ = [
+    "ClockType",
+    "publisher_events",
+    "shut_down_ros",
+    "subscription_events",
+    "values_given_at_start",
+]
 
 
 def subscription_events(
@@ -45,3 +54,9 @@ def values_given_at_start(node: Node) -> dict[str, Any]:
     """
     overrides = getattr(node, "_parameter_overrides", {})
     return {name: parameter.value for name, parameter in overrides.items()}
+
+
+def shut_down_ros() -> None:
+    """Shut the default context down, unless a signal has done so already."""
+    if rclpy.ok():
+        rclpy.shutdown()

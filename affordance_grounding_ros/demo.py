@@ -55,7 +55,7 @@ def questions(images: list[Path], actions: list[str]) -> list[Question]:
         actions: commands for each of them; sensible ones where there are none.
 
     Raises:
-        AffordanceGroundingError: a photograph that cannot be read.
+        AffordanceGroundingError: a photograph that cannot be read, or two of one name.
     """
     if images:
         asked = [Question(image, tuple(actions) or DEFAULT_ACTIONS) for image in images]
@@ -65,8 +65,15 @@ def questions(images: list[Path], actions: list[str]) -> list[Question]:
             Question(folder / name, tuple(actions) or sensible)
             for name, sensible in PHOTOGRAPHS.items()
         ]
-    for question in asked:
-        read_rgb(question.photograph)
+    stems: set[str] = set()
+    for photograph in (question.photograph for question in asked):
+        read_rgb(photograph)
+        if photograph.stem in stems:
+            raise AffordanceGroundingError(
+                f"two photographs are called {photograph.stem!r}; the pictures are named after "
+                "them: rename one, or run the demo twice with different --output"
+            )
+        stems.add(photograph.stem)
     return asked
 
 

@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
+from affordance_grounding_ros.compatibility import shut_down_ros
 from affordance_grounding_ros.conversions import image_to_rgb
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
 
@@ -77,7 +78,7 @@ class DemoClient:
     ) -> None:
         """Leave the topics."""
         self._node.destroy_node()
-        rclpy.try_shutdown()
+        shut_down_ros()
 
     def wait_until_active(self, timeout: float) -> dict[str, str]:
         """Wait until the grounder has loaded its model and listens.

@@ -10,7 +10,6 @@ from typing import Any
 
 import rclpy
 from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -21,7 +20,7 @@ from std_msgs.msg import String
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros import qos
-from affordance_grounding_ros.compatibility import values_given_at_start
+from affordance_grounding_ros.compatibility import ClockType, shut_down_ros, values_given_at_start
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_watch import ImageWatch
@@ -318,7 +317,7 @@ def main(args: list[str] | None = None) -> int:
         if node is not None:
             node.close()
             node.destroy_node()
-        rclpy.try_shutdown()
+        shut_down_ros()
     return 0
 
 

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
-from affordance_grounding_ros.compatibility import values_given_at_start
+from affordance_grounding_ros.compatibility import shut_down_ros, values_given_at_start
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.frames import FrameSource
 from affordance_grounding_ros.parameters import (
@@ -162,7 +162,7 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if player is not None:
             player.destroy_node()
-        rclpy.try_shutdown()
+        shut_down_ros()
     return 0
 
 

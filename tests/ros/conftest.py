@@ -30,7 +30,8 @@ def context() -> Iterator[Context]:
     context = Context()
     rclpy.init(context=context)
     yield context
-    rclpy.try_shutdown(context=context)
+    if context.ok():
+        rclpy.shutdown(context=context)
 
 
 @pytest.fixture

@@ -185,6 +185,13 @@ class Client:
         self.wait(lambda: len(self.results) > before, "a result", lambda: self.show(values))
         return self.results[-1]
 
+    def wait_for_answer(self, action: str, values: NDArray[np.uint8]) -> AffordanceResult:
+        """Show images, no faster than they are answered, until one is answered for an action."""
+        for _ in range(20):
+            if (result := self.next_result(values)).action == action:
+                return result
+        raise AssertionError(f"twenty results, none for {action!r}")
+
 
 def overrides(**values: Any) -> list[Parameter[Any]]:
     """Values for `parameter_overrides`, as `-p name:=value` would give them."""

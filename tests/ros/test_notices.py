@@ -1,0 +1,90 @@
+"""When the node speaks up, and when it keeps quiet."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from affordance_grounding_ros.goals import ActiveGoal
+from affordance_grounding_ros.image_watch import ImageWatch
+from affordance_grounding_ros.problem_log import ProblemLog
+from affordance_grounding_ros.status import FrameCounter, FrameCounts, NodeStatus, status_message
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_problems_of_a_kind_are_logged_once_and_then_counted() -> None:
+    clock, lines = Clock(), list[str]()
+    log = ProblemLog(lines.append, interval=30.0, clock=clock)
+    for _ in range(50):
+        log.report("encoding", "image encoding 'jpeg' is not supported")
+    log.report("step", "image step is 3 bytes")
+    assert lines == ["image encoding 'jpeg' is not supported", "image step is 3 bytes"]
+    clock.now += 30.0
+    log.report("encoding", "image encoding 'png' is not supported")
+    assert lines[2:] == ["image encoding 'png' is not supported (49 more like it before)"]
+    assert log.last == "image encoding 'png' is not supported"
+
+
+def test_what_people_command_is_always_answered() -> None:
+    lines: list[str] = []
+    log = ProblemLog(lines.append)
+    log.report_always("goal refused")
+    log.report_always("goal refused")
+    assert lines == ["goal refused", "goal refused"]
+    assert log.last == "goal refused"
+
+
+def test_silence_is_warned_about_once_until_images_come_again() -> None:
+    clock = Clock()
+    watch = ImageWatch(clock)
+    clock.now += 4.9
+    assert watch.check(5.0, "/image", lambda: "") == ""
+    clock.now += 0.1
+    warning = watch.check(5.0, "/image", lambda: "")
+    assert warning.startswith("no image on '/image' for 5 s; no publisher found")
+    assert watch.warning == warning
+    assert watch.check(5.0, "/image", lambda: "") == ""
+    assert watch.arrived()
+    assert watch.warning == ""
+    assert not watch.arrived()
+    clock.now += 6.0
+    assert "/camera (best effort)" in watch.check(5.0, "/image", lambda: "/camera (best effort)")
+
+
+def test_a_timeout_of_zero_is_never_over() -> None:
+    clock = Clock()
+    watch = ImageWatch(clock)
+    clock.now += 1e6
+    assert watch.check(0.0, "/image", lambda: "") == ""
+
+
+def test_counts_add_up() -> None:
+    counter = FrameCounter()
+    counter.add(received=1, dropped=1)
+    counter.add(received=1, processed=1)
+    assert counter.counts == FrameCounts(received=2, processed=1, dropped=1)
+
+
+def test_a_status_says_what_matters_first() -> None:
+    working = NodeStatus(state="active", goal=ActiveGoal("grasp", "hold"))
+    for status, level, message in (
+        (NodeStatus(), DiagnosticStatus.OK, "unconfigured"),
+        (NodeStatus(state="active"), DiagnosticStatus.OK, "waiting for a goal"),
+        (working, DiagnosticStatus.OK, "grounding 'hold'"),
+        (NodeStatus(state="active", warning="no image"), DiagnosticStatus.WARN, "no image"),
+        (NodeStatus(warning="w", problem="broken"), DiagnosticStatus.ERROR, "broken"),
+    ):
+        made = status_message("grounder", status)
+        assert (made.level, made.message, made.name) == (level, message, "grounder")
+    values = {pair.key: pair.value for pair in status_message("grounder", working).values}
+    assert values["goal"] == "grasp"
+    assert values["action"] == "hold"
+    assert values["frames_received"] == "0"
