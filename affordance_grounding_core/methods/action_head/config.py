@@ -82,12 +82,15 @@ class LossConfig:
         level: cross entropy of the heat against the blurred label with its peak at 1, which
             makes heat comparable between images.
         absence: cross entropy against zero for actions that the object does not afford.
+        absent_peak: share of the highest heat in that term, beside the mean: a small hot
+            spot is all it takes to be called found.
     """
 
     distribution: float = 1.0
     level: float = 1.0
     absence: float = 1.0
+    absent_peak: float = 0.3
 
     def __post_init__(self) -> None:
-        if min(self.distribution, self.level, self.absence) < 0:
+        if min(self.distribution, self.level, self.absence, self.absent_peak) < 0:
             raise ValueError(f"loss weights must not be negative, got {self}")

@@ -19,7 +19,7 @@ class HeadLoss:
     Attributes:
         distribution: KL divergence of the normalised heat from the normalised label.
         level: cross entropy of the heat against the label with its peak at 1.
-        absence: cross entropy of the heat against 0.
+        absence: cross entropy of the heat against 0, of its mean and of its peak.
         total: weighted sum, scalar with gradient.
     """
 
@@ -55,7 +55,8 @@ def head_loss(
     divergence = (target * (torch.log(target + 1e-8) - torch.log(predicted + 1e-8))).sum((2, 3))
     peaked = labels / (labels.amax(dim=(2, 3), keepdim=True) + _SMALL)
     level = functional.binary_cross_entropy_with_logits(logits, peaked, reduction="none")
-    nothing = functional.softplus(logits).mean((2, 3))
+    everywhere = functional.softplus(logits)
+    nothing = everywhere.mean((2, 3)) + config.absent_peak * everywhere.amax((2, 3))
     distribution = _mean_over(divergence, present)
     level_term = _mean_over(level.mean((2, 3)), present)
     absence = _mean_over(nothing, absent)

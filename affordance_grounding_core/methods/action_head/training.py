@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -47,14 +48,17 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
         CheckpointError: the checkpoint cannot be written.
     """
     started = time.perf_counter()
-    cli = TrainingCLI(
-        ActionHeadTask,
-        ActionHeadData,
-        run=False,
-        args=list(arguments),
-        save_config_callback=None,
-        seed_everything_default=0,
-    )
+    with warnings.catch_warnings():
+        # Lightning cannot know that these are the command line's own arguments.
+        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+        cli = TrainingCLI(
+            ActionHeadTask,
+            ActionHeadData,
+            run=False,
+            args=list(arguments),
+            save_config_callback=None,
+            seed_everything_default=0,
+        )
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     seconds = time.perf_counter() - started
     return write_checkpoint(

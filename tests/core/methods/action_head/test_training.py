@@ -1,0 +1,136 @@
+"""A whole training run on drawn pictures, and the model that comes out of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affordance_grounding_core import CheckpointError, load_grounder
+from affordance_grounding_core.backbones import weights
+from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.methods.action_head.samples import read_samples
+from affordance_grounding_core.methods.action_head.training import train_from_config
+
+CONFIG = Path(__file__).parents[4] / "config" / "train" / "default.yaml"
+
+
+@pytest.fixture
+def random_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights file of the right architecture, and a cache of its own for the features."""
+    import torch
+    from safetensors.torch import save_file
+
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    save_file(Dinov2().transformer.state_dict(), tmp_path / "backbone.safetensors")
+    return tmp_path / "backbone.safetensors"
+
+
+def arguments(root: Path, output: Path, backbone: Path, *more: str) -> list[str]:
+    return [
+        f"--config={CONFIG}",
+        f"--data.root={root}",
+        f"--output={output}",
+        f"--data.backbone_weights={backbone}",
+        "--model.actions=[hold, drink_with, hit]",
+        "--data.preprocess.size=112",
+        "--data.batch_size=4",
+        "--data.views.count=2",
+        "--data.validation_every=3",
+        "--trainer.max_epochs=2",
+        "--trainer.enable_progress_bar=false",
+        *more,
+    ]
+
+
+def test_a_run_gives_a_model_and_the_same_seed_the_same_model(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone))
+    second = train_from_config(arguments(drawn_data, tmp_path / "b", random_backbone))
+    other = train_from_config(
+        arguments(drawn_data, tmp_path / "c", random_backbone, "--seed_everything=1")
+    )
+    assert first.fingerprint == second.fingerprint != other.fingerprint
+    assert first.config["actions"] == ["hold", "drink_with", "hit"]
+    assert first.config["training"]["seed"] == 0
+
+    grounder = load_grounder(tmp_path / "a", backbone_weights=random_backbone)
+    image = read_rgb(next((drawn_data / "testset" / "egocentric" / "hold" / "mug").iterdir()))
+    result = grounder.ground(image, "Grasp")
+    assert result.action == "hold"
+    assert result.heatmap.shape == result.mask.shape == image.shape[:2]
+    assert result.heatmap.dtype == np.float32
+    assert result.found == bool(result.regions)
+    assert grounder.information.fingerprint == first.fingerprint
+
+
+def test_a_checkpoint_of_mixed_parts_is_refused(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    train_from_config(arguments(drawn_data, folder, random_backbone, "--trainer.max_epochs=1"))
+    config = json.loads((folder / "config.json").read_text())
+    for change, reason in (
+        ({"network": config["network"] | {"width": 64}}, "size mismatch"),
+        ({"actions": ["hold"]}, "1 actions for 3 channels"),
+        ({"regions": {"threshold": 7}}, "threshold must lie in"),
+        ({"preprocess": None}, "'preprocess' is missing"),
+        ({"method": "magic"}, "trained by method 'magic'"),
+    ):
+        (folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(CheckpointError, match=reason):
+            load_grounder(folder, backbone_weights=random_backbone)
+
+
+def test_a_picture_under_two_actions_is_one_sample(drawn_data: Path) -> None:
+    samples = read_samples(drawn_data, ["hold", "drink_with", "hit"])
+    assert [(s.object_name, sorted(s.masks), s.absent) for s in samples[::3]] == [
+        ("hammer", ["hit", "hold"], ("drink_with",)),
+        ("mug", ["drink_with", "hold"], ("hit",)),
+    ]
+    labels = samples[0].labels(96, 128)
+    assert {label.shape for label in labels.values()} == {(96, 128)}
+
+
+def test_a_mask_of_another_size_is_named(drawn_data: Path) -> None:
+    (sample, *_) = read_samples(drawn_data, ["hold"])
+    with pytest.raises(DatasetError, match="must be an image of 50 x 50 px .* got 96 x 128 px"):
+        sample.labels(50, 50)
+
+
+def test_excluded_objects_are_left_out_and_must_exist(drawn_data: Path) -> None:
+    samples = read_samples(drawn_data, ["hold"], ["mug"])
+    assert {sample.object_name for sample in samples} == {"hammer"}
+    with pytest.raises(DatasetError, match="'cup'"):
+        read_samples(drawn_data, ["hold"], ["cup"])
+
+
+def test_data_without_part_masks_say_so(drawn_data: Path) -> None:
+    for mask in (drawn_data / "trainset" / "PL").rglob("*.png"):
+        mask.unlink()
+    with pytest.raises(DatasetError, match="no part masks"):
+        read_samples(drawn_data, ["hold"])
+
+
+@pytest.mark.parametrize("name", ["nothing_like_this", "../secret", ""])
+def test_unknown_models_are_named(name: str) -> None:
+    with pytest.raises(CheckpointError, match="model"):
+        load_grounder(name)
+
+
+def test_unknown_runtimes_are_named(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    from affordance_grounding_core import RuntimeUnavailableError
+
+    train_from_config(
+        arguments(drawn_data, tmp_path / "m", random_backbone, "--trainer.max_epochs=1")
+    )
+    with pytest.raises(RuntimeUnavailableError, match="'magic' is not available"):
+        load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
