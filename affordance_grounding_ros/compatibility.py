@@ -12,7 +12,7 @@ try:
     from rclpy.clock_type import ClockType
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
-    from rclpy.clock import ClockType
+    from rclpy.clock import ClockType  # type: ignore[attr-defined,unused-ignore]
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 __all__ = [

@@ -100,13 +100,12 @@ def test_image_and_calibration_are_published_together(context: Context, folder: 
     client = Client(context)
     images: list[Image] = []
     calibrations: list[CameraInfo] = []
-    client.node.create_subscription(Image, "image", images.append, qos.image_input())
-    client.node.create_subscription(
-        CameraInfo, "camera_info", calibrations.append, qos.image_input()
-    )
+    # Reliable and deeper than the player's own queue: the test must see both of a pair.
+    client.node.create_subscription(Image, "image", images.append, qos.output())
+    client.node.create_subscription(CameraInfo, "camera_info", calibrations.append, qos.output())
     player = ImagePlayer(
         context=context,
-        parameter_overrides=overrides(path=str(folder / "a.png"), rate=50, frame_id="eye"),
+        parameter_overrides=overrides(path=str(folder / "a.png"), rate=20, frame_id="eye"),
     )
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(player)
