@@ -13,7 +13,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_support import BrightnessRuntime, Client, Scene, make_grounder
 
-import affordance_grounding_core.checkpoints as checkpoints
+from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_ros.grounder_node import load_model
 
@@ -190,15 +190,16 @@ def test_a_missing_checkpoint_is_named(scene: Scene, log: Lines, tmp_path: Path)
     assert current_state(scene.client) == State.PRIMARY_STATE_UNCONFIGURED
 
 
-PACKAGED = Path(checkpoints.__file__).parent / "default"
+PACKAGED = packaged_checkpoint("default")
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "no configuration"])
-@pytest.mark.skipif(not PACKAGED.is_dir(), reason="the default checkpoint is not in this tree")
+@pytest.mark.skipif(PACKAGED is None, reason="the default checkpoint is not in this tree")
 def test_a_tampered_checkpoint_is_refused(
     scene: Scene, log: Lines, tmp_path: Path, damage: str
 ) -> None:
     model = tmp_path / "tampered"
+    assert PACKAGED is not None
     shutil.copytree(PACKAGED, model)
     weights = next(model.glob("*.safetensors"))
     content = bytearray(weights.read_bytes())
