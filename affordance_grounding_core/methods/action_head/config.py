@@ -39,7 +39,8 @@ class ViewConfig:
     """Random views of a training image; the first view is always the plain image.
 
     Attributes:
-        count: views of an image, the plain one included.
+        count: views of an image alone, the plain one included.
+        mosaics: views of an image in a mosaic with three of other object classes.
         minimum_scale: side of the smallest crop, as a share of the image's.
         maximum_scale: side of the largest; above 1 the image is mirrored outwards.
         rotation: largest rotation either way, in degrees.
@@ -52,6 +53,7 @@ class ViewConfig:
     """
 
     count: int = 3
+    mosaics: int = 1
     minimum_scale: float = 0.55
     maximum_scale: float = 1.15
     rotation: float = 20.0
@@ -65,6 +67,8 @@ class ViewConfig:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"an image needs at least one view, got {self.count}")
+        if self.mosaics < 0:
+            raise ValueError(f"the number of mosaics must not be negative, got {self.mosaics}")
         if not 0.0 < self.minimum_scale <= self.maximum_scale:
             raise ValueError(
                 "scales must satisfy 0 < minimum_scale <= maximum_scale, got "

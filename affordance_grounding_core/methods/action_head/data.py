@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,62 +17,56 @@ from affordance_grounding_core.backbones.weights import (
     load_pinned,
     tensor_fingerprint,
 )
-from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 from affordance_grounding_core.methods.action_head.features import FeatureConfig, cache_features
 from affordance_grounding_core.methods.action_head.samples import Sample, read_samples
-from affordance_grounding_core.methods.action_head.views import view_label
-
-logger = logging.getLogger(__name__)
+from affordance_grounding_core.methods.action_head.scenes import (
+    SamplePicture,
+    Scene,
+    plan_scenes,
+)
 
 Batch = dict[str, torch.Tensor]
-_SMALLEST_LABEL = 1e-3  # mean of a label; less has left the view
 
 
 class FeatureDataset(Dataset[Batch]):
-    """Views of samples: features, labels, which actions are present and which absent.
+    """Scenes: features, labels, which actions are present and which absent.
 
     Args:
-        samples: pictures.
+        scenes: what is looked at.
         files: their cached features.
+        pictures: sizes and labels of their samples.
         config: what shaped the features.
         actions: vocabulary.
-        views: how many of the cached views are used; 1 for the plain pictures alone.
     """
 
     def __init__(
         self,
-        samples: Sequence[Sample],
+        scenes: Sequence[Scene],
         files: Sequence[Path],
+        pictures: Mapping[Sample, SamplePicture],
         config: FeatureConfig,
         actions: Sequence[str],
-        views: int,
     ) -> None:
         self._files = list(files)
-        self._views = views
         cells = config.preprocess.size // config.preprocess.multiple
-        shape = (len(samples) * views, len(actions))
-        self._labels = torch.zeros(*shape, cells, cells)
-        self._absent = torch.zeros(*shape, dtype=torch.bool)
-        for index, sample in enumerate(samples):
-            height, width = read_rgb(sample.path).shape[:2]
-            labels = sample.labels(height, width)
-            for number, view in enumerate(config.views_of(sample, height, width)[:views]):
-                row = index * views + number
-                for action, label in labels.items():
-                    seen = view_label(label, view, cells)
-                    self._labels[row, actions.index(action)] = torch.from_numpy(seen)
-                for action in sample.absent:
-                    self._absent[row, actions.index(action)] = True
-        self._present = self._labels.mean(dim=(2, 3)) > _SMALLEST_LABEL
+        self._labels = torch.zeros(len(scenes), len(actions), cells, cells)
+        self._present = torch.zeros(len(scenes), len(actions), dtype=torch.bool)
+        self._absent = torch.zeros_like(self._present)
+        for row, scene in enumerate(scenes):
+            for action, label in scene.labels(pictures, config.views, cells).items():
+                self._labels[row, actions.index(action)] = torch.from_numpy(label)
+                self._present[row, actions.index(action)] = True
+            for action in scene.absent(actions):
+                self._absent[row, actions.index(action)] = True
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._files)
 
     def __getitem__(self, index: int) -> Batch:
-        file, view = self._files[index // self._views], index % self._views
-        tokens = np.array(np.load(file, mmap_mode="r")[view], np.float32)
+        tokens = np.load(self._files[index]).astype(np.float32)
         return {
             "tokens": torch.from_numpy(tokens),
             "labels": self._labels[index],
@@ -141,28 +134,41 @@ class ActionHeadData(LightningDataModule):
         """
         if self._training is not None:
             return
-        samples = read_samples(self.root, self.actions, self.excluded_objects)
-        tensors = load_pinned(path=self.backbone_weights)
-        self.backbone_fingerprint = tensor_fingerprint(tensors)
-        backbone = Dinov2(self.backbone)
-        backbone.load_tensors(tensors)
-        backbone.to("cuda" if torch.cuda.is_available() else "cpu")
-        config = FeatureConfig(
-            self.backbone,
-            self.backbone_fingerprint,
-            self.blocks,
-            self.preprocess,
-            self.views,
-            self.seed,
+        samples = read_samples(self.root, self.actions)
+        classes = {sample.object_name for sample in samples}
+        if unknown := sorted(set(self.excluded_objects) - classes):
+            raise DatasetError(
+                f"object classes {unknown} are not in {self.root}; expected some of "
+                f"{sorted(classes)}"
+            )
+        config, backbone = self._prepare_backbone()
+        used = [sample for sample in samples if not self._excluded(sample)]
+        held_out = {sample for sample in used if self._held_out(sample)}
+        size = self.preprocess.size
+        planned = plan_scenes(samples, size, self.views, self.seed)
+        training = [
+            scene
+            for scene in planned
+            if all(
+                not self._excluded(tile.sample) and tile.sample not in held_out
+                for tile in scene.tiles
+            )
+        ]
+        validation = [
+            scene for scene in planned if scene.plain and scene.tiles[0].sample in held_out
+        ]
+        pictures = {sample: SamplePicture.of(sample) for sample in used}
+        folder = cache_directory() / "features"
+        self._training, self._validation = (
+            FeatureDataset(
+                scenes,
+                cache_features(scenes, config, backbone, folder),
+                pictures,
+                config,
+                self.actions,
+            )
+            for scenes in (training, validation)
         )
-        files = cache_features(samples, config, backbone, cache_directory() / "features")
-        pairs = list(zip(samples, files, strict=True))
-        held_out = [self._held_out(sample) for sample, _ in pairs]
-        training = [pair for pair, out in zip(pairs, held_out, strict=True) if not out]
-        validation = [pair for pair, out in zip(pairs, held_out, strict=True) if out]
-        logger.info("%d training and %d validation pictures", len(training), len(validation))
-        self._training = self._dataset(training, config, self.views.count)
-        self._validation = self._dataset(validation, config, 1)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""
@@ -172,11 +178,19 @@ class ActionHeadData(LightningDataModule):
         """Plain views of the held-out pictures."""
         return self._loader(self._validation, shuffle=False)
 
-    def _dataset(
-        self, pairs: Sequence[tuple[Sample, Path]], config: FeatureConfig, views: int
-    ) -> FeatureDataset:
-        samples, files = [sample for sample, _ in pairs], [file for _, file in pairs]
-        return FeatureDataset(samples, files, config, self.actions, views)
+    def _prepare_backbone(self) -> tuple[FeatureConfig, Dinov2]:
+        tensors = load_pinned(path=self.backbone_weights)
+        self.backbone_fingerprint = tensor_fingerprint(tensors)
+        backbone = Dinov2(self.backbone)
+        backbone.load_tensors(tensors)
+        backbone.to("cuda" if torch.cuda.is_available() else "cpu")
+        config = FeatureConfig(
+            self.backbone, self.backbone_fingerprint, self.blocks, self.preprocess, self.views
+        )
+        return config, backbone
+
+    def _excluded(self, sample: Sample) -> bool:
+        return sample.object_name in self.excluded_objects
 
     def _held_out(self, sample: Sample) -> bool:
         identity = f"validation/{sample.object_name}/{sample.path.stem}".encode()

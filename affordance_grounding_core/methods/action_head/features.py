@@ -1,6 +1,6 @@
-"""Frozen features of all views of all samples, computed once and kept on disk.
+"""Frozen features of all scenes, computed once and kept on disk.
 
-The file of a sample is keyed by its picture, the backbone's weights and everything that
+The file of a scene is keyed by its pictures, the backbone's weights and everything that
 shapes a view, so that a cached feature is never a stale one.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,25 +19,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 from affordance_grounding_core.methods.action_head.network import join_blocks
-from affordance_grounding_core.methods.action_head.samples import Sample
-from affordance_grounding_core.methods.action_head.views import View, plan_view, view_image
+from affordance_grounding_core.methods.action_head.scenes import Scene
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Everything that shapes the cached features beside the pictures.
+    """Everything that shapes the cached features beside the scenes.
 
     Attributes:
         backbone: its name.
         backbone_fingerprint: hash of its weights.
         blocks: whose tokens are read.
-        preprocess: size and normalisation; training looks at square views of `size`.
+        preprocess: size and normalisation; training looks at squares of `size`.
         views: how pictures are varied.
-        seed: of the random views.
     """
 
     backbone: str
@@ -46,70 +42,54 @@ class FeatureConfig:
     blocks: tuple[int, ...]
     preprocess: PreprocessConfig
     views: ViewConfig
-    seed: int
-
-    def views_of(self, sample: Sample, height: int, width: int) -> list[View]:
-        """Plan the views of a sample; other samples in the set make no difference."""
-        identity = zlib.crc32(f"{sample.object_name}/{sample.path.stem}".encode())
-        return [
-            plan_view(height, width, self.preprocess.size, n, self.views, (self.seed, identity))
-            for n in range(self.views.count)
-        ]
-
-    def cache_file(self, sample: Sample, folder: Path) -> Path:
-        """Name the file that holds a sample's features."""
-        options = (
-            json.dumps(asdict(self), sort_keys=True) + f"{sample.object_name}/{sample.path.stem}"
-        )
-        key = hashlib.sha256(options.encode() + sample.path.read_bytes()).hexdigest()
-        return folder / f"{key[:32]}.npy"
 
 
 def cache_features(
-    samples: Sequence[Sample], config: FeatureConfig, backbone: Dinov2, folder: Path
+    scenes: Sequence[Scene], config: FeatureConfig, backbone: Dinov2, folder: Path
 ) -> list[Path]:
     """Compute what is not cached yet.
 
     Args:
-        samples: whose features are wanted.
+        scenes: whose features are wanted.
         config: what shapes them.
         backbone: with its weights, on the device to compute on.
         folder: cache, made if needed.
 
     Returns:
-        One file for each sample: (views, 1 + patches, blocks * width) float16.
+        One file for each scene: (1 + patches, blocks * width) float16.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = [config.cache_file(sample, folder) for sample in samples]
-    missing = [pair for pair in zip(samples, files, strict=True) if not pair[1].is_file()]
-    for sample, file in tqdm(
-        missing, desc="backbone features", unit="picture", disable=not missing
-    ):
-        _replace(file, _features(sample, config, backbone))
+    files = _cache_files(scenes, config, folder)
+    missing = [pair for pair in zip(scenes, files, strict=True) if not pair[1].is_file()]
+    preprocess = Preprocess(config.preprocess)
+    for scene, file in tqdm(missing, desc="backbone features", unit="scene", disable=not missing):
+        pixels, _ = preprocess(scene.image(config.views))
+        _replace(file, _features(pixels, config.blocks, backbone))
+    return files
+
+
+def _cache_files(scenes: Sequence[Scene], config: FeatureConfig, folder: Path) -> list[Path]:
+    pictures = {tile.sample.path for scene in scenes for tile in scene.tiles}
+    contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures}
+    options = json.dumps(asdict(config), sort_keys=True)
+    files = []
+    for scene in scenes:
+        tiles = [
+            (contents[tile.sample.path], tile.number, tile.seed, tile.row, tile.column)
+            for tile in scene.tiles
+        ]
+        key = hashlib.sha256(f"{options}{scene.size}{json.dumps(tiles)}".encode()).hexdigest()
+        files.append(folder / f"{key[:32]}.npy")
     return files
 
 
 @torch.inference_mode()
-def _features(sample: Sample, config: FeatureConfig, backbone: Dinov2) -> NDArray[np.float16]:
-    image = read_rgb(sample.path)
-    square = Preprocess(
-        PreprocessConfig(
-            "squash",
-            config.preprocess.size,
-            config.preprocess.multiple,
-            config.preprocess.mean,
-            config.preprocess.std,
-        )
-    )
-    pixels = np.stack(
-        [
-            square(view_image(image, view, config.views))[0]
-            for view in config.views_of(sample, *image.shape[:2])
-        ]
-    )
+def _features(
+    pixels: NDArray[np.float32], blocks: tuple[int, ...], backbone: Dinov2
+) -> NDArray[np.float16]:
     device = next(backbone.parameters()).device
-    tokens = join_blocks(backbone(torch.from_numpy(pixels).to(device), config.blocks))
-    return np.asarray(tokens.cpu().numpy(), np.float16)
+    tokens = join_blocks(backbone(torch.from_numpy(pixels)[None].to(device), blocks))
+    return np.asarray(tokens[0].cpu().numpy(), np.float16)
 
 
 def _replace(file: Path, features: NDArray[np.float16]) -> None:

@@ -19,7 +19,7 @@ from affordance_grounding_core.data.labels import blur_mask
 from affordance_grounding_core.errors import DatasetError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One picture of an object and what is known of it.
 
@@ -63,9 +63,7 @@ class Sample:
         return labels
 
 
-def read_samples(
-    root: str | Path, actions: Sequence[str], excluded_objects: Sequence[str] = ()
-) -> list[Sample]:
+def read_samples(root: str | Path, actions: Sequence[str]) -> list[Sample]:
     """List the egocentric pictures of a training set that have part masks.
 
     A picture that stands under several actions (same object, same file name) is one sample.
@@ -73,25 +71,18 @@ def read_samples(
     Args:
         root: folder in AGD20K layout with part masks in `trainset/PL`.
         actions: vocabulary of the model; pictures of other actions are not used.
-        excluded_objects: object classes to leave out, for leave-one-class-out runs.
 
     Returns:
         Samples by object class and file name.
 
     Raises:
-        DatasetError: no training set, no part masks, or an object class that is not there.
+        DatasetError: no training set, or no part masks.
     """
     training = read_training_set(root)
     affordances = affordances_of_objects([*training.egocentric, *training.exocentric])
-    unknown = sorted(set(excluded_objects) - affordances.keys())
-    if unknown:
-        raise DatasetError(
-            f"object classes {unknown} are not in {root}; expected some of {sorted(affordances)}"
-        )
     pictures: dict[tuple[str, str], list[TrainingImage]] = {}
     for image in training.egocentric:
-        labelled = image.part_mask is not None and image.action in actions
-        if labelled and image.object_name not in excluded_objects:
+        if image.part_mask is not None and image.action in actions:
             pictures.setdefault((image.object_name, image.image.stem), []).append(image)
     if not pictures:
         raise DatasetError(

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from affordance_grounding_core import CheckpointError, load_grounder
 from affordance_grounding_core.backbones import weights
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.methods.action_head.config import ViewConfig
+from affordance_grounding_core.methods.action_head.data import ActionHeadData
 from affordance_grounding_core.methods.action_head.samples import read_samples
 from affordance_grounding_core.methods.action_head.training import train_from_config
 
@@ -22,7 +26,6 @@ CONFIG = Path(__file__).parents[4] / "config" / "train" / "default.yaml"
 @pytest.fixture
 def random_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A weights file of the right architecture, and a cache of its own for the features."""
-    import torch
     from safetensors.torch import save_file
 
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
@@ -100,15 +103,35 @@ def test_a_picture_under_two_actions_is_one_sample(drawn_data: Path) -> None:
 
 def test_a_mask_of_another_size_is_named(drawn_data: Path) -> None:
     (sample, *_) = read_samples(drawn_data, ["hold"])
-    with pytest.raises(DatasetError, match="must be an image of 50 x 50 px .* got 96 x 128 px"):
+    with pytest.raises(DatasetError, match=r"must be an image of 50 x 50 px .* got 96 x 128 px"):
         sample.labels(50, 50)
 
 
-def test_excluded_objects_are_left_out_and_must_exist(drawn_data: Path) -> None:
-    samples = read_samples(drawn_data, ["hold"], ["mug"])
-    assert {sample.object_name for sample in samples} == {"hammer"}
-    with pytest.raises(DatasetError, match="'cup'"):
-        read_samples(drawn_data, ["hold"], ["cup"])
+def test_excluded_objects_must_exist(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match=r"'cup'.*expected some of \['hammer', 'mug'\]"):
+        train_from_config(
+            arguments(drawn_data, tmp_path, random_backbone, "--data.excluded_objects=[cup]")
+        )
+
+
+def test_excluded_objects_are_never_seen(drawn_data: Path, random_backbone: Path) -> None:
+    data = ActionHeadData(
+        str(drawn_data),
+        ["hold", "drink_with", "hit"],
+        blocks=[1],
+        preprocess=PreprocessConfig(size=56),
+        views=ViewConfig(count=2, mosaics=2),
+        excluded_objects=["mug"],
+        validation_every=1000,
+        backbone_weights=str(random_backbone),
+    )
+    data.setup("fit")
+    batches = list(data.train_dataloader())
+    present = torch.cat([batch["present"] for batch in batches])
+    assert len(present) == 6  # 3 hammers, 2 views; every mosaic has a mug in it
+    assert not present[:, 1].any()
 
 
 def test_data_without_part_masks_say_so(drawn_data: Path) -> None:
