@@ -15,13 +15,16 @@ class ActionHeadConfig:
         blocks: backbone blocks whose tokens are read; negative numbers count from the end.
         width: channels inside the head, a multiple of 8.
         dropout: share of feature channels dropped in training.
+        block_dropout: share of the samples from which a block is dropped in training; the
+            last block of `blocks` never is.
     """
 
     actions: int
     feature_width: int = 384
     blocks: tuple[int, ...] = (6, 9, 11)
     width: int = 128
-    dropout: float = 0.2
+    dropout: float = 0.3
+    block_dropout: float = 0.3
 
     def __post_init__(self) -> None:
         if self.actions < 1:
@@ -30,8 +33,9 @@ class ActionHeadConfig:
             raise ValueError("a head needs the tokens of at least one backbone block, got none")
         if self.width < 8 or self.width % 8:
             raise ValueError(f"width must be a positive multiple of 8, got {self.width}")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), got {self.dropout}")
+        for name in ("dropout", "block_dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

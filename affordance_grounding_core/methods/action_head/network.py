@@ -1,8 +1,8 @@
 """A small head that turns frozen patch features into heat for every action.
 
-Patch tokens of several backbone blocks are projected, joined with the class token (what
-is in the image), mixed with their neighbours by one convolution, and compared with an
-embedding per action.
+Patch tokens of several backbone blocks are projected, mixed with their neighbours by one
+convolution, and compared with an embedding per action. The class token is left out: in a
+scene of several objects it speaks of the wrong ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ class ActionHead(nn.Module):
         self.feature_norm = nn.LayerNorm(channels)
         self.dropout = nn.Dropout(config.dropout)
         self.patch_projection = nn.Linear(channels, config.width)
-        self.image_projection = nn.Linear(channels, config.width)
         self.mixing_norm = nn.GroupNorm(8, config.width)
         self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
         self.output_norm = nn.GroupNorm(8, config.width)
@@ -49,13 +48,27 @@ class ActionHead(nn.Module):
         Returns:
             (B, actions, rows, columns) logits of the heat.
         """
-        normed = self.dropout(self.feature_norm(tokens))
-        patches = self.patch_projection(normed[:, 1:]) + self.image_projection(normed[:, :1])
+        normed = self._drop_blocks(self.dropout(self.feature_norm(tokens[:, 1:])))
+        patches = self.patch_projection(normed)
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
         activated = functional.gelu(self.output_norm(grid)).permute(0, 2, 3, 1)
         logits: torch.Tensor = self.action_embeddings(activated)
         return logits.permute(0, 3, 1, 2)
+
+    def _drop_blocks(self, features: torch.Tensor) -> torch.Tensor:
+        """Blank all but the last block at random in training.
+
+        The last block carries over best from renders to photographs; the others add detail
+        and must not be relied upon.
+        """
+        blocks = len(self.config.blocks)
+        if not self.training or not self.config.block_dropout or blocks == 1:
+            return features
+        kept = torch.ones(len(features), 1, blocks, 1, device=features.device)
+        drawn = torch.rand(len(features), blocks - 1, device=features.device)
+        kept[:, 0, :-1, 0] = (drawn >= self.config.block_dropout).to(kept.dtype)
+        return (features.reshape(*features.shape[:2], blocks, -1) * kept).reshape(features.shape)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -41,6 +41,22 @@ def test_heat_lies_where_the_patches_lie(network: ActionHeadNetwork) -> None:
     assert abs(column - 2) <= 1
 
 
+def test_the_last_block_is_never_dropped() -> None:
+    torch.manual_seed(0)
+    config = ActionHeadConfig(
+        actions=2, blocks=(1, 2, 3), feature_width=8, width=16, dropout=0.0, block_dropout=0.9
+    )
+    head = ActionHead(config).train()
+    seen: list[torch.Tensor] = []
+    head.patch_projection.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    head(torch.randn(64, 1 + 4, 3 * 8), 2, 2)
+    blanked = (seen[0].reshape(64, 4, 3, 8) == 0).all(dim=3).all(dim=1)
+    assert not blanked[:, 2].any()
+    assert blanked[:, :2].any(dim=0).all()
+    head.eval()(torch.randn(64, 1 + 4, 3 * 8), 2, 2)
+    assert not (seen[1] == 0).all(dim=1).any()
+
+
 def test_blocks_lie_side_by_side() -> None:
     first, second = torch.zeros(1, 2, 3), torch.ones(1, 2, 3)
     assert join_blocks([first, second])[0, 0].tolist() == [0, 0, 0, 1, 1, 1]
@@ -52,7 +68,7 @@ def test_blocks_lie_side_by_side() -> None:
         ({"actions": 0}, "at least one action"),
         ({"actions": 1, "blocks": ()}, "at least one backbone block"),
         ({"actions": 1, "width": 12}, "multiple of 8"),
-        ({"actions": 1, "dropout": 1.0}, "dropout"),
+        ({"actions": 1, "dropout": 1.0}, "dropout must"),
     ],
 )
 def test_impossible_sizes_are_refused(options: dict[str, object], reason: str) -> None:
