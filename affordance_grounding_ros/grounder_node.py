@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -64,6 +65,7 @@ class GrounderNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._inputs: list[Subscription[Any]] = []
         self._goals = GoalKeeper()
+        self._goals_taken: deque[int] = deque(maxlen=64)
         self._frames = FrameCounter()
         self._watch = ImageWatch()
         self._status = StatusPublisher(self)
@@ -198,9 +200,10 @@ class GrounderNode(LifecycleNode):
         self._watch.restart()
         self._inputs = [
             qos.create_subscription(self, String, "~/action", self._on_action, qos.goal_live()),
-            qos.create_subscription(self, ActionGoal, "~/goal", self._on_goal, qos.goal_live()),
             # A latching subscription does not match publishers that keep nothing, and the
-            # other one does not get what was sent before; goals may come either way.
+            # other one does not get what was sent before; goals may come either way. Those of
+            # a publisher that both match come twice.
+            qos.create_subscription(self, ActionGoal, "~/goal", self._on_goal, qos.goal_live()),
             qos.create_subscription(
                 self,
                 ActionGoal,
@@ -224,6 +227,7 @@ class GrounderNode(LifecycleNode):
     def _release(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         self._goals.use(None)
+        self._goals_taken.clear()
         if pipeline:
             pipeline.close()
         self._settings = None
@@ -237,7 +241,11 @@ class GrounderNode(LifecycleNode):
     def _on_action(self, message: String) -> None:
         self._take_goal(message.data)
 
-    def _on_goal(self, message: ActionGoal) -> None:
+    def _on_goal(self, message: ActionGoal, info: Mapping[str, int]) -> None:
+        sent = info["source_timestamp"]
+        if sent and sent in self._goals_taken:
+            return  # Through the other subscription, or before the node was deactivated.
+        self._goals_taken.append(sent)
         self._take_goal(message.action, message.object_name, message.threshold)
 
     def _take_goal(self, text: str, object_name: str = "", threshold: float = 0.0) -> None:

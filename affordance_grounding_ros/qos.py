@@ -66,7 +66,7 @@ def create_subscription(
     node: Node,
     message_type: Any,
     topic: str,
-    callback: Callable[[Any], None],
+    callback: Callable[..., None],
     profile: QoSProfile,
     *,
     name: str | None = None,
@@ -78,7 +78,7 @@ def create_subscription(
         node: that subscribes.
         message_type: class of the message.
         topic: relative, private ("~/...") or absolute name.
-        callback: takes a message.
+        callback: takes a message, and where it has a second argument, rclpy's information on it.
         profile: asked for, unless a `qos_overrides` parameter says otherwise.
         name: tells two subscriptions of one topic apart in the `qos_overrides` parameters.
         report_incompatible: False where publishers that differ are expected.

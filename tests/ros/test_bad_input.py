@@ -93,15 +93,24 @@ def test_a_bad_action_is_refused_and_the_last_good_one_stays(
     else:
         client.goals.publish(ActionGoal(action=action))
     client.wait(lambda: "goal refused" in client.status()["last_error"], "the refusal")
-    errors = {text for level, text in log() if level == "error"}
-    assert len(errors) == 1
+    assert client.next_result().action == "hold"
+    errors = [text for level, text in log() if level == "error"]
+    assert len(errors) == 1, "one line for one goal, by whichever subscriptions it came"
     line = errors.pop()
     assert expectation in line
     assert line.endswith("the goal 'hold' stays")
     assert "\n" not in line
     assert "\x1b" not in line
     assert len(line) < 600
-    assert client.next_result().action == "hold"
+
+
+def test_the_same_bad_goal_sent_again_is_refused_again(scene: Scene, log: Lines) -> None:
+    scene.start()
+    for count in (1, 2):
+        scene.client.goals.publish(ActionGoal(action="juggle"))
+        scene.client.wait(
+            lambda count=count: sum(level == "error" for level, _ in log()) == count, "a refusal"
+        )
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), -0.1, 1.5, float("inf")])

@@ -16,6 +16,7 @@ from ros_support import BrightnessRuntime, Client, Scene, make_grounder
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_ros.grounder_node import load_model
+from affordance_grounding_ros.msg import ActionGoal
 
 Lines = Callable[[], list[tuple[str, str]]]
 
@@ -74,6 +75,26 @@ def test_a_manager_leads_the_node_through_all_states(scene: Scene) -> None:
 
     assert change_state(client, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert current_state(client) == State.PRIMARY_STATE_FINALIZED
+
+
+@pytest.mark.parametrize("last", ["cut_with", ""])
+def test_a_latched_goal_does_not_come_back_over_a_newer_one_after_a_pause(
+    scene: Scene, last: str
+) -> None:
+    scene.start()
+    client = scene.client
+    client.goals.publish(ActionGoal(action="hold"))
+    client.wait_for_status("with the latched goal", goal="hold")
+    client.command(last)
+    assert change_state(client, Transition.TRANSITION_DEACTIVATE)
+    client.wait_for_status("inactive", state="inactive")
+    assert change_state(client, Transition.TRANSITION_ACTIVATE)
+    client.wait_for_grounder()
+    for _ in range(10):
+        client.executor.spin_once(timeout_sec=0.05)
+        client.show()
+    assert client.wait_for_status("after the pause", state="active")["goal"] == last
+    assert {result.action for result in client.results} <= {last}
 
 
 def test_no_result_leaves_a_node_that_was_deactivated_at_work(scene: Scene) -> None:
