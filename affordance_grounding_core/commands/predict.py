@@ -102,7 +102,9 @@ def predict(
     files = expand_folders(images)
     grounder = load_model(model, runtime, backbone_weights)
     actions = list(dict.fromkeys(grounder.vocabulary.resolve(text) for text in action))
-    predictions: list[Prediction] = []
+    # Words and numbers only: the maps of a folder of photographs do not fit into memory.
+    entries: list[dict[str, Any]] = []
+    lines: list[str] = []
     unreadable: list[str] = []
     names = unique_names(files)
     for file in tqdm(files, desc="predict", unit="image", disable=None):
@@ -114,9 +116,11 @@ def predict(
         for name in actions:
             result = grounder.ground(image, name, threshold=threshold)
             stem = f"{names[file]}_{name}"
-            predictions.append(save(output, stem, file, image, result, heatmap))
-    for prediction in predictions:
-        typer.echo(describe(prediction))
+            prediction = save(output, stem, file, image, result, heatmap)
+            entries.append(prediction.as_dict())
+            lines.append(describe(prediction))
+    for line in lines:
+        typer.echo(line)
     for message in unreadable:
         typer.echo(f"skipped: {message}", err=True)
     write_json(
@@ -124,7 +128,7 @@ def predict(
         {
             **asdict(grounder.information),
             "runtime": grounder.runtime,
-            "results": [prediction.as_dict() for prediction in predictions],
+            "results": entries,
             "unreadable": unreadable,
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ def load_grounder(
         read_checkpoint,
     )
 
-    packaged = packaged_checkpoint(str(name))
-    folder = packaged or Path(name).expanduser()
-    if not folder.is_dir():
+    try:
+        folder = packaged_checkpoint(str(name)) or Path(name).expanduser()
+        is_folder = bool(str(name)) and folder.is_dir()
+    except (OSError, RuntimeError):  # too long for a file system; the home of nobody
+        is_folder = False
+    if not is_folder:
         raise CheckpointError(
-            f"model {str(name)!r} is neither one of {packaged_names()} nor a checkpoint folder; "
-            "give one of these names or the path of a folder with config.json and "
-            "model.safetensors"
+            f"model {abbreviate(str(name), 200)} is neither one of {packaged_names()} nor a "
+            "checkpoint folder; give one of these names or the path of a folder with config.json "
+            "and model.safetensors"
         )
     checkpoint = read_checkpoint(folder)
     method = checkpoint.config.get("method")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -80,6 +82,27 @@ def test_predict_takes_folders_and_keeps_equal_names_apart(
     assert names == {f"mug_{number}_hold_mask.png" for number in ("0", "1", "0_2", "1_2")}
 
 
+def test_predict_does_not_keep_the_maps_of_all_images(
+    run: Run, mug: Path, drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[weakref.ref[object]] = []
+    alive: list[int] = []
+    save = predict_command.save
+
+    def watched(*arguments: Any) -> predict_command.Prediction:
+        prediction = save(*arguments)
+        kept.append(weakref.ref(prediction.result))
+        alive.append(sum(reference() is not None for reference in kept))
+        return prediction
+
+    monkeypatch.setattr(predict_command, "save", watched)
+    other = drawn_data / "testset" / "egocentric" / "drink_with" / "mug"
+    actions = ("-a", "hold", "-a", "hit")
+    assert run("predict", mug.parent, other, *actions, "-o", tmp_path / "out") == 0
+    assert len(alive) == 8
+    assert max(alive) <= 2, "the one at work and the one before"
+
+
 def test_outputs_never_share_a_name() -> None:
     files = [Path("a/x.png"), Path("b/x.png"), Path("x_2.png"), Path("c/x.png")]
     names = predict_command.unique_names(files)
@@ -111,6 +134,19 @@ def test_an_unknown_action_is_one_line_before_any_work(
     assert len(errors) == 1
     assert "error: action 'holdd' is not in this model's vocabulary" in errors[0]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("model", ["x" * 400, "~nobody-of-this-name/model", "", "a\nb"])
+def test_a_model_that_no_file_system_can_have_is_one_line(
+    mug: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["", "predict", str(mug), "-a", "hold", "--model", model])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "model.safetensors" in line
+    assert len(line) < 400
 
 
 @pytest.mark.parametrize("threshold", ["0", "1.5", "nan", "high"])
