@@ -40,4 +40,7 @@ if [ -z "${COLCON_CURRENT_PREFIX:-}" ] && [ -f "${_repository}/install/local_set
   # shellcheck disable=SC1091
   source "${_repository}/install/local_setup.bash"
 fi
+
+# Without more shared memory Fast DDS loses nearly every image of a camera's size.
+export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-${_repository}/config/fastdds.xml}"
 unset _repository _environment _ros _libraries
