@@ -89,8 +89,13 @@ class ActionVocabulary:
             An entry of `names`.
 
         Raises:
-            UnknownActionError: nothing matches; the message lists what would.
+            UnknownActionError: no text, or nothing matches; the message lists what would.
         """
+        if not isinstance(text, str):
+            raise UnknownActionError(
+                f"action must be a text, got {type(text).__name__}; expected one of "
+                f"{self._listed()}"
+            )
         if len(text) > MAXIMUM_ACTION_LENGTH:
             raise UnknownActionError(
                 f"action {abbreviate(text)} has {len(text)} characters; expected at most "

@@ -46,6 +46,12 @@ def test_empty_action_is_refused(text: str) -> None:
         VOCABULARY.resolve(text)
 
 
+@pytest.mark.parametrize("value", [None, 3, b"hold"])
+def test_what_is_no_text_is_refused(value: object) -> None:
+    with pytest.raises(UnknownActionError, match="action must be a text, got"):
+        VOCABULARY.resolve(value)  # type: ignore[arg-type]
+
+
 def test_very_long_action_is_refused_with_a_short_message() -> None:
     with pytest.raises(UnknownActionError, match="10000 characters") as caught:
         VOCABULARY.resolve("hold" * 2500)
