@@ -212,9 +212,12 @@ def store(
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, suffix=".part")
         os.close(descriptor)
-        save_file(kept, temporary)
-        os.replace(temporary, target)
-    except OSError as error:
+        try:
+            save_file(kept, temporary)
+            os.replace(temporary, target)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:  # safetensors does not raise OSError
         raise WeightsError(
             f"weights cannot be written to {target} ({error}); free space, or name another "
             f"folder in the environment variable {CACHE_VARIABLE}"

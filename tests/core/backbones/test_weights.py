@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from affordance_grounding_core.backbones import weights
@@ -50,6 +51,20 @@ def test_truncated_cache_is_refused(pinned: weights.PinnedWeights) -> None:
 def test_other_weights_never_enter_the_cache(pinned: weights.PinnedWeights) -> None:
     with pytest.raises(WeightsError, match="they are other weights"):
         weights.store({"a": torch.zeros(1)}, pinned)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(
+    pinned: weights.PinnedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: object, path: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device")
+
+    before = sorted(weights.cache_directory().iterdir())
+    monkeypatch.setattr(weights, "save_file", full)
+    with pytest.raises(WeightsError, match="cannot be written .* free space"):
+        weights.store(TENSORS, pinned)
+    assert sorted(weights.cache_directory().iterdir()) == before
 
 
 def test_fingerprint_sees_names_shapes_and_values() -> None:
