@@ -62,7 +62,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(
 
     before = sorted(weights.cache_directory().iterdir())
     monkeypatch.setattr(weights, "save_file", full)
-    with pytest.raises(WeightsError, match="cannot be written .* free space"):
+    with pytest.raises(WeightsError, match=r"cannot be written .* free space"):
         weights.store(TENSORS, pinned)
     assert sorted(weights.cache_directory().iterdir()) == before
 
