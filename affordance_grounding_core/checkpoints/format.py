@@ -1,7 +1,8 @@
 """Our checkpoint: a folder with `config.json` and `model.safetensors`.
 
-The config names the method, its network, the vocabulary, preprocessing and thresholds,
-and the sha256 of the weights, so that neither file can change without the other.
+The config names the method, its network, the vocabulary, preprocessing and thresholds. It
+holds the sha256 of the weights and of itself, so that damage to either file is noticed.
+These are checksums, not signatures: whoever can write the folder can write them too.
 """
 
 from __future__ import annotations
@@ -83,6 +84,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         )
     content = (folder / WEIGHTS_FILE).read_bytes()
     fingerprint = hashlib.sha256(content).hexdigest()
+    if config.get("config_sha256") != _config_digest(config):
+        raise CheckpointError(
+            f"checkpoint config {folder / CONFIG_FILE} does not have the checksum it was written "
+            "with: it was edited or damaged; restore it, or give thresholds and actions where "
+            "they are used (parameters, --threshold) instead of in the file"
+        )
     if fingerprint != config.get("weights_sha256"):
         raise CheckpointError(
             f"checkpoint weights {folder / WEIGHTS_FILE} have sha256 {fingerprint}, "
@@ -105,7 +112,7 @@ def write_checkpoint(
 
     Args:
         folder: made if needed.
-        config: JSON-serialisable; format version and weights hash are added.
+        config: JSON-serialisable; format version and checksums are added.
         tensors: trained weights by name.
 
     Raises:
@@ -114,6 +121,7 @@ def write_checkpoint(
     content = serialize_tensors({name: value.contiguous() for name, value in tensors.items()})
     fingerprint = hashlib.sha256(content).hexdigest()
     complete = {"format_version": FORMAT_VERSION, "weights_sha256": fingerprint} | dict(config)
+    complete["config_sha256"] = _config_digest(complete)
     text = json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +133,12 @@ def write_checkpoint(
             "folder"
         ) from error
     return Checkpoint(folder, complete, tensors, fingerprint)
+
+
+def _config_digest(config: Mapping[str, Any]) -> str:
+    """Hash a config without its own checksum, whatever the order and spacing of the file."""
+    content = {key: value for key, value in config.items() if key != "config_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _replace(path: Path, content: bytes) -> None:

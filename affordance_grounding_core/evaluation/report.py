@@ -31,7 +31,7 @@ class EvaluationReport:
         method: training method of the model.
         fingerprint: sha256 of the checkpoint's weights, hexadecimal.
         runtime: runtime, device and precision.
-        threshold: heat above which something counts as found.
+        threshold: heat at or above which something counts as found.
         evaluation: the pairs.
         misplaced: image files of the data set that do not lie in an ACTION/OBJECT folder.
         baselines: scores of guesses that do not look at the image, by name.

@@ -107,8 +107,14 @@ class Grounder:
         Raises:
             InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
             UnknownActionError: an action does not resolve.
+            ValueError: no action.
             RuntimeError: the network returned values that are not finite.
         """
+        if not len(actions):
+            raise ValueError(
+                f"actions must name at least one action, got none; expected some of "
+                f"{list(self.actions)}"
+            )
         indices = [self.vocabulary.index(self.vocabulary.resolve(action)) for action in actions]
         check_image(image)
         pixels, geometry = self.preprocess(image)
@@ -134,7 +140,7 @@ class Grounder:
         Args:
             image: (H, W, 3) uint8, RGB.
             action: a name of the vocabulary or an alias.
-            threshold: heat above which a pixel can belong to a region, in (0, 1];
+            threshold: heat at or above which a pixel can belong to a region, in (0, 1];
                 the model's where None.
             regions: how regions are extracted; the model's where None.
 

@@ -49,6 +49,19 @@ def test_changed_weights_are_refused(folder: Path) -> None:
         read_checkpoint(folder)
 
 
+def test_edited_config_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"method": "other"}))
+    with pytest.raises(CheckpointError, match="edited or damaged"):
+        read_checkpoint(folder)
+
+
+def test_layout_of_the_config_file_does_not_matter(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(dict(reversed(config.items()))))
+    assert read_checkpoint(folder).config == config
+
+
 def test_broken_config_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read as JSON"):
@@ -66,11 +79,9 @@ def test_pickle_in_place_of_weights_is_never_run(folder: Path) -> None:
     import hashlib
 
     torch.save({"weight": torch.zeros(1)}, folder / "model.safetensors")
-    config = json.loads((folder / "config.json").read_text())
-    config["weights_sha256"] = hashlib.sha256(
-        (folder / "model.safetensors").read_bytes()
-    ).hexdigest()
-    (folder / "config.json").write_text(json.dumps(config))
+    content = (folder / "model.safetensors").read_bytes()
+    write_checkpoint(folder, {"weights_sha256": hashlib.sha256(content).hexdigest()}, {})
+    (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(CheckpointError, match="no safetensors file"):
         read_checkpoint(folder)
 

@@ -12,6 +12,7 @@ import torch
 from affordance_grounding_core import CheckpointError, load_grounder
 from affordance_grounding_core.backbones import weights
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
@@ -79,6 +80,7 @@ def test_a_checkpoint_of_mixed_parts_is_refused(
     folder = tmp_path / "model"
     train_from_config(arguments(drawn_data, folder, random_backbone, "--trainer.max_epochs=1"))
     config = json.loads((folder / "config.json").read_text())
+    tensors = dict(read_checkpoint(folder).tensors)
     for change, reason in (
         ({"network": config["network"] | {"width": 64}}, "size mismatch"),
         ({"actions": ["hold"]}, "1 actions for 3 channels"),
@@ -86,7 +88,7 @@ def test_a_checkpoint_of_mixed_parts_is_refused(
         ({"preprocess": None}, "'preprocess' is missing"),
         ({"method": "magic"}, "trained by method 'magic'"),
     ):
-        (folder / "config.json").write_text(json.dumps(config | change))
+        write_checkpoint(folder, config | change, tensors)
         with pytest.raises(CheckpointError, match=reason):
             load_grounder(folder, backbone_weights=random_backbone)
 
