@@ -75,7 +75,10 @@ def predict(
         list[str], typer.Option("--action", "-a", help="What to do; may be given several times.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where pictures are written.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", file_okay=False, help="Where pictures are written."
+        ),
     ] = Path("predictions"),
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",

@@ -261,3 +261,10 @@ def test_the_module_is_the_same_program() -> None:
     assert done.returncode == 0
     for command in ("predict", "evaluate", "actions", "data", "weights"):
         assert command in done.stdout
+
+
+def test_a_file_in_place_of_the_output_folder_is_named(
+    run: Run, mug: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("predict", "--action", "hold", mug, "--output", mug) == 2
+    assert "'--output'" in capsys.readouterr().err
