@@ -309,6 +309,9 @@ def main(args: list[str] | None = None) -> int:
     node: GrounderNode | None = None
     try:
         rclpy.init(args=args)
+        # Made now, not by spin: a signal in the midst of making it leaves half an executor,
+        # whose end is a traceback.
+        rclpy.get_global_executor()
         node = GrounderNode()
         node.start()
         rclpy.spin(node)

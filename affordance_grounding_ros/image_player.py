@@ -145,6 +145,9 @@ def main(args: list[str] | None = None) -> int:
     player: ImagePlayer | None = None
     try:
         rclpy.init(args=args)
+        # Made now, not by spin: a signal in the midst of making it leaves half an executor,
+        # whose end is a traceback.
+        rclpy.get_global_executor()
         player = ImagePlayer()
         while not player.finished:
             rclpy.spin_once(player)
