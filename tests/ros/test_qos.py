@@ -70,3 +70,18 @@ def test_the_status_reaches_those_who_come_late(scene: Scene) -> None:
     scene.client.node.create_subscription(DiagnosticStatus, "grounder/status", late.append, latched)
     scene.client.wait(lambda: late, "a status")
     assert late[0].name == "grounder: affordance grounding"
+
+
+def test_quality_of_service_is_overridden_by_parameters(scene: Scene) -> None:
+    node = scene.start(
+        **{
+            "qos_overrides./image.subscription.reliability": "reliable",
+            "qos_overrides./grounder/heatmap.publisher.reliability": "best_effort",
+        }
+    )
+    (images,) = node.get_subscriptions_info_by_topic("/image")
+    (heatmaps,) = node.get_publishers_info_by_topic("/grounder/heatmap")
+    (masks,) = node.get_publishers_info_by_topic("/grounder/mask")
+    assert images.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+    assert heatmaps.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+    assert masks.qos_profile.reliability == ReliabilityPolicy.RELIABLE
