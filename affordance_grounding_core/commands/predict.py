@@ -116,9 +116,8 @@ def predict(
         except InvalidImageError as error:
             unreadable.append(str(error))
             continue
-        for name in actions:
-            result = grounder.ground(image, name, threshold=threshold)
-            stem = f"{names[file]}_{name}"
+        for result in grounder.ground_several(image, actions, threshold=threshold):
+            stem = f"{names[file]}_{result.action}"
             prediction = save(output, stem, file, image, result, heatmap)
             entries.append(prediction.as_dict())
             lines.append(describe(prediction))

@@ -153,11 +153,50 @@ class Grounder:
             ValueError: a threshold outside (0, 1].
             RuntimeError: the network returned values that are not finite.
         """
+        (result,) = self.ground_several(image, [action], threshold=threshold, regions=regions)
+        return result
+
+    def ground_several(
+        self,
+        image: NDArray[np.uint8],
+        actions: Sequence[str],
+        *,
+        threshold: float | None = None,
+        regions: RegionConfig | None = None,
+    ) -> list[GroundingResult]:
+        """Ground several actions in one image; the backbone runs once for all of them.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            actions: names of the vocabulary or aliases, at least one.
+            threshold: see `ground`.
+            regions: see `ground`.
+
+        Returns:
+            One result an action, in their order. `seconds` of each is its share of the
+            preprocessing and the network plus the time of its own regions.
+
+        Raises:
+            InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
+            UnknownActionError: an action does not resolve.
+            ValueError: no action, or a threshold outside (0, 1].
+            RuntimeError: the network returned values that are not finite.
+        """
         started = time.perf_counter()
         options = regions or self.regions
         if threshold is not None:
             options = options.with_threshold(threshold)
-        (heatmap,) = self.heatmaps(image, [action])
+        heatmaps = self.heatmaps(image, actions)
+        share = (time.perf_counter() - started) / len(actions)
+        return [
+            self._result(heatmap, action, options, share)
+            for heatmap, action in zip(heatmaps, actions, strict=True)
+        ]
+
+    def _result(
+        self, heatmap: NDArray[np.float32], action: str, options: RegionConfig, seconds: float
+    ) -> GroundingResult:
+        started = time.perf_counter()
         found, mask = extract_regions(heatmap, options)
         return GroundingResult(
             heatmap=heatmap,
@@ -167,7 +206,7 @@ class Grounder:
             score=float(heatmap.max()),
             threshold=options.threshold,
             found=bool(found),
-            seconds=time.perf_counter() - started,
+            seconds=seconds + time.perf_counter() - started,
         )
 
     def warm_up(self, height: int = 480, width: int = 640) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affordance_grounding_core.errors import InvalidImageError, UnknownActionError
-from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 
@@ -54,3 +54,18 @@ def test_heat_that_is_not_finite_never_gets_out(
     monkeypatch.setattr(colour_grounder._runtime, "run", lambda *_: broken)
     with pytest.raises(RuntimeError, match="not finite"):
         colour_grounder.ground(IMAGE, "hold")
+
+
+def test_several_results_take_one_run_of_the_network(
+    colour_grounder: Grounder, colour_runtime: HeatRuntime
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    runs = colour_runtime.runs  # type: ignore[attr-defined]
+    results = colour_grounder.ground_several(image, ["hit", "grasp"], threshold=0.4)
+    assert colour_runtime.runs == runs + 1  # type: ignore[attr-defined]
+    assert [result.action for result in results] == ["hit", "hold"]
+    for result in results:
+        single = colour_grounder.ground(image, result.action, threshold=0.4)
+        np.testing.assert_array_equal(result.heatmap, single.heatmap)
+        np.testing.assert_array_equal(result.mask, single.mask)
+        assert (result.regions, result.score) == (single.regions, single.score)
