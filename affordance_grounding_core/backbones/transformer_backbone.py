@@ -1,0 +1,189 @@
+"""A frozen vision transformer of timm's at any input size: patch tokens and descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from affordance_grounding_core.backbones.descriptors import Descriptors, describe_block
+from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
+from affordance_grounding_core.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class TransformerSizes:
+    """Sizes of a vision transformer, where they are not those of a published one.
+
+    Attributes:
+        image_size: side of the images its positions are made for, in px.
+        patch_size: side of a patch in px.
+        width: channels of a token.
+        depth: number of blocks.
+        heads: attention heads of a block.
+    """
+
+    image_size: int
+    patch_size: int
+    width: int
+    depth: int
+    heads: int
+
+    def __post_init__(self) -> None:
+        if min(self.image_size, self.patch_size, self.width, self.depth, self.heads) < 1:
+            raise ValueError(f"sizes of a transformer must be positive, got {self}")
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"image size must be a multiple of the patch size {self.patch_size}, got "
+                f"{self.image_size}"
+            )
+        if self.width % self.heads:
+            raise ValueError(
+                f"width must be a multiple of the number of heads {self.heads}, got {self.width}"
+            )
+
+
+class TransformerBackbone(nn.Module):
+    """Frozen vision transformer with a class token.
+
+    Args:
+        name: a key of the class's `architectures`.
+        sizes: build this architecture at other sizes, for tests; those of the name if None.
+
+    Attributes:
+        architectures: names of this package to timm's.
+        position_offset: see `resize_positions`.
+        name: of architecture and weights.
+        patch_size: side of a patch in px; input sides are multiples of it.
+        width: channels of a token.
+        depth: number of blocks.
+        heads: attention heads of a block.
+    """
+
+    architectures: ClassVar[Mapping[str, str]]
+    position_offset: ClassVar[float] = 0.0
+    _timm_options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, name: str, *, sizes: TransformerSizes | None = None) -> None:
+        super().__init__()
+        if name not in self.architectures:
+            raise ValueError(f"backbone must be one of {sorted(self.architectures)}, got {name!r}")
+        options = dict(self._timm_options)
+        if sizes is not None:
+            options |= {
+                "img_size": sizes.image_size,
+                "patch_size": sizes.patch_size,
+                "embed_dim": sizes.width,
+                "depth": sizes.depth,
+                "num_heads": sizes.heads,
+            }
+        self.transformer = cast(
+            VisionTransformer,
+            timm.create_model(self.architectures[name], pretrained=False, num_classes=0, **options),
+        )
+        self.name = name
+        self.patch_size = int(self.transformer.patch_embed.patch_size[0])
+        self.width = int(self.transformer.embed_dim)
+        self.depth = len(self.transformer.blocks)
+        self.heads = int(cast(Any, self.transformer.blocks[0]).attn.num_heads)
+        self._positions: dict[tuple[int, int], torch.Tensor] = {}
+        self.register_load_state_dict_post_hook(_forget_positions)  # type: ignore[no-untyped-call]
+        self.requires_grad_(False).eval()
+
+    def load_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Set all weights.
+
+        Args:
+            tensors: by timm's names, float32.
+
+        Raises:
+            WeightsError: a tensor is missing, unknown or of another shape.
+        """
+        expected = self.transformer.state_dict()
+        missing = sorted(expected.keys() - tensors.keys())
+        unknown = sorted(tensors.keys() - expected.keys())
+        reshaped = sorted(
+            f"{name} {tuple(tensors[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in tensors and tensors[name].shape != value.shape
+        )
+        if missing or unknown or reshaped:
+            raise WeightsError(
+                f"backbone weights do not fit {type(self).__name__} {self.name!r}: missing "
+                f"{missing[:5]}, unknown {unknown[:5]}, of another shape {reshaped[:5]}; expected "
+                f"the weights of timm's {self.architectures[self.name]}"
+            )
+        self.transformer.load_state_dict(tensors)
+        self._positions.clear()
+
+    def forward(self, pixels: torch.Tensor, blocks: Sequence[int] = (-1,)) -> list[torch.Tensor]:
+        """Compute patch features.
+
+        Args:
+            pixels: (B, 3, h, w), ImageNet-normalised RGB, h and w multiples of `patch_size`.
+            blocks: after which blocks tokens are taken; negative numbers count from the end.
+                No block after the last one asked for is run.
+
+        Returns:
+            For each block, (B, 1 + rows * columns, width) tokens after the final norm, the
+            class token first, then patches row by row.
+
+        Raises:
+            ValueError: a side that is no multiple of the patch size, or no such block.
+        """
+        wanted = [
+            block % self.depth if -self.depth <= block < self.depth else -1 for block in blocks
+        ]
+        if not wanted or min(wanted) < 0:
+            raise ValueError(
+                f"blocks must lie in [-{self.depth}, {self.depth}), got {list(blocks)}"
+            )
+        tokens = self._embed(pixels)
+        taken: dict[int, torch.Tensor] = {}
+        for index, block in enumerate(self.transformer.blocks[: max(wanted) + 1]):
+            tokens = block(tokens)
+            if index in wanted:
+                taken[index] = self.transformer.norm(tokens)
+        return [taken[index] for index in wanted]
+
+    def describe(self, pixels: torch.Tensor, *, attention: bool) -> Descriptors:
+        """Describe patches by the keys of the last block, of which nothing else is run.
+
+        Args:
+            pixels: (B, 3, h, w), ImageNet-normalised RGB, h and w multiples of `patch_size`.
+            attention: whether the class attention is wanted.
+
+        Raises:
+            ValueError: a side that is no multiple of the patch size.
+        """
+        tokens = self._embed(pixels)
+        for block in self.transformer.blocks[:-1]:
+            tokens = block(tokens)
+        return describe_block(cast(Any, self.transformer.blocks[-1]), tokens, attention=attention)
+
+    def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
+        model = self.transformer
+        patches = model.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
+        class_token = model.get_parameter("cls_token").expand(len(patches), -1, -1)
+        return torch.cat([class_token, patches], dim=1) + self._positions_for(rows, columns)
+
+    def _positions_for(self, rows: int, columns: int) -> torch.Tensor:
+        table = self.transformer.get_parameter("pos_embed")[0]
+        known = self._positions.get((rows, columns))
+        if known is not None and known.device == table.device and known.dtype == table.dtype:
+            return known
+        positions = resize_positions(table, rows, columns, offset=self.position_offset)
+        if positions is not table:
+            self._positions[rows, columns] = positions
+        return positions
+
+
+def _forget_positions(module: nn.Module, _: object) -> None:
+    """Positions resized from the table that was there before are stale after loading."""
+    cast(TransformerBackbone, module)._positions.clear()
