@@ -31,10 +31,17 @@ class MapScore:
 
 
 class EvaluationProtocol(ABC):
-    """Prepares maps and scores them; numbers of different protocols are not comparable."""
+    """Prepares maps and scores them; numbers of different protocols are not comparable.
+
+    Args:
+        size: side in px of the maps that are compared; the published one by default.
+    """
 
     name: str
     """By which it is chosen and reported."""
+
+    def __init__(self, size: int = PROTOCOL_SIZE) -> None:
+        self.size = size
 
     @abstractmethod
     def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -44,7 +51,7 @@ class EvaluationProtocol(ABC):
             heat: (h, w) float32, not negative: a grounder's heatmap or a coarser grid.
 
         Returns:
-            (224, 224) float64.
+            (size, size) float64.
         """
 
     @abstractmethod
@@ -55,7 +62,7 @@ class EvaluationProtocol(ABC):
             ground_truth: (h, w) float32 in [0, 1]: the grey picture / 255.
 
         Returns:
-            (224, 224) float64.
+            (size, size) float64.
         """
 
     @abstractmethod
@@ -74,13 +81,13 @@ class LocateProtocol(EvaluationProtocol):
 
     def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and min-max; a constant map becomes zero."""
-        resized = resize_map(heat)
+        resized = resize_map(heat, self.size)
         low, high = resized.min(), resized.max()
         return np.asarray((resized - low) / (high - low + 1e-10))
 
     def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize."""
-        return resize_map(ground_truth)
+        return resize_map(ground_truth, self.size)
 
     def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
         """Compare one prepared prediction with one prepared ground truth."""
@@ -104,11 +111,11 @@ class PlspProtocol(EvaluationProtocol):
 
     def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and divide by the sum; a map without heat becomes uniform."""
-        return _distribution(resize_map(heat))
+        return _distribution(resize_map(heat, self.size))
 
     def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and divide by the sum; an all-zero ground truth becomes uniform."""
-        return _distribution(resize_map(ground_truth))
+        return _distribution(resize_map(ground_truth, self.size))
 
     def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
         """Compare one prepared prediction with one prepared ground truth."""
@@ -125,18 +132,19 @@ PROTOCOLS: dict[str, EvaluationProtocol] = {
 """The protocols by name."""
 
 
-def resize_map(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def resize_map(values: NDArray[np.float32], size: int = PROTOCOL_SIZE) -> NDArray[np.float64]:
     """Resize a map bilinearly, as OpenCV does, to the size of the protocols.
 
     Args:
         values: (h, w) float32, at least one pixel.
+        size: side of the result in px.
 
     Returns:
-        (224, 224) float64.
+        (size, size) float64.
     """
     resized = cv2.resize(
         np.asarray(values, np.float32),
-        (PROTOCOL_SIZE, PROTOCOL_SIZE),
+        (size, size),
         interpolation=cv2.INTER_LINEAR,
     )
     return np.asarray(resized, np.float64)

@@ -8,16 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from affordance_grounding_core.evaluation import protocols
-from affordance_grounding_core.evaluation.protocols import PROTOCOLS
+from affordance_grounding_core.evaluation.protocols import PROTOCOLS, LocateProtocol
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
 
-def test_locate_prepares_maps_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locate_prepares_maps_as_published() -> None:
     golden = np.load(GOLDEN / "locate_metrics.npz")
-    monkeypatch.setattr(protocols, "PROTOCOL_SIZE", 56)  # the size the golden maps have
-    locate = PROTOCOLS["locate"]
+    locate = LocateProtocol(size=56)  # the size the golden maps have
     prediction = locate.prepare_prediction(golden["r0.pred14"])
     truth = locate.prepare_ground_truth(golden["r0.gt_uint8"].astype(np.float32) / 255)
     np.testing.assert_allclose(prediction, golden["r0.pred"], rtol=1e-4, atol=1e-5)
