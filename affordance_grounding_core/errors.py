@@ -42,3 +42,7 @@ class RuntimeUnavailableError(AffordanceGroundingError, RuntimeError):
 
 class DatasetError(AffordanceGroundingError, RuntimeError):
     """A dataset folder that does not have the documented layout."""
+
+
+class PartNameError(AffordanceGroundingError, ValueError):
+    """A table of part names that is malformed, incomplete, or names an unknown action."""

@@ -1,0 +1,1 @@
+"""WSAG-PLSP: grounding learned from part labels, with part-level semantic priors."""
