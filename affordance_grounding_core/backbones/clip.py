@@ -1,0 +1,395 @@
+"""CLIP as a dense image encoder and a text encoder, on open_clip's model.
+
+Dense features follow ClearCLIP: the last block answers with its attention alone, no residual
+and no MLP, and attends by query-query similarity, so that a patch token keeps to what is
+there. Nothing of that block is computed that the mode does not need.
+
+Source: "ClearCLIP: Decomposing CLIP Representations for Dense Vision-Language Inference", Lan
+et al., ECCV 2024; SelectiveCL, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any, cast
+
+import open_clip
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import QuickGELU
+from torch import nn
+from torch.nn import functional
+
+from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
+from affordance_grounding_core.errors import WeightsError
+
+ARCHITECTURE = "ViT-B-16-quickgelu"
+"""open_clip's name of the architecture; OpenAI's weights need its QuickGELU."""
+
+_POSITION_OFFSET = 0.1  # see resize_positions; the published dense CLIP takes over DINO's rule
+
+
+class DenseMode(str, Enum):
+    """How patches attend to each other in the last block.
+
+    `clearclip` by the similarity of queries; `sclip` by that of queries plus that of keys;
+    `maskclip` each to itself alone; `vanilla` by queries and keys, as CLIP was trained.
+    """
+
+    clearclip = "clearclip"
+    sclip = "sclip"
+    maskclip = "maskclip"
+    vanilla = "vanilla"
+
+
+class ClipImageEncoder(nn.Module):
+    """Patch and class tokens of CLIP's vision transformer, for input of any size.
+
+    Positions are interpolated bicubically where the grid of patches is not the trained one.
+
+    Args:
+        visual: vision transformer of an open_clip model, kept as it is.
+    """
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual: Any = visual
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in px; input sides are multiples of it."""
+        return int(self.visual.conv1.kernel_size[0])
+
+    @property
+    def embedding_width(self) -> int:
+        """Channels of the space that images and texts share."""
+        return int(self.visual.proj.shape[1])
+
+    def dense(
+        self,
+        pixels: torch.Tensor,
+        mode: DenseMode = DenseMode.clearclip,
+        *,
+        keep_residual: bool = False,
+    ) -> torch.Tensor:
+        """Compute patch features in the space of the texts.
+
+        Args:
+            pixels: (B, 3, h, w), normalised RGB, h and w multiples of `patch_size`.
+            mode: how patches attend to each other in the last block.
+            keep_residual: whether the last block adds its input and runs its MLP, as CLIP
+                does; ClearCLIP leaves both out.
+
+        Returns:
+            (B, N, D), patches row by row without the class token, not normalised.
+
+        Raises:
+            ValueError: a side that is no multiple of the patch size.
+        """
+        return self.dense_tokens(pixels, mode, keep_residual=keep_residual)[:, 1:]
+
+    def dense_tokens(
+        self,
+        pixels: torch.Tensor,
+        mode: DenseMode = DenseMode.clearclip,
+        *,
+        keep_residual: bool = False,
+    ) -> torch.Tensor:
+        """Compute what `dense` does, with the class token first: (B, 1 + N, D)."""
+        tokens = self.last_block_input(pixels)
+        block = self.visual.transformer.resblocks[-1]
+        attended = attend(block.attn, block.ln_1(tokens), mode)
+        if keep_residual:
+            attended = tokens + attended
+            attended = attended + block.mlp(block.ln_2(attended))
+        return self._project(attended)
+
+    def tokens(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Compute all tokens as CLIP was trained, projected into the space of the texts.
+
+        Args:
+            pixels: (B, 3, h, w), normalised RGB, h and w multiples of `patch_size`.
+
+        Returns:
+            (B, 1 + N, D), the class token first, not normalised.
+
+        Raises:
+            ValueError: a side that is no multiple of the patch size.
+        """
+        return self._project(self.visual.transformer.resblocks[-1](self.last_block_input(pixels)))
+
+    def last_block_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Compute the tokens that enter the last block, (B, 1 + N, width)."""
+        visual = self.visual
+        rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
+        patches = visual.conv1(pixels).flatten(2).transpose(1, 2)
+        class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        positions = resize_positions(
+            visual.positional_embedding, rows, columns, offset=_POSITION_OFFSET
+        )
+        tokens = torch.cat([class_token, patches], dim=1) + positions.to(patches.dtype)
+        tokens = visual.ln_pre(visual.patch_dropout(tokens))
+        for block in visual.transformer.resblocks[:-1]:
+            tokens = block(tokens)
+        return cast(torch.Tensor, tokens)
+
+    def _project(self, tokens: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, self.visual.ln_post(tokens) @ self.visual.proj)
+
+
+class ClipTextEncoder(nn.Module):
+    """Text vectors of CLIP.
+
+    Args:
+        model: an open_clip model; its vision transformer is not used and may be missing.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Compute the vectors of some texts.
+
+        Args:
+            texts: K sentences.
+
+        Returns:
+            (K, D), not normalised.
+
+        Raises:
+            ValueError: no text, or one that is too long for the encoder.
+        """
+        device = self.model.token_embedding.weight.device
+        tokens = tokenize(texts, int(self.model.context_length)).to(device)
+        return cast(torch.Tensor, self.model.encode_text(tokens))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Both encoders of one CLIP model.
+
+    Attributes:
+        image: into the shared space.
+        text: into the shared space.
+    """
+
+    image: ClipImageEncoder
+    text: ClipTextEncoder
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All weights by open_clip's names."""
+        return {**self.image.state_dict(), **self.text.model.state_dict()}
+
+    def load_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Set all weights.
+
+        Args:
+            tensors: by open_clip's names.
+
+        Raises:
+            WeightsError: a tensor is missing, unknown or of another shape.
+        """
+        expected = self.tensors()
+        missing = sorted(expected.keys() - tensors.keys())
+        unknown = sorted(tensors.keys() - expected.keys())
+        reshaped = sorted(
+            f"{name} {tuple(tensors[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in tensors and tensors[name].shape != value.shape
+        )
+        if missing or unknown or reshaped:
+            raise WeightsError(
+                f"weights do not fit CLIP: missing {missing[:5]}, unknown {unknown[:5]}, of "
+                f"another shape {reshaped[:5]}; expected the weights of open_clip's "
+                f"{ARCHITECTURE}, image and text encoder"
+            )
+        image = {name: value for name, value in tensors.items() if name.startswith("visual.")}
+        text = {name: value for name, value in tensors.items() if name not in image}
+        self.image.load_state_dict(image)
+        self.text.model.load_state_dict(text)
+
+
+def attend(layer: nn.MultiheadAttention, normed: torch.Tensor, mode: DenseMode) -> torch.Tensor:
+    """Run an attention layer in a dense mode, computing only the projections it needs.
+
+    Args:
+        layer: of the block.
+        normed: (B, tokens, C), the block's input after its first norm.
+        mode: how tokens attend to each other.
+
+    Returns:
+        (B, tokens, C) after the output projection.
+    """
+    weights = dict(zip("qkv", layer.in_proj_weight.chunk(3), strict=True))
+    biases = dict(zip("qkv", layer.in_proj_bias.chunk(3), strict=True))
+
+    def project(name: str) -> torch.Tensor:
+        projected = functional.linear(normed, weights[name], biases[name])
+        by_head = projected.reshape(*projected.shape[:-1], layer.num_heads, -1)
+        return by_head.transpose(1, 2)
+
+    mixed = mix_values(project, mode)
+    output: torch.Tensor = layer.out_proj(mixed.transpose(1, 2).flatten(2))
+    return output
+
+
+def mix_values(project: Any, mode: DenseMode) -> torch.Tensor:
+    """Weight the values of all tokens by their similarity.
+
+    Args:
+        project: gives "q", "k" or "v" by head, (B, heads, tokens, channels); only asked for
+            what the mode needs.
+        mode: how tokens attend to each other.
+
+    Returns:
+        (B, heads, tokens, channels).
+    """
+    value = project("v")
+    if mode is DenseMode.maskclip:
+        return cast(torch.Tensor, value)
+    query = project("q")
+    if mode is DenseMode.clearclip:
+        return functional.scaled_dot_product_attention(query, query, value)
+    key = project("k")
+    if mode is DenseMode.vanilla:
+        return functional.scaled_dot_product_attention(query, key, value)
+    return functional.scaled_dot_product_attention(
+        query, query, value
+    ) + functional.scaled_dot_product_attention(key, key, value)
+
+
+def tokenize(texts: Sequence[str], context_length: int = 77) -> torch.Tensor:
+    """Turn texts into CLIP's tokens.
+
+    Args:
+        texts: K sentences.
+        context_length: tokens of the encoder's input.
+
+    Returns:
+        (K, context_length) int64, padded with 0.
+
+    Raises:
+        ValueError: no text, one without words, or one that is too long.
+    """
+    tokenizer = _tokenizer()
+    if isinstance(texts, str) or not len(texts):
+        raise ValueError(f"texts must be a list of at least one sentence, got {texts!r}")
+    special = set(tokenizer.all_special_ids)
+    for text in texts:
+        tokens = tokenizer.encode(text)
+        if not tokens or special.intersection(tokens):
+            raise ValueError(
+                f"text {abbreviate(text)} has no words or holds the encoder's own marks "
+                "(<start_of_text>); expected a short sentence"
+            )
+        if len(tokens) + 2 > context_length:
+            raise ValueError(
+                f"text {abbreviate(text)} has {len(tokens)} tokens; the encoder takes at most "
+                f"{context_length - 2}: use a shorter sentence"
+            )
+    return cast(torch.Tensor, tokenizer(list(texts), context_length=context_length))
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> Any:
+    return SimpleTokenizer()
+
+
+def build_clip(*, embedding_width: int, vision: Mapping[str, Any], text: Mapping[str, Any]) -> Clip:
+    """Build a CLIP with QuickGELU and random weights, frozen.
+
+    Args:
+        embedding_width: channels of the space that images and texts share.
+        vision: sizes by open_clip's names: image_size, patch_size, width, layers, head_width.
+        text: likewise: context_length, vocab_size, width, heads, layers.
+    """
+    model: Any = open_clip.CLIP(
+        embedding_width,
+        vision_cfg=open_clip.CLIPVisionCfg(**vision),
+        text_cfg=open_clip.CLIPTextCfg(**text),
+        quick_gelu=True,
+    )
+    image = ClipImageEncoder(model.visual)
+    del model.visual
+    clip = Clip(image, ClipTextEncoder(model))
+    _require_quick_gelu(clip)
+    for encoder in (clip.image, clip.text):
+        encoder.requires_grad_(False).eval()
+    return clip
+
+
+def empty_clip() -> Clip:
+    """Build OpenAI's CLIP ViT-B/16 with random weights, to be loaded with others."""
+    config = open_clip.get_model_config(ARCHITECTURE)
+    if config is None:
+        raise WeightsError(
+            f"this version of open_clip does not know {ARCHITECTURE}; install open-clip-torch 2.30 "
+            "or newer"
+        )
+    return build_clip(
+        embedding_width=config["embed_dim"], vision=config["vision_cfg"], text=config["text_cfg"]
+    )
+
+
+def random_clip(
+    seed: int = 0,
+    *,
+    image_size: int = 32,
+    patch_size: int = 8,
+    width: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    embedding_width: int = 16,
+    context_length: int = 77,
+) -> Clip:
+    """Build a small CLIP with random weights, for tests and trial runs.
+
+    Args:
+        seed: of the weights; the state of PyTorch's generator is left as it was.
+        image_size: side of the images its positions are made for, in px.
+        patch_size: side of a patch in px.
+        width: channels of a token, image and text.
+        layers: blocks of either encoder.
+        heads: attention heads of a block.
+        embedding_width: channels of the space that images and texts share.
+        context_length: tokens of the text encoder's input.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_clip(
+            embedding_width=embedding_width,
+            vision={
+                "image_size": image_size,
+                "patch_size": patch_size,
+                "width": width,
+                "layers": layers,
+                "head_width": width // heads,
+            },
+            text={
+                "context_length": context_length,
+                "vocab_size": _tokenizer().vocab_size,
+                "width": width,
+                "heads": heads,
+                "layers": layers,
+            },
+        )
+
+
+def _require_quick_gelu(clip: Clip) -> None:
+    """With another activation the features are wrong without any error; so check."""
+    for blocks in (
+        clip.image.visual.transformer.resblocks,
+        clip.text.model.transformer.resblocks,
+    ):
+        for block in blocks:
+            if not isinstance(block.mlp.gelu, QuickGELU):
+                raise WeightsError(
+                    "CLIP was built without QuickGELU, which OpenAI's weights were trained with; "
+                    f"got {type(block.mlp.gelu).__name__}: install open-clip-torch 2.30 or newer"
+                )
