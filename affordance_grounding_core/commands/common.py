@@ -30,7 +30,7 @@ JsonOption = Annotated[
 ]
 SplitOption = Annotated[
     str | None,
-    typer.Option("--split", help="'Seen' or 'Unseen', where the data has both."),
+    typer.Option("--split", help="seen, unseen or hico-iif, in any case; where ROOT has several."),
 ]
 RootArgument = Annotated[
     Path,

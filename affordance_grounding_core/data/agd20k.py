@@ -5,8 +5,9 @@
     ROOT[/Seen|/Unseen]/trainset/{egocentric,exocentric}/ACTION/OBJECT/NAME.jpg
     ROOT[/Seen|/Unseen]/trainset/PL/ACTION/OBJECT/NAME_pl.png       part masks, optional
 
-ROOT may also be the `testset` or `trainset` folder itself. Listings are sorted by action,
-object and file name, so they are the same on every machine.
+HICO-IIF has no split folder; "hico-iif" names it where a split is asked for. ROOT may also be
+the `testset` or `trainset` folder itself. Listings are sorted by action, object and file name,
+so they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from affordance_grounding_core.data.splits import FOLDER_SPLITS, HICO_IIF, normalize_split
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import is_image_file
-
-SPLITS = ("Seen", "Unseen")
-"""The splits of AGD20K; a folder of each name may stand between the root and the data."""
 
 SOURCE = "AGD20K is linked from https://github.com/lhc1224/Cross-View-AG"
 
@@ -79,15 +78,17 @@ class EvaluationSet:
 
     Attributes:
         folder: its `testset` folder.
-        split: "Seen", "Unseen" or None where the data has no splits.
+        split: "Seen", "Unseen", "HICO-IIF" or None where the data says nothing of it.
         images: all its images, with and without ground truth.
         misplaced: image files that do not lie in an ACTION/OBJECT folder, so are not read.
+        empty_classes: ACTION or ACTION/OBJECT folders without an image.
     """
 
     folder: Path
     split: str | None
     images: tuple[EvaluationImage, ...]
     misplaced: tuple[Path, ...]
+    empty_classes: tuple[Path, ...] = ()
 
     @property
     def annotated(self) -> tuple[EvaluationImage, ...]:
@@ -101,10 +102,11 @@ class TrainingSet:
 
     Attributes:
         folder: its `trainset` folder.
-        split: "Seen", "Unseen" or None where the data has no splits.
+        split: "Seen", "Unseen", "HICO-IIF" or None where the data says nothing of it.
         egocentric: images of objects, with part masks where there are any.
         exocentric: images of people using them.
         misplaced: image files that do not lie in an ACTION/OBJECT folder, so are not read.
+        empty_classes: ACTION or ACTION/OBJECT folders without an image.
     """
 
     folder: Path
@@ -112,6 +114,7 @@ class TrainingSet:
     egocentric: tuple[TrainingImage, ...]
     exocentric: tuple[ExocentricImage, ...]
     misplaced: tuple[Path, ...]
+    empty_classes: tuple[Path, ...] = ()
 
 
 def read_evaluation_set(root: str | Path, split: str | None = None) -> EvaluationSet:
@@ -119,7 +122,8 @@ def read_evaluation_set(root: str | Path, split: str | None = None) -> Evaluatio
 
     Args:
         root: folder above `testset`, above `Seen` and `Unseen`, or `testset` itself.
-        split: "Seen" or "Unseen" where the data has both; None where it has not.
+        split: "seen" or "unseen" where the data has both, "hico-iif" for that data set, in any
+            case; None where the folder says enough.
 
     Returns:
         At least one image; images without ground truth are listed too.
@@ -137,7 +141,9 @@ def read_evaluation_set(root: str | Path, split: str | None = None) -> Evaluatio
     )
     if not images:
         raise DatasetError(_no_images(pictures))
-    return EvaluationSet(folder, found_split, images, _misplaced(pictures))
+    return EvaluationSet(
+        folder, found_split, images, _misplaced(pictures), _empty_classes(pictures)
+    )
 
 
 def select_objects(dataset: EvaluationSet, names: Collection[str]) -> EvaluationSet:
@@ -167,7 +173,8 @@ def read_training_set(root: str | Path, split: str | None = None) -> TrainingSet
 
     Args:
         root: folder above `trainset`, above `Seen` and `Unseen`, or `trainset` itself.
-        split: "Seen" or "Unseen" where the data has both; None where it has not.
+        split: "seen" or "unseen" where the data has both, "hico-iif" for that data set, in any
+            case; None where the folder says enough.
 
     Returns:
         At least one egocentric image; there may be no exocentric ones and no part masks.
@@ -189,8 +196,14 @@ def read_training_set(root: str | Path, split: str | None = None) -> TrainingSet
     exocentric = tuple(
         ExocentricImage(file, action, name) for action, name, file in _labelled_files(people)
     )
-    misplaced = _misplaced(pictures) + _misplaced(people)
-    return TrainingSet(folder, found_split, egocentric, exocentric, misplaced)
+    return TrainingSet(
+        folder,
+        found_split,
+        egocentric,
+        exocentric,
+        _misplaced(pictures) + _misplaced(people),
+        _empty_classes(pictures) + _empty_classes(people),
+    )
 
 
 def affordances_of_objects(
@@ -212,28 +225,29 @@ def affordances_of_objects(
 
 def _find_part(root: Path, part: str, split: str | None) -> tuple[Path, str | None]:
     """Find `testset` or `trainset` below or at a root."""
-    if split is not None and split not in SPLITS:
-        raise DatasetError(f"split must be one of {list(SPLITS)}, got {split!r}")
+    split = normalize_split(split)
     if not root.is_dir():
         raise DatasetError(
             f"dataset folder {str(root)!r} does not exist or is no folder; expected the folder "
-            f"that holds {part!r} or {' and '.join(SPLITS)}. {SOURCE}"
+            f"that holds {part!r} or {' and '.join(FOLDER_SPLITS)}. {SOURCE}"
         )
-    present = {name: root / name / part for name in SPLITS if _is_part(root / name / part)}
+    present = {name: root / name / part for name in FOLDER_SPLITS if _is_part(root / name / part)}
     if present and split is None and len(present) > 1:
         raise DatasetError(
             f"dataset {str(root)!r} has the splits {list(present)}; say which with split="
-            f"{SPLITS[0]!r} or {SPLITS[1]!r} (on the command line: --split {SPLITS[0]})"
+            f"{FOLDER_SPLITS[0]!r} or {FOLDER_SPLITS[1]!r} (on the command line: --split "
+            f"{FOLDER_SPLITS[0].lower()})"
         )
     if present and (split is None or split in present):
         name = split or next(iter(present))
         return present[name], name
-    for folder in (root / part, root):
+    for folder in (root / part, root, root / HICO_IIF / part):
         named = _split_of(folder)
         if _is_part(folder) and (folder != root or root.name == part or _only(root, part)):
-            if split not in (None, named):
+            # HICO-IIF unpacks to a folder of any name, so only AGD20K's own names contradict.
+            if split not in (None, named) and (split != HICO_IIF or named is not None):
                 break
-            return folder, named
+            return folder, split or named
     raise DatasetError(_not_found(root, part, split))
 
 
@@ -251,11 +265,13 @@ def _only(root: Path, part: str) -> bool:
 def _split_of(folder: Path) -> str | None:
     # Resolved, so that "." inside AGD20K/Seen still knows which split it is.
     parent = folder.resolve().parent.name
-    return parent if parent in SPLITS else None
+    return parent if parent in (*FOLDER_SPLITS, HICO_IIF) else None
 
 
 def _not_found(root: Path, part: str, split: str | None) -> str:
-    places = [f"{split}/{part}"] if split else [part, *(f"{name}/{part}" for name in SPLITS)]
+    places = [f"{split}/{part}"] if split else [part, *(f"{n}/{part}" for n in FOLDER_SPLITS)]
+    if split == HICO_IIF:
+        places = [part, f"{HICO_IIF}/{part}"]
     wanted = " or ".join(f"{place}/egocentric/ACTION/OBJECT/*.jpg" for place in places)
     held = sorted(entry.name for entry in root.iterdir())
     shown = ", ".join(held[:8]) + (f", ... ({len(held)} in all)" if len(held) > 8 else "")
@@ -294,6 +310,20 @@ def _misplaced(folder: Path) -> tuple[Path, ...]:
     depth = len(folder.parts) + 3
     files = (f for f in folder.rglob("*") if is_image_file(f) and f.is_file())
     return tuple(sorted(f for f in files if len(f.parts) != depth))
+
+
+def _empty_classes(folder: Path) -> tuple[Path, ...]:
+    """Class folders that no image was found in: they cost nothing, but nobody meant them."""
+    empty = []
+    for action in _folders(folder):
+        objects = _folders(action)
+        empty += [] if objects else [action]
+        empty += [
+            name
+            for name in objects
+            if not any(is_image_file(file) and file.is_file() for file in name.iterdir())
+        ]
+    return tuple(empty)
 
 
 def _existing(path: Path) -> Path | None:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import (
-    SPLITS,
     EvaluationSet,
     TrainingSet,
     read_evaluation_set,
     read_training_set,
 )
+from affordance_grounding_core.data.pairing import MINIMUM_SIDE, unpaired_classes
+from affordance_grounding_core.data.splits import FOLDER_SPLITS, SPLIT_ACTIONS
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_grey, read_rgb
 
@@ -56,12 +57,21 @@ class DatasetCheck:
         parts: what was found.
         misplaced: image files that do not lie in an ACTION/OBJECT folder, so are never read.
         unreadable: what is wrong with each file that cannot be read.
+        empty_classes: ACTION or ACTION/OBJECT folders without an image.
+        unpaired: "ACTION/OBJECT" of exocentric images that have no egocentric one beside
+            them, so that training leaves them out.
+        missing_actions: part to the actions of its published class list that it lacks.
+        tiny: images whose shorter side training refuses; found where images are decoded.
     """
 
     root: str
     parts: tuple[PartCheck, ...]
     misplaced: tuple[str, ...]
     unreadable: tuple[str, ...]
+    empty_classes: tuple[str, ...]
+    unpaired: tuple[str, ...]
+    missing_actions: dict[str, tuple[str, ...]]
+    tiny: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for `json.dump`."""
@@ -78,7 +88,12 @@ class DatasetCheck:
             if part.without_label:
                 lines.append(f"  {part.without_label} images have no label")
             lines += [f"  all-zero label: {file}" for file in part.empty_labels]
+        for part_name, actions in self.missing_actions.items():
+            lines.append(f"{part_name} has no image of the actions {', '.join(actions)}")
+        lines += [f"empty class folder: {folder}" for folder in self.empty_classes]
+        lines += [f"exocentric images without an egocentric one: {name}" for name in self.unpaired]
         lines += [f"not in an ACTION/OBJECT folder: {file}" for file in self.misplaced]
+        lines += [f"shorter side below {MINIMUM_SIDE} px: {file}" for file in self.tiny]
         lines += [f"unreadable: {message}" for message in self.unreadable]
         return "\n".join(lines)
 
@@ -94,14 +109,14 @@ def check_dataset(
 
     Args:
         root: folder above `testset` or `trainset`, or one of them, or above the splits.
-        split: "Seen" or "Unseen"; None for all there are.
+        split: "seen", "unseen" or "hico-iif", in any case; None for all there are.
         decode_images: whether every image is decoded too, which takes longer.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Raises:
         DatasetError: neither a test set nor a training set there.
     """
-    present = [name for name in SPLITS if (Path(root) / name).is_dir()]
+    present = [name for name in FOLDER_SPLITS if (Path(root) / name).is_dir()]
     tests, trainings, reasons = _listings(root, [split] if split or not present else present)
     if not tests and not trainings:
         raise DatasetError(reasons[0])
@@ -109,17 +124,53 @@ def check_dataset(
     parts = [_check_test(test, unreadable, show_progress) for test in tests]
     for training in trainings:
         parts += _check_training(training, unreadable, show_progress)
-    if decode_images:
-        files = [item.image for test in tests for item in test.images]
-        files += [item.image for training in trainings for item in training.egocentric]
-        files += [item.image for training in trainings for item in training.exocentric]
-        for file in tqdm(
-            files, desc="images", unit="image", disable=None if show_progress else True
-        ):
-            _try_reading(read_rgb, file, unreadable)
-    misplaced = [file for test in tests for file in test.misplaced]
-    misplaced += [file for training in trainings for file in training.misplaced]
-    return DatasetCheck(str(root), tuple(parts), tuple(map(str, misplaced)), tuple(unreadable))
+    tiny = _decode_images(tests, trainings, unreadable, show_progress) if decode_images else ()
+    listings: list[EvaluationSet | TrainingSet] = [*tests, *trainings]
+    return DatasetCheck(
+        root=str(root),
+        parts=tuple(parts),
+        misplaced=tuple(str(file) for listing in listings for file in listing.misplaced),
+        unreadable=tuple(unreadable),
+        empty_classes=tuple(str(path) for listing in listings for path in listing.empty_classes),
+        unpaired=tuple(
+            f"{action}/{name}"
+            for training in trainings
+            for action, name in unpaired_classes(training)
+        ),
+        missing_actions=_missing_actions(listings),
+        tiny=tiny,
+    )
+
+
+def _decode_images(
+    tests: Sequence[EvaluationSet],
+    trainings: Sequence[TrainingSet],
+    unreadable: list[str],
+    show_progress: bool,
+) -> tuple[str, ...]:
+    files = [item.image for test in tests for item in test.images]
+    files += [item.image for training in trainings for item in training.egocentric]
+    files += [item.image for training in trainings for item in training.exocentric]
+    tiny = []
+    for file in tqdm(files, desc="images", unit="image", disable=None if show_progress else True):
+        image = _try_reading(read_rgb, file, unreadable)
+        if image is not None and min(image.shape[:2]) < MINIMUM_SIDE:
+            tiny.append(str(file))
+    return tuple(tiny)
+
+
+def _missing_actions(
+    listings: Sequence[EvaluationSet | TrainingSet],
+) -> dict[str, tuple[str, ...]]:
+    """Compare with the published class lists, where the data says which it should have."""
+    missing = {}
+    for listing in listings:
+        images = listing.images if isinstance(listing, EvaluationSet) else listing.egocentric
+        held = {image.action for image in images}
+        expected = SPLIT_ACTIONS.get(listing.split or "", ())
+        if lacking := tuple(action for action in expected if action not in held):
+            missing[_titled(listing.folder.name, listing.split)] = lacking
+    return missing
 
 
 def _listings(

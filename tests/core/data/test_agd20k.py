@@ -146,3 +146,46 @@ def test_objects_are_selected_by_name(drawn_data: Path) -> None:
     assert select_objects(dataset, []) == dataset
     with pytest.raises(DatasetError, match=r"no object \['cup'\].*'hammer', 'mug'"):
         select_objects(dataset, ["cup", "mug"])
+
+
+@pytest.mark.parametrize("name", ["unseen", "UNSEEN", "Unseen"])
+def test_splits_may_be_named_in_any_case(tmp_path: Path, make_test_set: MakeSet, name: str) -> None:
+    for split in ("Seen", "Unseen"):
+        make_test_set(tmp_path / split / "testset")
+    assert read_evaluation_set(tmp_path, name).folder == tmp_path / "Unseen" / "testset"
+
+
+def test_hico_iif_has_no_split_folder(
+    tmp_path: Path, make_test_set: MakeSet, make_training_set: MakeSet
+) -> None:
+    make_test_set(tmp_path / "data" / "testset")
+    make_training_set(tmp_path / "data" / "trainset")
+    for name in ("hico-iif", "HICO_IIF", "hico"):
+        found = read_evaluation_set(tmp_path / "data", name)
+        assert (found.split, found.folder) == ("HICO-IIF", tmp_path / "data" / "testset")
+    assert read_training_set(tmp_path / "data" / "trainset", "hico-iif").split == "HICO-IIF"
+    (tmp_path / "data").rename(tmp_path / "HICO-IIF")
+    assert read_training_set(tmp_path, "hico-iif").split == "HICO-IIF"
+    assert read_training_set(tmp_path / "HICO-IIF").split == "HICO-IIF"
+
+
+def test_agd20k_is_not_taken_for_hico_iif(tmp_path: Path, make_test_set: MakeSet) -> None:
+    make_test_set(tmp_path / "Seen" / "testset")
+    for root in (tmp_path, tmp_path / "Seen"):
+        with pytest.raises(DatasetError, match=r"expected testset/egocentric.* or HICO-IIF/test"):
+            read_evaluation_set(root, "hico-iif")
+
+
+def test_empty_class_folders_are_listed_and_do_no_harm(drawn_data: Path) -> None:
+    empty = [
+        drawn_data / "trainset" / "egocentric" / "hold" / "cup",
+        drawn_data / "trainset" / "egocentric" / "pour",
+        drawn_data / "trainset" / "exocentric" / "hit" / "axe",
+    ]
+    before = read_training_set(drawn_data)
+    for folder in empty:
+        folder.mkdir(parents=True)
+    (empty[2] / "notes.txt").write_text("no image")
+    after = read_training_set(drawn_data)
+    assert after.empty_classes == tuple(empty)
+    assert (after.egocentric, after.exocentric) == (before.egocentric, before.exocentric)

@@ -54,3 +54,29 @@ def test_all_splits_are_checked(tmp_path: Path, make_test_set: Callable[[Path], 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no testset"):
         check_dataset(tmp_path)
+
+
+def test_what_training_would_leave_out_is_named(drawn_data: Path) -> None:
+    training = drawn_data / "trainset"
+    (training / "egocentric" / "hold" / "cup").mkdir()
+    lonely = training / "exocentric" / "hit" / "axe" / "person.png"
+    write_png(lonely, np.zeros((64, 64, 3), np.uint8))
+    write_png(lonely.with_name("dot.png"), np.zeros((400, 3, 3), np.uint8))
+    report = check_dataset(drawn_data, decode_images=True)
+    assert report.empty_classes == (str(training / "egocentric" / "hold" / "cup"),)
+    assert report.unpaired == ("hit/axe",)
+    assert report.tiny == (str(lonely.with_name("dot.png")),)
+    for word in ("empty class folder", "without an egocentric one: hit/axe", "below 32 px"):
+        assert word in report.as_text()
+
+
+def test_a_published_split_is_compared_with_its_class_list(
+    tmp_path: Path, make_test_set: Callable[[Path], None]
+) -> None:
+    make_test_set(tmp_path / "HICO-IIF" / "testset")
+    missing = check_dataset(tmp_path, "hico-iif").missing_actions
+    assert list(missing) == ["HICO-IIF testset"]
+    assert "pour" in missing["HICO-IIF testset"]
+    assert "hold" not in missing["HICO-IIF testset"]
+    make_test_set(tmp_path / "testset")
+    assert not check_dataset(tmp_path / "testset").missing_actions
