@@ -1,0 +1,1 @@
+"""Selective Contrastive Learning: object and part level learning from image-level labels."""
