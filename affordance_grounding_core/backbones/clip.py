@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 import open_clip
@@ -24,6 +25,7 @@ from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
 from affordance_grounding_core.errors import WeightsError
 
@@ -335,6 +337,22 @@ def empty_clip() -> Clip:
     return build_clip(
         embedding_width=config["embed_dim"], vision=config["vision_cfg"], text=config["text_cfg"]
     )
+
+
+def load_clip(weights: Path | None = None) -> Clip:
+    """Load OpenAI's CLIP ViT-B/16, frozen.
+
+    Args:
+        weights: local file: a state dict in open_clip's names or the published ViT-B-16.pt;
+            the cached or published file where None.
+
+    Raises:
+        WeightsError: the weights cannot be fetched, verified or read, or do not fit.
+    """
+    tensors = load_clip_tensors(weights)
+    clip = empty_clip()
+    clip.load_tensors(tensors)
+    return clip
 
 
 def random_clip(

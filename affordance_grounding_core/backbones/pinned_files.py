@@ -1,0 +1,128 @@
+"""Published weight files, known by URL and sha256: from the cache, or fetched once.
+
+A file is kept as it was published and its hash is verified whenever it is read, so that
+nothing else is ever loaded in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from affordance_grounding_core.backbones.weights import CACHE_VARIABLE, cache_directory
+from affordance_grounding_core.errors import WeightsError
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 30.0
+"""Longest silence of a server that is waited for."""
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A published file.
+
+    Attributes:
+        name: of the backbone whose weights it holds.
+        url: of its publisher.
+        sha256: hexadecimal.
+        megabytes: to download, about.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    megabytes: int
+
+    @property
+    def file_name(self) -> str:
+        """Under which it lies in the cache: that of the publisher."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+DINO_VITS16 = PinnedFile(
+    name="dino_vits16",
+    url="https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
+    sha256="1566d50496f27f52f07fea6094fa29b2fdd6fae89da65bdd3ebc3b24ef6b7eb7",
+    megabytes=87,
+)
+DINOV2_VITB14 = PinnedFile(
+    name="dinov2_vitb14",
+    url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth",
+    sha256="0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
+    megabytes=346,
+)
+CLIP_VITB16 = PinnedFile(
+    name="clip_vitb16",
+    url=(
+        "https://openaipublic.azureedge.net/clip/models/"
+        "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt"
+    ),
+    sha256="5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+    megabytes=351,
+)
+
+
+def cached_file(pinned: PinnedFile) -> Path:
+    """Find a published file in the cache, fetching it where it is not there yet.
+
+    Returns:
+        A file whose hash was verified just now.
+
+    Raises:
+        WeightsError: it cannot be fetched or is another file; the message says how to get it.
+    """
+    path = cache_directory() / pinned.file_name
+    if not path.is_file():
+        _fetch(pinned, path)
+        return path
+    found = file_digest(path)
+    if found != pinned.sha256:
+        raise WeightsError(
+            f"cached weights {path} have sha256 {found}, expected {pinned.sha256}: the file was "
+            f"changed or not fully copied. Delete it and fetch {pinned.url} again"
+        )
+    return path
+
+
+def file_digest(path: Path) -> str:
+    """Hash a file: sha256, hexadecimal."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _fetch(pinned: PinnedFile, path: Path) -> None:
+    logger.info("Fetching %s (about %d MB)", pinned.url, pinned.megabytes)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with (
+                os.fdopen(descriptor, "wb") as target,
+                urllib.request.urlopen(pinned.url, timeout=TIMEOUT_SECONDS) as source,
+            ):
+                shutil.copyfileobj(source, target, 1 << 20)
+            found = file_digest(Path(temporary))
+            if found != pinned.sha256:
+                raise WeightsError(
+                    f"{pinned.url} answered with a file of sha256 {found}, expected "
+                    f"{pinned.sha256}: it is refused; try again from another network"
+                )
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:  # of the network as of the disk
+        raise WeightsError(
+            f"weights of {pinned.name} cannot be fetched ({type(error).__name__}: {error}). "
+            f"Download {pinned.url} on a machine with a network and put the file at {path}, or "
+            f"name its path as the backbone's weights; {CACHE_VARIABLE} moves the cache"
+        ) from error
