@@ -10,12 +10,12 @@ et al., ECCV 2024; SelectiveCL, section 3.2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import open_clip
 import torch
@@ -31,6 +31,8 @@ from affordance_grounding_core.errors import WeightsError
 
 ARCHITECTURE = "ViT-B-16-quickgelu"
 """open_clip's name of the architecture; OpenAI's weights need its QuickGELU."""
+
+Projection = Literal["q", "k", "v"]
 
 _POSITION_OFFSET = 0.1  # see resize_positions; the published dense CLIP takes over DINO's rule
 
@@ -228,20 +230,32 @@ def attend(layer: nn.MultiheadAttention, normed: torch.Tensor, mode: DenseMode) 
     Returns:
         (B, tokens, C) after the output projection.
     """
-    weights = dict(zip("qkv", layer.in_proj_weight.chunk(3), strict=True))
-    biases = dict(zip("qkv", layer.in_proj_bias.chunk(3), strict=True))
-
-    def project(name: str) -> torch.Tensor:
-        projected = functional.linear(normed, weights[name], biases[name])
-        by_head = projected.reshape(*projected.shape[:-1], layer.num_heads, -1)
-        return by_head.transpose(1, 2)
-
-    mixed = mix_values(project, mode)
+    mixed = mix_values(lambda name: project_heads(layer, normed, name), mode)
     output: torch.Tensor = layer.out_proj(mixed.transpose(1, 2).flatten(2))
     return output
 
 
-def mix_values(project: Any, mode: DenseMode) -> torch.Tensor:
+def project_heads(
+    layer: nn.MultiheadAttention, normed: torch.Tensor, name: Projection
+) -> torch.Tensor:
+    """Compute queries, keys or values of an attention layer by head, and nothing else.
+
+    Args:
+        layer: of the block.
+        normed: (B, tokens, C).
+        name: "q", "k" or "v".
+
+    Returns:
+        (B, heads, tokens, C / heads).
+    """
+    index = "qkv".index(name)
+    weight, bias = layer.in_proj_weight.chunk(3)[index], layer.in_proj_bias.chunk(3)[index]
+    projected = functional.linear(normed, weight, bias)
+    by_head = projected.reshape(*projected.shape[:-1], layer.num_heads, -1)
+    return by_head.transpose(1, 2)
+
+
+def mix_values(project: Callable[[Projection], torch.Tensor], mode: DenseMode) -> torch.Tensor:
     """Weight the values of all tokens by their similarity.
 
     Args:
@@ -254,7 +268,7 @@ def mix_values(project: Any, mode: DenseMode) -> torch.Tensor:
     """
     value = project("v")
     if mode is DenseMode.maskclip:
-        return cast(torch.Tensor, value)
+        return value
     query = project("q")
     if mode is DenseMode.clearclip:
         return functional.scaled_dot_product_attention(query, query, value)
