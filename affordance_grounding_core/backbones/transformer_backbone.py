@@ -161,10 +161,15 @@ class TransformerBackbone(nn.Module):
         Raises:
             ValueError: a side that is no multiple of the patch size.
         """
+        tokens = self.last_block_input(pixels)
+        return describe_block(cast(Any, self.transformer.blocks[-1]), tokens, attention=attention)
+
+    def last_block_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Compute the tokens that enter the last block, (B, 1 + rows * columns, width)."""
         tokens = self._embed(pixels)
         for block in self.transformer.blocks[:-1]:
             tokens = block(tokens)
-        return describe_block(cast(Any, self.transformer.blocks[-1]), tokens, attention=attention)
+        return tokens
 
     def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
         rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
