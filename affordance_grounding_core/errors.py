@@ -46,3 +46,11 @@ class DatasetError(AffordanceGroundingError, RuntimeError):
 
 class PartNameError(AffordanceGroundingError, ValueError):
     """A table of part names that is malformed, incomplete, or names an unknown action."""
+
+
+class ExportError(AffordanceGroundingError, RuntimeError):
+    """A network that cannot be turned into the graph or engine a runtime needs."""
+
+
+class ArtifactError(AffordanceGroundingError, RuntimeError):
+    """A stored engine that is damaged, of another model or machine, or not to be trusted."""
