@@ -79,7 +79,7 @@ class SelectiveHead(nn.Module):
             (B, feature_width, rows, columns).
         """
         projected: torch.Tensor = self.aff_proj(descriptors)
-        return projected.transpose(1, 2).unflatten(2, (rows, columns))
+        return projected.transpose(1, 2).reshape(len(projected), -1, rows, columns)
 
     def class_maps(self, features: torch.Tensor) -> torch.Tensor:
         """Classify the features of a branch, (B, feature_width, h, w) to (B, actions, h, w)."""

@@ -74,7 +74,8 @@ class Comparison:
         if not finite.any():
             return float("nan"), float("nan")
         difference, size = np.abs(ours - golden)[finite], np.abs(golden[finite])
-        relative = difference[size >= self.atol] / size[size >= self.atol]
+        compared = size >= max(self.atol, 1e-30)
+        relative = difference[compared] / size[compared]
         return float(difference.max()), float(relative.max(initial=0.0))
 
 
