@@ -1,0 +1,1 @@
+"""Open-vocabulary segmenters that look for named parts."""
