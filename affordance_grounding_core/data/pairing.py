@@ -124,6 +124,21 @@ class Pairing:
         people = (exocentric[position], *(exocentric[int(place)] for place in companions))
         return Pair(action, object_name, chosen, people)
 
+    def replacement(self, pair: Pair, slot: int, epoch: int, index: int, attempt: int) -> Path:
+        """Draw another image for one that turned out to be unreadable.
+
+        Args:
+            pair: the sample.
+            slot: of the image in `pair.files`; 0 is the egocentric one.
+            epoch: of the sample.
+            index: of the sample.
+            attempt: number of replacements tried before, so that each draw is another.
+        """
+        name = (pair.action, pair.object_name)
+        files = (self._exocentric if slot else self._egocentric)[name]
+        random = np.random.default_rng((self.seed, epoch, index, slot, attempt))
+        return files[int(random.integers(len(files)))]
+
     def egocentric_files(self) -> list[Path]:
         """All egocentric images that a sample may hold, sorted."""
         used = {name for name, _ in self._samples}

@@ -1,0 +1,208 @@
+"""Frozen features of a fixed set of views of every image, computed once and kept on disk.
+
+Training from the cache sees `cached_views` crops of an image instead of a new one every time,
+and never runs a backbone. Rows are keyed by the content of the image and the view; the folder
+by the backbones' weights and everything that shapes a view, so that no row is ever stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from affordance_grounding_core.data.pairing import MINIMUM_SIDE
+from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
+from affordance_grounding_core.data.usable import too_small
+from affordance_grounding_core.errors import InvalidImageError
+from affordance_grounding_core.images import decode_rgb, read_bytes
+from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.store import FeatureStore
+
+logger = logging.getLogger(__name__)
+
+SQUASHED = -1
+"""Number of the view that testing looks at: the whole image, stretched to a square."""
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class WantedViews:
+    """Which views of an image are wanted.
+
+    Attributes:
+        image: its file.
+        views: their numbers; `SQUASHED` or those of crops, from 0.
+    """
+
+    image: Path
+    views: tuple[int, ...]
+
+
+class FeatureCache:
+    """Frozen features by image and view.
+
+    Args:
+        folder: above all caches.
+        backbones: whose features are kept; on the device to compute on.
+        crops: of the training views.
+        seed: of the crops.
+
+    Attributes:
+        unusable: files that cannot be read or are too small, with what is wrong with them.
+    """
+
+    def __init__(
+        self, folder: Path, backbones: FrozenBackbones, crops: CropConfig, seed: int = 0
+    ) -> None:
+        self.crops = crops
+        self.seed = seed
+        self.unusable: dict[Path, str] = {}
+        self._digests: dict[Path, str] = {}
+        identity = {"backbones": backbones.fingerprint, "crops": asdict(crops), "seed": seed}
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        self.store = FeatureStore(folder / "selective_cl" / key[:32], backbones.shapes(crops.crop))
+
+    def fill(
+        self,
+        wanted: Sequence[WantedViews],
+        backbones: FrozenBackbones,
+        *,
+        show_progress: bool = True,
+    ) -> None:
+        """Compute what is not there yet; may be interrupted and called again.
+
+        Args:
+            wanted: images and their views; a file may be named more than once.
+            backbones: those the cache was made with.
+            show_progress: whether to draw a progress bar, where stderr is a terminal.
+
+        Raises:
+            DatasetError: the disk is full or the folder cannot be written.
+        """
+        contents = self._identify(wanted)
+        with self.store.filling():
+            missing = {
+                digest: tuple(v for v in views if _key(digest, v) not in self.store)
+                for digest, (_, views) in contents.items()
+            }
+            todo = [(contents[digest][0], digest, v) for digest, v in missing.items() if v]
+            rows = sum(len(views) for _, _, views in todo)
+            if not rows:
+                return
+            size = rows * self.store.row_bytes / 2**30
+            logger.info("Caching features of %d views, %.2f GiB in %s", rows, size, self.folder)
+            bar = tqdm(
+                total=rows,
+                desc="frozen features",
+                unit="view",
+                disable=None if show_progress else True,
+            )
+            with bar:
+                for keys, pixels in self._batches(todo):
+                    self.store.append(keys, _describe(backbones, pixels, keys))
+                    bar.update(len(keys))
+
+    @property
+    def folder(self) -> Path:
+        """Where the features lie."""
+        return self.store.folder
+
+    def read(self, image: Path, view: int) -> dict[str, NDArray[np.float16]]:
+        """Return the features of one view.
+
+        Args:
+            image: a file that `fill` was called with.
+            view: likewise its number.
+
+        Raises:
+            KeyError: it was never computed.
+        """
+        return self.store.read(_key(self._digests[image], view))
+
+    def look(self, image: NDArray[np.uint8], digest: str, view: int) -> torch.Tensor:
+        """Return a view of an image, (3, crop, crop) float32."""
+        if view == SQUASHED:
+            return squash(image, self.crops.crop)
+        return random_crop(image, self.crops, (self.seed, int(digest[:15], 16), view))
+
+    def _identify(self, wanted: Sequence[WantedViews]) -> dict[str, tuple[Path, tuple[int, ...]]]:
+        """Map the content of every readable file to one file that has it and to its views."""
+        contents: dict[str, tuple[Path, tuple[int, ...]]] = {}
+        for item in wanted:
+            if item.image in self.unusable:
+                continue
+            if item.image not in self._digests:
+                try:
+                    content = read_bytes(item.image)
+                except InvalidImageError as error:
+                    self.unusable[item.image] = str(error)
+                    continue
+                self._digests[item.image] = hashlib.sha256(content).hexdigest()
+            digest = self._digests[item.image]
+            file, views = contents.get(digest, (item.image, ()))
+            contents[digest] = file, tuple(sorted({*views, *item.views}))
+        return contents
+
+    def _batches(
+        self, todo: Sequence[tuple[Path, str, tuple[int, ...]]]
+    ) -> Iterator[tuple[list[str], torch.Tensor]]:
+        keys: list[str] = []
+        pixels: list[torch.Tensor] = []
+        for file, digest, views in todo:
+            image = self._decode(file, digest)
+            if image is None:
+                continue
+            for view in views:
+                keys.append(_key(digest, view))
+                pixels.append(self.look(image, digest, view))
+            if len(keys) >= _BATCH:
+                yield keys, torch.stack(pixels)
+                keys, pixels = [], []
+        if keys:
+            yield keys, torch.stack(pixels)
+
+    def _decode(self, file: Path, digest: str) -> NDArray[np.uint8] | None:
+        try:
+            image = decode_rgb(read_bytes(file), file)
+            if min(image.shape[:2]) < MINIMUM_SIDE:
+                raise InvalidImageError(too_small(file, *image.shape[:2]))
+        except InvalidImageError as error:
+            for same in [path for path, other in self._digests.items() if other == digest]:
+                self.unusable[same] = str(error)
+            return None
+        return image
+
+
+def _key(digest: str, view: int) -> str:
+    return f"{digest}/{view}"
+
+
+def _describe(
+    backbones: FrozenBackbones, pixels: torch.Tensor, keys: Sequence[str]
+) -> Mapping[str, NDArray[np.float16]]:
+    device = next(backbones.parameters()).device
+    features = backbones(pixels.to(device))
+    rows = {
+        "descriptors": features.descriptors,
+        "class_attention": features.class_attention,
+        "clip_tokens": features.clip_tokens,
+    }
+    halves = {name: v.cpu().numpy().astype(np.float16) for name, v in rows.items() if v is not None}
+    for name, values in halves.items():
+        finite = np.isfinite(values.reshape(len(keys), -1)).all(axis=1)
+        if not finite.all():
+            raise RuntimeError(
+                f"{name} of view {keys[int(np.argmin(finite))]} are not finite in float16; the "
+                "backbone's weights may be damaged: train with data.cache_features: false to see"
+            )
+    return halves

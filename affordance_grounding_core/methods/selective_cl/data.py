@@ -1,0 +1,257 @@
+"""Batches for Selective Contrastive Learning, live or from the cache of frozen features."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from affordance_grounding_core.backbones.weights import cache_directory
+from affordance_grounding_core.data.agd20k import (
+    TrainingSet,
+    affordances_of_objects,
+    read_training_set,
+)
+from affordance_grounding_core.data.pairing import Pairing
+from affordance_grounding_core.data.transforms import CropConfig
+from affordance_grounding_core.data.usable import find_unusable
+from affordance_grounding_core.methods.selective_cl.cache import (
+    SQUASHED,
+    FeatureCache,
+    WantedViews,
+)
+from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.labelled import (
+    LabelledImage,
+    Selection,
+    evenly,
+    is_held_out,
+    readable_labels,
+    scored_images,
+)
+from affordance_grounding_core.methods.selective_cl.samples import (
+    CachedPairs,
+    EpochSampler,
+    Item,
+    PixelPairs,
+    PlainImages,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a run looks at."""
+
+    pairing: Pairing
+    scored: tuple[LabelledImage, ...]
+    calibration: tuple[LabelledImage, ...]
+    affordances: dict[str, frozenset[str]]
+    skipped: tuple[str, ...]
+
+
+class SelectiveData(LightningDataModule):
+    """Training pairs, images to score epochs on, and images to calibrate heat on.
+
+    Only image-level labels are trained on. Part masks are read for the selection "validation"
+    alone, never to learn from.
+
+    Args:
+        root: folder in AGD20K layout.
+        actions: vocabulary, in the order of the head's channels.
+        split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
+        crops: of the training images.
+        batch_size: egocentric images in a batch of one device.
+        exocentric_count: exocentric images beside each.
+        selection: what the best epoch is chosen by: "test" as in the papers, "validation" by
+            held-out training images with part masks, or "none" for the last epoch alone.
+        validation_every: share held out, as one in so many.
+        calibration_images: training images on which heat is calibrated, at most.
+        cache_features: whether frozen features are computed once and kept on disk.
+        cached_views: views of a training image in the cache.
+        workers: processes that load images; 0 loads in the training process.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        actions: list[str],
+        split: str | None = None,
+        crops: CropConfig = CropConfig(),  # noqa: B008  frozen
+        batch_size: int = 8,
+        exocentric_count: int = 3,
+        selection: Selection = "test",
+        validation_every: int = 10,
+        calibration_images: int = 512,
+        cache_features: bool = False,
+        cached_views: int = 4,
+        workers: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if cached_views < 1:
+            raise ValueError(f"cached_views must be at least 1, got {cached_views}")
+        self.root = root
+        self.actions = list(actions)
+        self.split = split
+        self.crops = crops
+        self.batch_size = batch_size
+        self.exocentric_count = exocentric_count
+        self.selection: Selection = selection
+        self.validation_every = validation_every
+        self.calibration_images = calibration_images
+        self.cache_features = cache_features
+        self.cached_views = cached_views
+        self.workers = workers
+        self.seed = seed
+        self.backbones: FrozenBackbones | None = None
+        self.cache: FeatureCache | None = None
+        self._listing: _Listing | None = None
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What is wrong with each file that is left out."""
+        return self._listed.skipped
+
+    @property
+    def affordances(self) -> dict[str, frozenset[str]]:
+        """Object class to the actions it appears under in the training set."""
+        return self._listed.affordances
+
+    @property
+    def pairing(self) -> Pairing:
+        """The training samples."""
+        return self._listed.pairing
+
+    def setup(self, stage: str) -> None:
+        """List the data, leave out what cannot be used, and fill the cache if there is one.
+
+        Raises:
+            DatasetError: the data does not have the documented layout or lacks an action.
+        """
+        if self._listing is not None:
+            return
+        training = read_training_set(self.root, self.split)
+        scored = scored_images(
+            self.selection, self.root, self.split, training, self.actions, self.validation_every
+        )
+        scored, problems = readable_labels(scored)
+        plain = evenly(self._egocentric(training), self.calibration_images)
+        whole = [item.image for item in (*scored, *plain)]
+        unusable = (
+            self._fill(training, whole) if self.cache_features else self._inspect(training, whole)
+        )
+        excluded = set(unusable) | self._held_out(training)
+        self._listing = _Listing(
+            Pairing(training, self.actions, self.exocentric_count, self.seed, excluded),
+            tuple(item for item in scored if item.image not in unusable),
+            tuple(item for item in plain if item.image not in unusable),
+            affordances_of_objects([*training.egocentric, *training.exocentric]),
+            (*problems, *unusable.values()),
+        )
+        self._report(training)
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Shuffled samples, the same for a seed and an epoch whatever else changes."""
+        pairing = self._listed.pairing
+        dataset: Dataset[Item] = (
+            CachedPairs(pairing, self.cache, self.cached_views)
+            if self.cache is not None
+            else PixelPairs(pairing, self.crops)
+        )
+        trainer = self.trainer
+        sampler = EpochSampler(
+            dataset,
+            num_replicas=trainer.world_size if trainer else 1,
+            rank=trainer.global_rank if trainer else 0,
+            seed=self.seed,
+        )
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader[Item] | list[Any]:
+        """What epochs are scored on; nothing for the selection "none"."""
+        return self._plain(self._listed.scored) if self._listed.scored else []
+
+    def calibration_dataloader(self) -> DataLoader[Item]:
+        """Whole training images, to see how hot right and wrong actions get."""
+        return self._plain(self._listed.calibration)
+
+    def scored_image(self, index: int) -> LabelledImage:
+        """The image of the scored set that a batch names by its index."""
+        return self._listed.scored[index]
+
+    def calibration_image(self, index: int) -> LabelledImage:
+        """The image of the calibration set that a batch names by its index."""
+        return self._listed.calibration[index]
+
+    @property
+    def _listed(self) -> _Listing:
+        if self._listing is None:
+            raise RuntimeError("setup() must run before the data is asked for")
+        return self._listing
+
+    def _plain(self, images: tuple[LabelledImage, ...]) -> DataLoader[Item]:
+        dataset = PlainImages(images, self.actions, self.crops.crop, self.cache)
+        return DataLoader(dataset, self.batch_size, num_workers=self.workers)
+
+    def _egocentric(self, training: TrainingSet) -> list[LabelledImage]:
+        return [
+            LabelledImage(item.image, item.action, item.object_name)
+            for item in training.egocentric
+            if item.action in self.actions
+        ]
+
+    def _held_out(self, training: TrainingSet) -> set[Path]:
+        if self.selection != "validation":
+            return set()
+        every = self.validation_every
+        return {item.image for item in training.egocentric if is_held_out(item, every)}
+
+    def _training_files(self, training: TrainingSet) -> list[Path]:
+        files = {item.image for item in training.egocentric if item.action in self.actions}
+        files |= {item.image for item in training.exocentric if item.action in self.actions}
+        return sorted(files - self._held_out(training))
+
+    def _inspect(self, training: TrainingSet, whole: Iterable[Path]) -> dict[Path, str]:
+        # Test images are decoded to their end: they are few, and each of them counts.
+        return find_unusable(self._training_files(training)) | find_unusable(whole, decode=True)
+
+    def _fill(self, training: TrainingSet, whole: Iterable[Path]) -> dict[Path, str]:
+        if self.backbones is None:
+            raise RuntimeError("the cache needs the frozen backbones: set `data.backbones` first")
+        crops = tuple(range(self.cached_views))
+        wanted = [WantedViews(file, crops) for file in self._training_files(training)]
+        wanted += [WantedViews(file, (SQUASHED,)) for file in whole]
+        self.cache = FeatureCache(cache_directory(), self.backbones, self.crops, self.seed)
+        self.cache.fill(wanted, self.backbones)
+        return self.cache.unusable
+
+    def _report(self, training: TrainingSet) -> None:
+        listing = self._listed
+        logger.info(
+            "%d training samples of %d actions, %d images to score epochs on",
+            len(listing.pairing),
+            len(self.actions),
+            len(listing.scored),
+        )
+        for action, name in listing.pairing.unpaired:
+            logger.warning("Left out: %s/%s has no egocentric image to pair with", action, name)
+        for folder in training.empty_classes:
+            logger.warning("Empty class folder: %s", folder)
+        for problem in listing.skipped:
+            logger.warning("Left out: %s", problem)
+        if listing.skipped:
+            logger.warning("%d files are left out, named above", len(listing.skipped))

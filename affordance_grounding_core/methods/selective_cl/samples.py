@@ -1,0 +1,203 @@
+"""Training samples and test images, as pixels or as cached features.
+
+Both kinds of training sample hold one egocentric and E exocentric images of one class, the
+egocentric one first, and say which files they saw, so that a batch can be named.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, DistributedSampler
+
+from affordance_grounding_core.data.pairing import MINIMUM_SIDE, Pair, Pairing
+from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
+from affordance_grounding_core.data.usable import too_small
+from affordance_grounding_core.errors import DatasetError, InvalidImageError
+from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.methods.selective_cl.cache import SQUASHED, FeatureCache
+from affordance_grounding_core.methods.selective_cl.labelled import LabelledImage
+
+logger = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+"""Tensors by name, and lists of texts after collation."""
+
+_ATTEMPTS = 20
+_VIEW_STREAM = 1  # keeps the numbers drawn for views apart from those drawn for pairs
+
+
+class EpochIndex(NamedTuple):
+    """Which sample of which epoch."""
+
+    epoch: int
+    sample: int
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Shuffles by seed and epoch, shares out over devices, and says the epoch with each index.
+
+    Workers live longer than an epoch, so that the epoch has to come with the index.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
+
+
+class PixelPairs(Dataset[Item]):
+    """Samples as pixels, a new random crop of every image in every epoch.
+
+    Args:
+        pairing: which images belong together.
+        crops: of every image, each on its own.
+    """
+
+    def __init__(self, pairing: Pairing, crops: CropConfig) -> None:
+        self.pairing = pairing
+        self.crops = crops
+        self._unusable: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairing)
+
+    def __getitem__(self, place: EpochIndex) -> Item:
+        """Return a sample.
+
+        Args:
+            place: epoch and number of the sample.
+
+        Returns:
+            "pixels" (1 + E, 3, crop, crop) float32, "label", "replaced", the number of
+            unreadable images that others stand in for, and "files", one line each.
+
+        Raises:
+            DatasetError: hardly any image of the class can be read.
+        """
+        epoch, index = place
+        pair = self.pairing.sample(epoch, index)
+        views, files, replaced = [], [], 0
+        for slot in range(len(pair.files)):
+            file, image, skipped = self._readable(pair, slot, place)
+            seed = (self.pairing.seed, epoch, index, slot, _VIEW_STREAM)
+            views.append(random_crop(image, self.crops, seed))
+            files.append(str(file))
+            replaced += skipped
+        return {
+            "pixels": torch.stack(views),
+            "label": self.pairing.actions.index(pair.action),
+            "replaced": replaced,
+            "files": "\n".join(files),
+        }
+
+    def _readable(
+        self, pair: Pair, slot: int, place: EpochIndex
+    ) -> tuple[Path, np.ndarray[Any, np.dtype[np.uint8]], bool]:
+        file = pair.files[slot]
+        for attempt in range(_ATTEMPTS):
+            if file not in self._unusable:
+                try:
+                    image = read_rgb(file)
+                    if min(image.shape[:2]) >= MINIMUM_SIDE:
+                        return file, image, attempt > 0
+                    problem = too_small(file, *image.shape[:2])
+                except InvalidImageError as error:
+                    problem = str(error)
+                self._unusable[file] = problem
+                logger.warning("Skipped, another of its class stands in: %s", problem)
+            file = self.pairing.replacement(pair, slot, *place, attempt)
+        raise DatasetError(
+            f"hardly any {'exocentric' if slot else 'egocentric'} image of {pair.action}/"
+            f"{pair.object_name} can be read, {_ATTEMPTS} draws failed; the last: "
+            f"{self._unusable[pair.files[slot]]}. Run `affordance-grounding data check --thorough`"
+        )
+
+
+class CachedPairs(Dataset[Item]):
+    """Samples as cached features, each of one of the fixed views of its image.
+
+    Args:
+        pairing: which images belong together, without unusable ones.
+        cache: filled with views 0 to `views` - 1 of all of them.
+        views: cached views of an image.
+    """
+
+    def __init__(self, pairing: Pairing, cache: FeatureCache, views: int) -> None:
+        self.pairing = pairing
+        self.cache = cache
+        self.views = views
+
+    def __len__(self) -> int:
+        return len(self.pairing)
+
+    def __getitem__(self, place: EpochIndex) -> Item:
+        """Return a sample.
+
+        Args:
+            place: epoch and number of the sample.
+
+        Returns:
+            The features by name, (1 + E, ...) float16, "label", "replaced" and "files".
+        """
+        epoch, index = place
+        pair = self.pairing.sample(epoch, index)
+        random = np.random.default_rng((self.pairing.seed, epoch, index, _VIEW_STREAM))
+        views = random.integers(self.views, size=len(pair.files))
+        features = [
+            self.cache.read(file, int(view)) for file, view in zip(pair.files, views, strict=True)
+        ]
+        return {
+            **{
+                name: torch.from_numpy(np.stack([f[name] for f in features]))
+                for name in features[0]
+            },
+            "label": self.pairing.actions.index(pair.action),
+            "replaced": 0,
+            "files": "\n".join(map(str, pair.files)),
+        }
+
+
+class PlainImages(Dataset[Item]):
+    """Whole images, squashed, as pixels or cached features, with ground truth where wanted.
+
+    Args:
+        images: to look at; all readable.
+        actions: vocabulary.
+        size: side of the network's input in px.
+        cache: filled with the squashed view of all of them; pixels where None.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[LabelledImage],
+        actions: Sequence[str],
+        size: int,
+        cache: FeatureCache | None,
+    ) -> None:
+        self.images = tuple(images)
+        self.actions = tuple(actions)
+        self.size = size
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Item:
+        """Return an image.
+
+        Returns:
+            "pixels" (1, 3, size, size) or the features by name, (1, ...) float16, "label",
+            "index", and "ground_truth" (224, 224) float64 where the image has one.
+        """
+        item = self.images[index]
+        sample: Item = {"label": self.actions.index(item.action), "index": index}
+        if item.ground_truth is not None:
+            sample["ground_truth"] = torch.from_numpy(item.ground_truth())
+        if self.cache is None:
+            return sample | {"pixels": squash(read_rgb(item.image), self.size)[None]}
+        features = self.cache.read(item.image, SQUASHED)
+        return sample | {name: torch.from_numpy(v)[None] for name, v in features.items()}

@@ -1,0 +1,1 @@
+"""What the training runs of all methods share."""
