@@ -91,8 +91,12 @@ def run(folder: Path) -> Iterator[Row]:
         known = [module for module in modules if module.matches(arrays, path.stem)]
         if not known:
             yield _failure(path, "no check knows the keys of this file")
+        recorded = _Recorded({**images, **arrays})
         for module in known:
-            yield from _run_check(module, {**images, **arrays}, path)
+            yield from _run_check(module, recorded, path)
+        unread = sorted(arrays.keys() - recorded.read)
+        if known and unread:
+            print(f"note: no check reads {', '.join(unread)} of {path.name}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,6 +126,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nothing to run: no golden file (*.npz) in {options.folder}", file=sys.stderr)
         return NOTHING_RAN
     return FAILED if failures else PASSED
+
+
+class _Recorded(Mapping[str, Array]):
+    """Arrays that remember which of them were read."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.arrays = arrays
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Array:
+        self.read.add(key)
+        return self.arrays[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
 
 
 def _check_modules() -> list[Any]:

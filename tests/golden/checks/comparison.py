@@ -94,6 +94,9 @@ class Case(Mapping[str, Array]):
     def __getitem__(self, quantity: str) -> Array:
         return self.arrays[self._prefix + quantity]
 
+    def __contains__(self, quantity: object) -> bool:
+        return f"{self._prefix}{quantity}" in self.arrays
+
     def __iter__(self) -> Iterator[str]:
         start = len(self._prefix)
         return (key[start:] for key in self.arrays if key.startswith(self._prefix))

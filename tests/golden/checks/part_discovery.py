@@ -92,8 +92,8 @@ def checks(arrays: Mapping[str, Array], stem: str) -> Iterator[Comparison]:
 
 def _head(arrays: Mapping[str, Array]) -> SelectiveHead:
     weights = {
-        key.removeprefix(_WEIGHTS): torch.from_numpy(value)
-        for key, value in arrays.items()
+        key.removeprefix(_WEIGHTS): torch.from_numpy(arrays[key])
+        for key in arrays
         if key.startswith(_WEIGHTS)
     }
     hidden, width = weights["aff_proj.fc1.weight"].shape
