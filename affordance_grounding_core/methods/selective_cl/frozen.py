@@ -100,7 +100,7 @@ class FrozenBackbones(nn.Module):
         return shapes
 
     @torch.no_grad()
-    def forward(self, pixels: torch.Tensor) -> FrozenFeatures:
+    def forward(self, pixels: torch.Tensor, *, attention: bool = True) -> FrozenFeatures:
         """Look at some images.
 
         CLIP receives the same ImageNet-normalised pixels, as in the published code; where its
@@ -109,10 +109,11 @@ class FrozenBackbones(nn.Module):
         Args:
             pixels: (B, 3, h, w) float32, ImageNet-normalised RGB, sides multiples of
                 `patch_size`.
+            attention: whether the class attention is wanted.
         """
         rows, columns = (side // self.patch_size for side in pixels.shape[-2:])
         with self._autocast(pixels.device.type):
-            described = self.descriptor.describe(pixels, attention=True)
+            described = self.descriptor.describe(pixels, attention=attention)
             tokens = None
             if self.clip is not None:
                 sides = rows * self.clip.patch_size, columns * self.clip.patch_size
@@ -121,10 +122,10 @@ class FrozenBackbones(nn.Module):
                         pixels, size=sides, mode="bilinear", align_corners=False, antialias=True
                     )
                 tokens = self.clip.dense(pixels).float()
-        attention = described.class_attention
+        weights = described.class_attention
         return FrozenFeatures(
             described.patches.float(),
-            None if attention is None else attention.float(),
+            None if weights is None else weights.float(),
             tokens,
             rows,
             columns,
