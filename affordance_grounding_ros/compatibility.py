@@ -7,6 +7,7 @@ from typing import Any
 
 import rclpy
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 
 try:
     from rclpy.clock_type import ClockType
@@ -17,6 +18,7 @@ except ImportError:  # Humble
 
 __all__ = [
     "ClockType",
+    "callback_with_timestamp",
     "publisher_events",
     "shut_down_ros",
     "subscription_events",
@@ -54,6 +56,19 @@ def values_given_at_start(node: Node) -> dict[str, Any]:
     """
     overrides = getattr(node, "_parameter_overrides", {})
     return {name: parameter.value for name, parameter in overrides.items()}
+
+
+def callback_with_timestamp(callback: Callable[[Any, int], None]) -> Callable[..., None]:
+    """Make a callback for `create_subscription` from one that wants to know when a message left.
+
+    Args:
+        callback: called with the message and the time its publisher sent it, in nanoseconds; 0
+            on Humble, whose rclpy does not tell.
+    """
+    if hasattr(Subscription, "CallbackType"):
+        # The number of arguments is looked at, so no default may stand in for the second one.
+        return lambda message, information: callback(message, information["source_timestamp"])
+    return lambda message: callback(message, 0)  # Humble
 
 
 def shut_down_ros() -> None:

@@ -147,7 +147,7 @@ def array_to_image(values: NDArray[Any], encoding: str, header: Header) -> Image
         )
     # Any other sequence of bytes is copied value by value by the message's setter.
     data = array.array("B")
-    data.frombytes(np.ascontiguousarray(values).tobytes())
+    data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return Image(
         header=header,
         height=shape[0],

@@ -1,16 +1,30 @@
-"""The commanded action: checked, resolved to the model's vocabulary, and kept until the next."""
+"""The commanded actions: checked, resolved to the model's vocabulary, kept until the next."""
 
 from __future__ import annotations
 
 import math
 import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import (
     MAXIMUM_ACTION_LENGTH,
     ActionVocabulary,
     abbreviate,
 )
+from affordance_grounding_core.errors import UnknownActionError
+
+ACTION_SEPARATOR = ";"
+"""Between the actions of one goal that are grounded in turn."""
+
+MAXIMUM_TIMEOUT = 86_400.0
+"""Longest time a goal may ask to live without renewal, in seconds: a day."""
+
+_REMEMBERED_TEXTS = 64
 
 
 class GoalError(ValueError):
@@ -23,77 +37,143 @@ class ActiveGoal:
 
     Attributes:
         text: the command as it was given.
-        action: entry of the vocabulary it means.
+        actions: entries of the vocabulary it means, in the order they are grounded in turn, one
+            an image; at least one, none twice.
         object_name: object the command named; may be empty.
         threshold: heat threshold it brought, in (0, 1]; None: the node's.
+        timeout: seconds without renewal after which it stops; 0: never.
     """
 
     text: str
-    action: str
+    actions: tuple[str, ...]
     object_name: str = ""
     threshold: float | None = None
+    timeout: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """The actions in one line."""
+        return "; ".join(self.actions)
+
+
+class Turn(NamedTuple):
+    """What one image is grounded for.
+
+    Attributes:
+        goal: that is followed.
+        action: of the goal whose turn it is.
+    """
+
+    goal: ActiveGoal
+    action: str
 
 
 class GoalKeeper:
-    """Holds the last accepted goal. A refused goal changes nothing. Safe between threads."""
+    """Holds the last accepted goal. A refused goal changes nothing. Safe between threads.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._vocabulary: ActionVocabulary | None = None
+        self._similarity: ActionSimilarity | None = None
+        self._remembered: OrderedDict[str, str] = OrderedDict()
         self._active: ActiveGoal | None = None
+        self._deadline = math.inf
+        self._turns = 0
+        self._ended = ""
 
     @property
     def active(self) -> ActiveGoal | None:
         """The goal to follow; None: do no work."""
         with self._lock:
+            self._expire()
             return self._active
 
-    def use(self, vocabulary: ActionVocabulary | None) -> None:
+    @property
+    def ended(self) -> str:
+        """Why there is no goal, where time has ended the last one; empty otherwise."""
+        with self._lock:
+            self._expire()
+            return self._ended
+
+    def turn(self) -> Turn | None:
+        """Take the next turn: the actions of a goal follow each other, image by image.
+
+        Returns:
+            The goal and its action for the next image; None: do no work.
+        """
+        with self._lock:
+            self._expire()
+            goal = self._active
+            if goal is None:
+                return None
+            action = goal.actions[self._turns % len(goal.actions)]
+            self._turns += 1
+            return Turn(goal, action)
+
+    def use(
+        self, vocabulary: ActionVocabulary | None, similarity: ActionSimilarity | None = None
+    ) -> None:
         """Start over with the vocabulary of another model, and without a goal.
 
         Args:
             vocabulary: of the model just loaded; None where there is none now.
+            similarity: finds the action of free text; None where no text encoder is loaded.
         """
         with self._lock:
-            self._vocabulary = vocabulary
-            self._active = None
+            self._vocabulary, self._similarity = vocabulary, similarity
+            self._remembered.clear()
+            self._active, self._ended = None, ""
 
     def accept(
-        self, text: str, object_name: str = "", threshold: float = 0.0
+        self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
     ) -> tuple[ActiveGoal | None, bool]:
-        """Replace the active goal.
+        """Replace the active goal, or renew it where it is the same.
 
         Args:
-            text: name of an action, or free text that resolves to one; empty: stop.
+            text: name of an action, or free text that resolves to one; several are separated
+                by ";" and grounded in turn, one an image; empty: stop.
             object_name: of the object the action is meant for; may be empty.
             threshold: heat threshold in (0, 1], or 0 for the node's.
+            timeout: seconds without renewal after which the goal stops, or 0 for never.
 
         Returns:
             The goal active from now on, None after a stop; and whether that is a change.
 
         Raises:
             GoalError: text that is not printable or does not resolve, a name that is not
-                printable or too long, or a threshold out of range. The active goal stays.
+                printable or too long, or a threshold or timeout out of range. The active goal
+                stays.
         """
+        # Outside the lock: encoding a text may take long, and the inference thread needs it.
+        goal = self.resolve(text, object_name, threshold, timeout) if text else None
         with self._lock:
-            goal = self.resolve(text, object_name, threshold) if text else None
+            self._expire()
             changed = goal != self._active
-            self._active = goal
+            self._active, self._ended = goal, ""
+            self._deadline = self._clock() + goal.timeout if goal and goal.timeout else math.inf
+            if changed:
+                self._turns = 0
             return goal, changed
 
-    def resolve(self, text: str, object_name: str = "", threshold: float = 0.0) -> ActiveGoal:
+    def resolve(
+        self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
+    ) -> ActiveGoal:
         """Check a goal without making it the active one.
 
         Args:
             text: as in `accept`, not empty.
             object_name: as in `accept`.
             threshold: as in `accept`.
+            timeout: as in `accept`.
 
         Raises:
             GoalError: as in `accept`.
         """
-        if self._vocabulary is None:
-            raise GoalError("goal cannot be resolved without a model; configure the node first")
         _check_printable("action", text)
         _check_printable("object_name", object_name)
         if math.isnan(threshold) or not 0.0 <= threshold <= 1.0:
@@ -101,11 +181,52 @@ class GoalKeeper:
                 f"goal {abbreviate(text)} has threshold {threshold:g}; expected a number in "
                 "(0, 1], or 0 for the node's own"
             )
+        if math.isnan(timeout) or not 0.0 <= timeout <= MAXIMUM_TIMEOUT:
+            raise GoalError(
+                f"goal {abbreviate(text)} has timeout {timeout:g}; expected seconds in "
+                f"(0, {MAXIMUM_TIMEOUT:g}], or 0 for the node's own"
+            )
+        parts = [part for part in text.split(ACTION_SEPARATOR) if part.strip()]
+        actions = tuple(dict.fromkeys(self._action(part) for part in parts or [text]))
+        return ActiveGoal(text, actions, object_name, threshold or None, timeout)
+
+    def _action(self, text: str) -> str:
+        with self._lock:
+            vocabulary, similarity = self._vocabulary, self._similarity
+            remembered = self._remembered.get(text)
+        if vocabulary is None:
+            raise GoalError("goal cannot be resolved without a model; configure the node first")
+        if remembered is not None:
+            return remembered
         try:
-            action = self._vocabulary.resolve(text)
-        except ValueError as error:
+            return vocabulary.resolve(text)
+        except UnknownActionError as error:
+            if similarity is None:
+                raise GoalError(str(error)) from error
+        try:
+            action = similarity.resolve(text)
+        except UnknownActionError as error:
             raise GoalError(str(error)) from error
-        return ActiveGoal(text, action, object_name, threshold or None)
+        except Exception as error:
+            raise GoalError(
+                f"goal {abbreviate(text)} is no name of an action, and comparing its meaning "
+                f"failed with {type(error).__name__}: {error}; use a name of the vocabulary"
+            ) from error
+        with self._lock:
+            # A goal that is renewed ten times a second is encoded once.
+            if self._similarity is similarity:
+                self._remembered[text] = action
+                if len(self._remembered) > _REMEMBERED_TEXTS:
+                    self._remembered.popitem(last=False)
+        return action
+
+    def _expire(self) -> None:
+        if self._active is not None and self._clock() >= self._deadline:
+            self._ended = (
+                f"goal {abbreviate(self._active.text)} ended: not renewed for "
+                f"{self._active.timeout:g} s"
+            )
+            self._active, self._deadline = None, math.inf
 
 
 def _check_printable(name: str, text: str) -> None:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 import traceback
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import rclpy
 from rclpy.clock import Clock
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.compatibility import ClockType, shut_down_ros, values_given_at_start
+from affordance_grounding_ros.compatibility import ClockType, values_given_at_start
+from affordance_grounding_ros.diagnostics import DiagnosticsPublisher
+from affordance_grounding_ros.frame_figures import FrameFigures
+from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
-from affordance_grounding_ros.image_watch import ImageWatch
-from affordance_grounding_ros.msg import ActionGoal
+from affordance_grounding_ros.image_input import ImageInput
+from affordance_grounding_ros.node_main import ClosableNode, run_node
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
-from affordance_grounding_ros.problem_log import ProblemLog
-from affordance_grounding_ros.status import FrameCounter, NodeStatus, StatusPublisher
+from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog
+from affordance_grounding_ros.status import NodeStatus, StatusPublisher
+from affordance_grounding_ros.watches import InferenceWatch, NameWatch
 
 GrounderLoader = Callable[[str, str], Grounder]
 
@@ -63,15 +61,21 @@ class GrounderNode(LifecycleNode):
         self._failure = ""
         self._settings: GrounderSettings | None = None
         self._pipeline: Pipeline | None = None
-        self._inputs: list[Subscription[Any]] = []
-        self._goals = GoalKeeper()
-        self._goals_taken: deque[int] = deque(maxlen=64)
-        self._frames = FrameCounter()
-        self._watch = ImageWatch()
-        self._status = StatusPublisher(self)
         self._problems = ProblemLog(self._log_problem)
+        self._notices = ProblemLog(self._log_notice)
+        self._goals = GoalKeeper()
+        self._goal_ended = ""
+        self._goal_inputs = GoalInputs(self, self._on_goal)
+        self._images = ImageInput(self, self._on_image)
+        self._figures = FrameFigures()
+        self._inference_watch = InferenceWatch()
+        self._name_watch = NameWatch(self)
+        self._status = StatusPublisher(self)
+        self._diagnostics = DiagnosticsPublisher(self)
         PARAMETERS.declare(self, values_given_at_start(self))
-        self.add_on_set_parameters_callback(change_callback(self, self._change_parameters))
+        self.add_on_set_parameters_callback(
+            change_callback(self._change_parameters, self._problems)
+        )
         # Steady, so that a silent camera is noticed also while simulated time stands still.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._on_second, clock=self._steady_clock)
@@ -82,15 +86,18 @@ class GrounderNode(LifecycleNode):
         """What the node is doing now."""
         pipeline = self._pipeline
         grounder = pipeline.grounder if pipeline else None
+        inference_problem = self._inference_watch.problem
         return NodeStatus(
             state=self._state,
             model=grounder.information.name if grounder else "",
+            fingerprint=grounder.information.fingerprint if grounder else "",
             runtime=grounder.runtime if grounder else "",
             vocabulary=grounder.actions if grounder else (),
             goal=self._goals.active,
-            counts=self._frames.counts,
-            problem=self._failure or (pipeline.problem if pipeline else ""),
-            warning=self._watch.warning,
+            ended=self._goals.ended,
+            counts=self._figures.counter.counts,
+            problem=self._failure or inference_problem or (pipeline.problem if pipeline else ""),
+            warning=self._images.warning or self._name_watch.warning,
             last_error=self._problems.last,
         )
 
@@ -160,32 +167,35 @@ class GrounderNode(LifecycleNode):
             kind = "" if stated else f"{type(error).__name__}: "
             self._failure = f"cannot {name}: {kind}{error}"
             self.get_logger().debug(traceback.format_exc())
-            self._problems.report_always(self._failure)
+            self._problems.report_command(self._failure)
             return TransitionCallbackReturn.FAILURE
         self._failure = ""
         self._state = reached
-        self.get_logger().info(f"{reached}")
+        self._notices.report("state", reached, COMMAND_BURST)
         self._publish_status()
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
         settings = GrounderSettings.from_values(PARAMETERS.read(self))
-        self.get_logger().info(f"loading model '{settings.model}' ...")
+        self._notices.report("model", f"loading model '{settings.model}' ...", COMMAND_BURST)
         grounder = self._load(settings.model, settings.runtime)
         try:
-            self._goals.use(grounder.vocabulary)
+            self._goals.use(grounder.vocabulary, grounder.similarity)
             self._goals.accept(settings.action)
             grounder.warm_up()
             self._settings = settings
+            self._figures.restart()
             self._pipeline = Pipeline(
-                self, grounder, self._goals, self._frames, self._problems, self._current_settings
+                self, grounder, self._goals, self._figures, self._problems, self._current_settings
             )
         except Exception:
             grounder.close()
             raise
-        self.get_logger().info(
+        self._notices.report(
+            "model",
             f"model '{grounder.information.name}' on {grounder.runtime}, actions: "
-            f"{', '.join(grounder.actions)}"
+            f"{', '.join(grounder.actions)}",
+            COMMAND_BURST,
         )
 
     def _current_settings(self) -> GrounderSettings:
@@ -197,68 +207,50 @@ class GrounderNode(LifecycleNode):
         if self._pipeline is None:
             raise RuntimeError("no model is loaded; configure the node first")
         self._pipeline.resume()
-        self._watch.restart()
-        self._inputs = [
-            qos.create_subscription(self, String, "~/action", self._on_action, qos.goal_live()),
-            # A latching subscription does not match publishers that keep nothing, and the
-            # other one does not get what was sent before; goals may come either way. Those of
-            # a publisher that both match come twice.
-            qos.create_subscription(self, ActionGoal, "~/goal", self._on_goal, qos.goal_live()),
-            qos.create_subscription(
-                self,
-                ActionGoal,
-                "~/goal",
-                self._on_goal,
-                qos.goal_latched(),
-                name="latched",
-                report_incompatible=False,
-            ),
-            qos.create_subscription(self, Image, "image", self._on_image, qos.image_input()),
-        ]
+        self._goal_inputs.open()
+        self._images.open()
 
     def _stop_listening(self) -> None:
         if self._pipeline:
             self._pipeline.pause()
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs = []
-        self._watch.restart()
+        self._goal_inputs.close()
+        self._images.close()
 
     def _release(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         self._goals.use(None)
-        self._goals_taken.clear()
+        self._goal_inputs.forget()
         if pipeline:
             pipeline.close()
         self._settings = None
 
     def _on_image(self, message: Image) -> None:
-        if self._watch.arrived():
-            self.get_logger().info("images arrive again")
         if self._pipeline:
             self._pipeline.offer(message)
 
-    def _on_action(self, message: String) -> None:
-        self._take_goal(message.data)
+    def _on_goal(self, command: GoalCommand) -> None:
+        self._guard("goal", lambda: self._take_goal(command))
 
-    def _on_goal(self, message: ActionGoal, info: Mapping[str, int]) -> None:
-        sent = info["source_timestamp"]
-        if sent and sent in self._goals_taken:
-            return  # Through the other subscription, or before the node was deactivated.
-        self._goals_taken.append(sent)
-        self._take_goal(message.action, message.object_name, message.threshold)
-
-    def _take_goal(self, text: str, object_name: str = "", threshold: float = 0.0) -> None:
+    def _take_goal(self, command: GoalCommand) -> None:
+        timeout = command.timeout or self._current_settings().goal_timeout
         try:
-            goal, changed = self._goals.accept(text, object_name, threshold)
+            goal, changed = self._goals.accept(
+                command.text, command.object_name, command.threshold, timeout
+            )
         except GoalError as error:
             active = self._goals.active
             stays = f"the goal '{active.text}' stays" if active else "there is still no goal"
-            self._problems.report_always(f"goal refused: {error}; {stays}")
+            self._problems.report_command(f"goal refused: {error}; {stays}")
             return
         if changed:
-            self.get_logger().info(f"goal: '{goal.action}'" if goal else "goal: stop")
-            self._publish_status()
+            said = f"goal: '{goal.summary}'" if goal else "goal: stop"
+            self._notices.report("goal", said, COMMAND_BURST)
+            self._follow_goal()
+
+    def _follow_goal(self) -> None:
+        if self._state == "active" and self._goals.active:
+            self._images.open()
+        self._publish_status()
 
     def _change_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
         settings = self._settings
@@ -269,25 +261,57 @@ class GrounderNode(LifecycleNode):
         if "action" in values:
             self._goals.accept(changed.action)
         self._settings = changed
-        self._publish_status()
+        self._follow_goal()
 
     def _on_second(self) -> None:
-        if self._state == "active" and self._settings:
-            topic = self.resolve_topic_name("image")
-            warning = self._watch.check(
-                self._settings.image_timeout, topic, lambda: self._publishers_of(topic)
-            )
+        self._guard("watchdog", self._look_after)
+        self._publish_status()
+        self._guard("diagnostics", lambda: self._diagnostics.publish(self.status, self._figures))
+
+    def _look_after(self) -> None:
+        self._problems.settle()
+        self._notices.settle()
+        if warning := self._name_watch.check():
+            self.get_logger().warning(warning)
+        settings, pipeline = self._settings, self._pipeline
+        if settings is None or pipeline is None:
+            return
+        problem, note = self._inference_watch.check(pipeline.busy, settings.inference_timeout)
+        if problem:
+            self._problems.report("hang", problem)
+        if note:
+            self._notices.report("hang", note)
+        ended, self._goal_ended = self._goal_ended, self._goals.ended
+        if self._goal_ended and self._goal_ended != ended:
+            self._notices.report("ended", self._goal_ended, COMMAND_BURST)
+        if self._state == "active":
+            needed = self._goals.active is not None
+            if needed:
+                self._images.open()  # Again, where that failed when the goal came.
+            warning = self._images.check(needed=needed, timeout=settings.image_timeout)
             if warning:
                 self.get_logger().warning(warning)
-        self._publish_status()
 
-    def _publishers_of(self, topic: str) -> str:
-        endpoints = self.get_publishers_info_by_topic(topic)
-        return qos.described_endpoints(endpoints) if endpoints else ""
+    def _guard(self, name: str, act: Callable[[], None]) -> None:
+        """Keeps an error in a callback from ending the process."""
+        try:
+            act()
+        except Exception as error:
+            if not self.context.ok():
+                return
+            self.get_logger().debug(traceback.format_exc())
+            self._problems.report(
+                f"{name} {type(error).__name__}",
+                f"{name} failed with {type(error).__name__}: {error}; the node goes on. Details: "
+                "log level debug",
+            )
 
     def _log_problem(self, line: str) -> None:
         self.get_logger().error(line)
         self._publish_status()
+
+    def _log_notice(self, line: str) -> None:
+        self.get_logger().info(line)
 
     def _publish_status(self) -> None:
         try:
@@ -306,30 +330,14 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0 after SIGINT, SIGTERM and an ordinary shutdown.
     """
-    node: GrounderNode | None = None
-    try:
-        rclpy.init(args=args)
-        # Made now, not by spin: a signal in the midst of making it leaves half an executor,
-        # whose end is a traceback.
-        rclpy.get_global_executor()
+
+    def run(made: Callable[[ClosableNode], None]) -> None:
         node = GrounderNode()
+        made(node)
         node.start()
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # Whatever fails once the context is down, fails because it is down.
-        if rclpy.ok():
-            raise
-    finally:
-        # A second signal, as from Ctrl-C under a launch, must not break the clean-up off.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        shut_down_ros()
-    return 0
+
+    return run_node("grounder", run, args)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import get_args
 
 from affordance_grounding_core.inference.overlay import Colormap, OverlayConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_ros.goals import MAXIMUM_TIMEOUT
 from affordance_grounding_ros.parameters import ParameterSpecification, ParameterTable, Value
 
 PARAMETERS = ParameterTable(
@@ -27,7 +28,16 @@ PARAMETERS = ParameterTable(
         ParameterSpecification(
             "action",
             "",
-            "Action to ground until a goal says otherwise; empty: wait for a goal.",
+            'Action to ground until a goal says otherwise; several are separated by ";" and '
+            "grounded in turn; empty: wait for a goal.",
+        ),
+        ParameterSpecification(
+            "goal_timeout",
+            0.0,
+            "Seconds after which a goal stops unless it is sent again; 0: never. A goal that "
+            "brings its own goes first. The parameter action never stops by itself.",
+            minimum=0.0,
+            maximum=MAXIMUM_TIMEOUT,
         ),
         ParameterSpecification(
             "threshold",
@@ -80,6 +90,14 @@ PARAMETERS = ParameterTable(
             maximum=3600.0,
         ),
         ParameterSpecification(
+            "inference_timeout",
+            5.0,
+            "Seconds at one image after which the node reports that the model hangs; 0: never. "
+            "It goes on by itself when the model answers.",
+            minimum=0.0,
+            maximum=3600.0,
+        ),
+        ParameterSpecification(
             "autostart",
             True,
             "Configure and activate the node when it starts; false: wait for a lifecycle manager.",
@@ -96,6 +114,7 @@ class GrounderSettings:
     model: str
     runtime: str
     action: str
+    goal_timeout: float
     threshold: float
     minimum_region_area: float
     minimum_region_score: float
@@ -103,6 +122,7 @@ class GrounderSettings:
     overlay_opacity: float
     overlay_colormap: Colormap
     image_timeout: float
+    inference_timeout: float
     autostart: bool
 
     @classmethod

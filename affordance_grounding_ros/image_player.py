@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
-from affordance_grounding_ros.compatibility import shut_down_ros, values_given_at_start
+from affordance_grounding_ros.compatibility import values_given_at_start
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.frames import FrameSource
+from affordance_grounding_ros.node_main import ClosableNode, run_node
 from affordance_grounding_ros.parameters import (
     ParameterError,
     ParameterSpecification,
@@ -98,6 +97,9 @@ class ImagePlayer(Node):
         """Whether the last frame has been published."""
         return self._next is None
 
+    def close(self) -> None:
+        """Nothing is held but the node itself."""
+
     def _play(self) -> None:
         frame = self._next
         if frame is None:
@@ -142,31 +144,14 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code: 0 after the last frame, SIGINT and SIGTERM; 1 if there is nothing to play.
     """
-    player: ImagePlayer | None = None
-    try:
-        rclpy.init(args=args)
-        # Made now, not by spin: a signal in the midst of making it leaves half an executor,
-        # whose end is a traceback.
-        rclpy.get_global_executor()
+
+    def run(made: Callable[[ClosableNode], None]) -> None:
         player = ImagePlayer()
+        made(player)
         while not player.finished:
             rclpy.spin_once(player)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ParameterError, AffordanceGroundingError) as error:
-        rclpy.logging.get_logger("image_player").fatal(str(error))
-        return 1
-    except Exception:
-        # Whatever fails once the context is down, fails because it is down.
-        if rclpy.ok():
-            raise
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if player is not None:
-            player.destroy_node()
-        shut_down_ros()
-    return 0
+
+    return run_node("image_player", run, args, (ParameterError, AffordanceGroundingError))
 
 
 if __name__ == "__main__":

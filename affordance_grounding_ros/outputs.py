@@ -46,7 +46,7 @@ class Outputs:
         model: str,
         runtime: str,
         draw_overlay: Overlay,
-    ) -> None:
+    ) -> float:
         """Publish what was found in one image.
 
         Args:
@@ -58,15 +58,21 @@ class Outputs:
             runtime: what ran it.
             draw_overlay: draws the result over the image; called only while the overlay has
                 a subscriber, because drawing costs time.
+
+        Returns:
+            Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
+            the image carries no stamp.
         """
         message = result_message(header, goal, result, model=model, runtime=runtime)
-        self._heatmap.publish(message.heatmap)
-        self._mask.publish(message.mask)
-        message.latency_seconds = self._latency(header)
+        for publisher, picture in ((self._heatmap, message.heatmap), (self._mask, message.mask)):
+            if publisher.get_subscription_count() > 0:  # The result holds them too.
+                publisher.publish(picture)
+        latency = message.latency_seconds = self._latency(header)
         self._result.publish(message)
         if self._overlay.get_subscription_count() > 0:
-            picture = draw_overlay(image, result)
-            self._overlay.publish(array_to_image(picture, "rgb8", header))
+            drawn = draw_overlay(image, result)
+            self._overlay.publish(array_to_image(drawn, "rgb8", header))
+        return latency
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -105,7 +111,7 @@ def result_message(
         found=result.found,
         regions=[region_message(region) for region in result.regions],
         heatmap=array_to_image(result.heatmap, "32FC1", header),
-        mask=array_to_image(result.mask.astype(np.uint8) * np.uint8(255), "mono8", header),
+        mask=array_to_image(result.mask.view(np.uint8) * np.uint8(255), "mono8", header),
         model=model,
         runtime=runtime,
         inference_seconds=float(result.seconds),

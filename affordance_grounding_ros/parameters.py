@@ -13,6 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_ros.problem_log import ProblemLog
 
 Value = bool | int | float | str
 
@@ -238,21 +239,21 @@ class ParameterTable:
 
 
 def change_callback(
-    node: Node, apply: Callable[[Sequence[Parameter[Any]]], None]
+    apply: Callable[[Sequence[Parameter[Any]]], None], problems: ProblemLog
 ) -> Callable[[list[Parameter[Any]]], SetParametersResult]:
     """Make a callback for rclpy from a function that raises where a change is refused.
 
     Args:
-        node: whose log gets a line for every refusal.
         apply: validates and applies a change; raises ValueError (`ParameterError` is one)
             before it has applied anything.
+        problems: gets a line for every refusal.
     """
 
     def on_set(changes: list[Parameter[Any]]) -> SetParametersResult:
         try:
             apply(changes)
         except ValueError as error:
-            node.get_logger().error(f"parameters not changed: {error}")
+            problems.report_command(f"parameters not changed: {error}")
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -11,16 +12,17 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.conversions import image_to_rgb
-from affordance_grounding_ros.goals import GoalKeeper
+from affordance_grounding_ros.frame_figures import FrameFigures
+from affordance_grounding_ros.goals import GoalKeeper, Turn
 from affordance_grounding_ros.grounder_parameters import GrounderSettings
 from affordance_grounding_ros.image_layout import ImageMessageError
 from affordance_grounding_ros.outputs import Outputs
 from affordance_grounding_ros.problem_log import ProblemLog
-from affordance_grounding_ros.status import FrameCounter
 from affordance_grounding_ros.worker import Worker
 
 
@@ -29,39 +31,48 @@ class Pipeline:
 
     Args:
         node: that publishes.
-        grounder: the model; closed with the pipeline.
+        grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
-        counter: counts what becomes of the images.
+        figures: counts what becomes of the images, and times them.
         problems: logs what goes wrong.
         settings: gives the parameters of now.
     """
+
+    STOP_TIMEOUT = 10.0
+    """Seconds that closing waits for the image at work."""
 
     def __init__(
         self,
         node: Node,
         grounder: Grounder,
         goals: GoalKeeper,
-        counter: FrameCounter,
+        figures: FrameFigures,
         problems: ProblemLog,
         settings: Callable[[], GrounderSettings],
     ) -> None:
         self.grounder = grounder
         self._node = node
         self._goals = goals
-        self._counter = counter
+        self._figures = figures
+        self._count = figures.counter.add
         self._problems = problems
         self._settings = settings
         self._problem = ""
         self._publishing = threading.Lock()
         self._active = False
         self._outputs = Outputs(node)
-        self._worker: Worker[Image] = Worker(self._ground, self._report)
+        self._worker: Worker[Image] = Worker(self._work, self._report, grounder.close)
         self._worker.start()
 
     @property
     def problem(self) -> str:
-        """What went wrong with the last image; empty if it was grounded."""
-        return self._problem
+        """What went wrong with the last image; empty if it was grounded, or none is wanted."""
+        return self._problem if self._goals.active else ""
+
+    @property
+    def busy(self) -> float:
+        """Seconds since the image at work was begun; 0 while there is none."""
+        return self._worker.busy
 
     def offer(self, message: Image) -> None:
         """Hand over an image without waiting; it replaces one that has not been begun.
@@ -70,9 +81,9 @@ class Pipeline:
             message: the newest image.
         """
         if self._goals.active is None:
-            self._counter.add(received=1, idle=1)
+            self._count(received=1, idle=1)
             return
-        self._counter.add(received=1, dropped=int(self._worker.mailbox.put(message)))
+        self._count(received=1, dropped=int(self._worker.mailbox.put(message)))
 
     def resume(self) -> None:
         """Let results out."""
@@ -88,54 +99,78 @@ class Pipeline:
     def close(self) -> None:
         """Wait for the image at work, end the thread, free the model and the topics."""
         self.pause()
-        self._worker.stop()
-        self.grounder.close()
+        if not self._worker.stop(self.STOP_TIMEOUT):
+            self._problems.report(
+                "stop",
+                f"the model did not finish its image within {self.STOP_TIMEOUT:g} s and is freed "
+                "when it does; until then its memory is in use: start the node again if it hangs",
+            )
         self._outputs.destroy()
 
-    def _ground(self, message: Image) -> None:
-        goal, settings = self._goals.active, self._settings()
-        if goal is None:
-            self._counter.add(idle=1)
+    def _work(self, message: Image) -> None:
+        begun = time.perf_counter()
+        try:
+            result = self._ground(message)
+        except ImageMessageError as error:
+            self._refuse(message, error)
             return
+        if result is None:
+            self._count(idle=1)
+            return
+        self._count(processed=1)
+        self._problem = ""
+        self._figures.inference.add(result.seconds)
+        self._figures.overhead.add(time.perf_counter() - begun - result.seconds)
+
+    def _ground(self, message: Image) -> GroundingResult | None:
+        """Grounds and publishes, unless nobody wants it any more."""
+        turn, settings = self._goals.turn(), self._settings()
+        if turn is None:
+            return None
         image = image_to_rgb(message)
         result = self.grounder.ground(
             image,
-            goal.action,
-            threshold=goal.threshold,
+            turn.action,
+            threshold=turn.goal.threshold,
             regions=settings.regions(self.grounder.regions),
         )
         with self._publishing:
             # Deactivated, or told to stop, while the model was busy: say nothing more.
             if not self._active or self._goals.active is None:
-                self._counter.add(idle=1)
-                return
-            self._outputs.publish(
-                message.header,
-                image,
-                goal,
-                result,
-                model=self.grounder.information.name,
-                runtime=self.grounder.runtime,
-                draw_overlay=self._draw_overlay,
-            )
-        self._counter.add(processed=1)
-        self._problem = ""
+                return None
+            self._publish(message, image, turn, result)
+        return result
+
+    def _publish(
+        self, message: Image, image: NDArray[np.uint8], turn: Turn, result: GroundingResult
+    ) -> None:
+        latency = self._outputs.publish(
+            message.header,
+            image,
+            turn.goal,
+            result,
+            model=self.grounder.information.name,
+            runtime=self.grounder.runtime,
+            draw_overlay=self._draw_overlay,
+        )
+        self._figures.latency.add(latency)
 
     def _draw_overlay(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.uint8]:
         return draw_overlay(image, result, self._settings().overlay)
 
+    def _refuse(self, message: Image, error: ImageMessageError) -> None:
+        self._count(refused=1)
+        self._problem = f"image refused: {error}"
+        # Another encoding is news, also shortly after the last one that was refused.
+        self._problems.report(f"image {error.kind} {abbreviate(message.encoding)}", self._problem)
+
     def _report(self, error: Exception) -> None:
         if not self._node.context.ok():
             return  # The process is ending: publishing has become impossible.
-        if isinstance(error, ImageMessageError):
-            self._counter.add(refused=1)
-            self._problem = f"image refused: {error}"
-            self._problems.report(f"image {error.kind}", self._problem)
-            return
-        self._counter.add(failed=1)
+        self._count(failed=1)
         self._problem = (
-            f"grounding failed with {type(error).__name__}: {error}; nothing is published for this "
-            "image, the next one is tried. Details: log level debug"
+            f"grounding failed with {type(error).__name__}: {error}; nothing "
+            "is published for this image, the next one is tried. Details: log level debug"
         )
         self._node.get_logger().debug("".join(traceback.format_exception(error)))
-        self._problems.report(type(error).__name__, self._problem)
+        self._problems.report(f"{type(error).__name__} {str(error)[:60]}", self._problem)

@@ -1,17 +1,37 @@
-"""Log lines for what goes wrong again with every frame: loud once, then counted."""
+"""Log lines that nobody can flood: loud at first, then counted."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+COMMAND_BURST = 30
+"""Lines in one interval about what people command: a person gets an answer each time, a program
+that repeats itself all day gets a count."""
+
+_MAXIMUM_KINDS = 16
+_MAXIMUM_LENGTH = 2000
+
+
+@dataclass
+class _Kind:
+    since: float
+    lines: int = 0
+    muted: int = 0
+    last: str = ""
 
 
 class ProblemLog:
-    """Passes on the first problem of each kind, and then a count of the like at long intervals.
+    """Passes on the first problems of each kind, and then a count of the like at long intervals.
+
+    However many kinds of problems somebody thinks up, at most 16 have lines of their own in one
+    interval; the others share one.
 
     Args:
-        emit: logs a line.
+        emit: logs a line. Not a bound method of rclpy's logger: that tells its callers apart by
+            their place in the source, and refuses two severities from one place.
         interval: seconds between two lines about problems of one kind.
         clock: seconds that never go back.
     """
@@ -26,8 +46,7 @@ class ProblemLog:
         self._interval = interval
         self._clock = clock
         self._lock = threading.Lock()
-        self._logged: dict[str, float] = {}
-        self._suppressed: dict[str, int] = {}
+        self._kinds: dict[str, _Kind] = {}
         self._last = ""
 
     @property
@@ -36,36 +55,70 @@ class ProblemLog:
         with self._lock:
             return self._last
 
-    def report(self, kind: str, message: str) -> None:
-        """Log a problem, unless one of its kind was logged a short while ago.
+    def report(self, kind: str, message: str, burst: int = 1) -> None:
+        """Log a problem, unless enough of its kind were logged a short while ago.
 
         Args:
-            kind: from a small fixed set, such as the name of an exception's class.
-            message: names the thing, what was expected, what came, and the fix.
+            kind: such as the name of an exception's class; a new kind is logged at once.
+            message: names the thing, what was expected, what came, and the fix; it is brought to
+                one printable line of bounded length.
+            burst: lines of this kind that are logged in one interval before the rest is counted.
         """
+        message = _one_line(message)
         with self._lock:
             self._last = message
-            now = self._clock()
-            if now - self._logged.get(kind, float("-inf")) < self._interval:
-                self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
-                return
-            suppressed = self._suppressed.pop(kind, 0)
-            self._logged[kind] = now
-        self._emit(f"{message} ({suppressed} more like it before)" if suppressed else message)
+            lines = self._settled()
+            if kind not in self._kinds and len(self._kinds) >= _MAXIMUM_KINDS:
+                kind, burst = "others", 1
+            entry = self._kinds.setdefault(kind, _Kind(self._clock()))
+            entry.last = message
+            if entry.lines < burst:
+                entry.lines += 1
+                lines.append(message)
+            else:
+                entry.muted += 1
+        for line in lines:
+            self._emit(line)
 
-    def report_always(self, message: str) -> None:
-        """Log a problem however often it comes, for what people command rather than cameras.
+    def report_command(self, message: str) -> None:
+        """Log what is wrong with something a person commands: every time, within reason.
 
         Args:
             message: names the thing, what was expected, what came, and the fix.
         """
+        self.report("command", message, COMMAND_BURST)
+
+    def settle(self) -> None:
+        """Say how many problems were kept quiet, once their interval is over; call it often."""
         with self._lock:
-            self._last = message
-        self._emit(message)
+            lines = self._settled()
+        for line in lines:
+            self._emit(line)
 
     def forget(self) -> None:
         """Start over: every kind is news again and no problem is remembered."""
         with self._lock:
-            self._logged.clear()
-            self._suppressed.clear()
+            self._kinds.clear()
             self._last = ""
+
+    def _settled(self) -> list[str]:
+        """Ends intervals that are over; a kind that went on is still muted in the next one."""
+        now = self._clock()
+        lines: list[str] = []
+        for name, entry in list(self._kinds.items()):
+            passed = now - entry.since
+            if passed < self._interval:
+                continue
+            if not entry.muted:
+                del self._kinds[name]
+                continue
+            lines.append(f"{entry.muted} more like it in the last {passed:.0f} s: {entry.last}")
+            # This line is the first of the next interval.
+            self._kinds[name] = _Kind(now, lines=1, last=entry.last)
+        return lines
+
+
+def _one_line(message: str) -> str:
+    text = " ".join(message[: _MAXIMUM_LENGTH + 1].split())
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown if len(message) <= _MAXIMUM_LENGTH else f"{shown[:_MAXIMUM_LENGTH]} ..."

@@ -19,6 +19,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from affordance_grounding_ros.compatibility import publisher_events, subscription_events
+from affordance_grounding_ros.problem_log import ProblemLog
 
 
 def _profile(
@@ -57,6 +58,11 @@ def status() -> QoSProfile:
     return _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 
 
+def diagnostics() -> QoSProfile:
+    """Diagnostics, as every aggregator of them subscribes."""
+    return _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+
+
 def camera_output() -> QoSProfile:
     """Images of the player: reliable, so that subscribers of both kinds match."""
     return _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
@@ -83,16 +89,19 @@ def create_subscription(
         name: tells two subscriptions of one topic apart in the `qos_overrides` parameters.
         report_incompatible: False where publishers that differ are expected.
     """
+    # A lambda: rclpy tells log lines apart by the place they come from.
+    log = ProblemLog(lambda line: node.get_logger().error(line))
 
     def log_incompatible(event: Any) -> None:
         full_name = node.resolve_topic_name(topic)
-        node.get_logger().error(
+        log.report(
+            policy_name(event.last_policy_kind),
             f"publishers on '{full_name}' cannot be heard: their "
             f"{policy_name(event.last_policy_kind)} does not satisfy this subscription, which asks "
             f"for {describe(profile)}; offered: "
             f"{described_endpoints(node.get_publishers_info_by_topic(full_name))}. Change the "
             f"publisher, or set the parameter 'qos_overrides.{full_name}.subscription."
-            f"{policy_name(event.last_policy_kind).lower()}'"
+            f"{policy_name(event.last_policy_kind).lower()}'",
         )
 
     return node.create_subscription(
@@ -116,16 +125,19 @@ def create_publisher(
         topic: relative, private ("~/...") or absolute name.
         profile: offered, unless a `qos_overrides` parameter says otherwise.
     """
+    # A lambda: rclpy tells log lines apart by the place they come from.
+    log = ProblemLog(lambda line: node.get_logger().error(line))
 
     def log_incompatible(event: Any) -> None:
         full_name = node.resolve_topic_name(topic)
-        node.get_logger().error(
+        log.report(
+            policy_name(event.last_policy_kind),
             f"subscribers of '{full_name}' hear nothing: this publisher's "
             f"{policy_name(event.last_policy_kind)} does not satisfy them; offered: "
             f"{describe(profile)}; asked for: "
             f"{described_endpoints(node.get_subscriptions_info_by_topic(full_name))}. Change the "
             f"subscriber, or set the parameter 'qos_overrides.{full_name}.publisher."
-            f"{policy_name(event.last_policy_kind).lower()}'"
+            f"{policy_name(event.last_policy_kind).lower()}'",
         )
 
     return node.create_publisher(

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affordance_grounding_ros import qos
+from affordance_grounding_ros.frame_figures import FrameCounts
 from affordance_grounding_ros.goals import ActiveGoal
-
-
-@dataclass(frozen=True)
-class FrameCounts:
-    """What became of the images since the node was activated for the first time.
-
-    Attributes:
-        received: images that arrived.
-        processed: images that were grounded and published.
-        dropped: images replaced by a newer one while the model was busy.
-        idle: images that arrived while there was no goal.
-        refused: images that could not be read.
-        failed: images for which the model raised.
-    """
-
-    received: int = 0
-    processed: int = 0
-    dropped: int = 0
-    idle: int = 0
-    refused: int = 0
-    failed: int = 0
-
-
-class FrameCounter:
-    """Counts images from the executor and from the inference thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts = FrameCounts()
-
-    @property
-    def counts(self) -> FrameCounts:
-        """The numbers so far, consistent among each other."""
-        with self._lock:
-            return self._counts
-
-    def add(self, **names: int) -> None:
-        """Add to counts.
-
-        Args:
-            names: fields of `FrameCounts` and what is added to each.
-        """
-        with self._lock:
-            now = asdict(self._counts)
-            self._counts = replace(
-                self._counts, **{name: now[name] + count for name, count in names.items()}
-            )
 
 
 @dataclass(frozen=True)
@@ -66,9 +19,11 @@ class NodeStatus:
     Attributes:
         state: of the lifecycle: "unconfigured", "inactive", "active" or "finalized".
         model: name of the model; empty where none is loaded.
+        fingerprint: sha256 of its weights; empty where none is loaded.
         runtime: what runs it; empty where none is loaded.
         vocabulary: actions of the model.
         goal: active goal; None while there is none.
+        ended: why the last goal ended by itself; empty if it did not.
         counts: of images.
         problem: that keeps the node from working now; empty while there is none.
         warning: of something that a person should look at; empty while there is nothing.
@@ -77,10 +32,12 @@ class NodeStatus:
 
     state: str = "unconfigured"
     model: str = ""
+    fingerprint: str = ""
     runtime: str = ""
     vocabulary: tuple[str, ...] = ()
     goal: ActiveGoal | None = None
-    counts: FrameCounts = FrameCounts()
+    ended: str = ""
+    counts: FrameCounts = field(default_factory=FrameCounts)
     problem: str = ""
     warning: str = ""
     last_error: str = ""
@@ -92,7 +49,37 @@ class NodeStatus:
             return self.problem or self.warning
         if self.state != "active":
             return self.state
-        return f"grounding '{self.goal.action}'" if self.goal else "waiting for a goal"
+        if self.goal:
+            return f"grounding '{self.goal.summary}'"
+        return f"waiting for a goal; {self.ended}" if self.ended else "waiting for a goal"
+
+    @property
+    def level(self) -> bytes:
+        """Level of a DiagnosticStatus: OK, WARN or ERROR."""
+        level: bytes = DiagnosticStatus.OK
+        if self.problem:
+            level = DiagnosticStatus.ERROR
+        elif self.warning:
+            level = DiagnosticStatus.WARN
+        return level
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Everything by name, as text."""
+        return {
+            "state": self.state,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "runtime": self.runtime,
+            "vocabulary": ", ".join(self.vocabulary),
+            "goal": self.goal.text if self.goal else "",
+            "action": self.goal.summary if self.goal else "",
+            "object_name": self.goal.object_name if self.goal else "",
+            "goal_timeout": f"{self.goal.timeout:g}" if self.goal else "",
+            "goal_ended": self.ended,
+            **{f"frames_{field}": str(count) for field, count in asdict(self.counts).items()},
+            "last_error": self.last_error,
+        }
 
 
 class StatusPublisher:
@@ -103,7 +90,7 @@ class StatusPublisher:
     """
 
     def __init__(self, node: Node) -> None:
-        self._name = f"{node.get_fully_qualified_name().lstrip('/')}: affordance grounding"
+        self._name = component_name(node)
         self._publisher = qos.create_publisher(node, DiagnosticStatus, "~/status", qos.status())
 
     def publish(self, status: NodeStatus) -> None:
@@ -115,6 +102,11 @@ class StatusPublisher:
         self._publisher.publish(status_message(self._name, status))
 
 
+def component_name(node: Node) -> str:
+    """What a node is called in diagnostics."""
+    return f"{node.get_fully_qualified_name().lstrip('/')}: affordance grounding"
+
+
 def status_message(name: str, status: NodeStatus) -> DiagnosticStatus:
     """Make the message of a status.
 
@@ -122,26 +114,15 @@ def status_message(name: str, status: NodeStatus) -> DiagnosticStatus:
         name: of the component.
         status: of now.
     """
-    level = DiagnosticStatus.OK
-    if status.problem:
-        level = DiagnosticStatus.ERROR
-    elif status.warning:
-        level = DiagnosticStatus.WARN
-    values = {
-        "state": status.state,
-        "model": status.model,
-        "runtime": status.runtime,
-        "vocabulary": ", ".join(status.vocabulary),
-        "goal": status.goal.text if status.goal else "",
-        "action": status.goal.action if status.goal else "",
-        "object_name": status.goal.object_name if status.goal else "",
-        **{f"frames_{field}": str(count) for field, count in asdict(status.counts).items()},
-        "last_error": status.last_error,
-    }
     return DiagnosticStatus(
-        level=level,
+        level=status.level,
         name=name,
         message=status.summary,
-        hardware_id="",
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        hardware_id=status.runtime,
+        values=key_values(status.values),
     )
+
+
+def key_values(values: dict[str, str]) -> list[KeyValue]:
+    """Make the pairs of a DiagnosticStatus."""
+    return [KeyValue(key=key, value=value) for key, value in values.items()]

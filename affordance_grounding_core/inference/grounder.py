@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.inference.preprocess import Preprocess
@@ -68,6 +69,8 @@ class Grounder:
         vocabulary: the actions in the order of the network's channels.
         regions: thresholds that hold where a call gives none.
         information: what the model is.
+        similarity: finds the action that free text means; None where the model brings no text
+            encoder.
     """
 
     def __init__(
@@ -77,12 +80,14 @@ class Grounder:
         vocabulary: ActionVocabulary,
         regions: RegionConfig,
         information: ModelInformation,
+        similarity: ActionSimilarity | None = None,
     ) -> None:
         self._runtime = runtime
         self.preprocess = preprocess
         self.vocabulary = vocabulary
         self.regions = regions
         self.information = information
+        self.similarity = similarity
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from affordance_grounding_ros.frame_figures import FrameCounter, FrameCounts
 from affordance_grounding_ros.goals import ActiveGoal
 from affordance_grounding_ros.image_watch import ImageWatch
-from affordance_grounding_ros.problem_log import ProblemLog
-from affordance_grounding_ros.status import FrameCounter, FrameCounts, NodeStatus, status_message
+from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog
+from affordance_grounding_ros.status import NodeStatus, status_message
 
 
 class Clock:
@@ -27,18 +29,41 @@ def test_problems_of_a_kind_are_logged_once_and_then_counted() -> None:
         log.report("encoding", "image encoding 'jpeg' is not supported")
     log.report("step", "image step is 3 bytes")
     assert lines == ["image encoding 'jpeg' is not supported", "image step is 3 bytes"]
+    assert log.last == "image step is 3 bytes"
     clock.now += 30.0
+    log.settle()
+    assert lines[2:] == ["49 more like it in the last 30 s: image encoding 'jpeg' is not supported"]
     log.report("encoding", "image encoding 'png' is not supported")
-    assert lines[2:] == ["image encoding 'png' is not supported (49 more like it before)"]
-    assert log.last == "image encoding 'png' is not supported"
+    assert len(lines) == 3, "what goes on is counted, not told again"
+    clock.now += 30.0
+    log.settle()
+    clock.now += 30.0
+    log.settle()
+    assert len(lines) == 4
+    log.report("encoding", "image encoding 'jpeg' is not supported")
+    assert lines[4:] == ["image encoding 'jpeg' is not supported"], "news again after a while"
 
 
-def test_what_people_command_is_always_answered() -> None:
+def test_what_people_command_is_answered_each_time() -> None:
     lines: list[str] = []
     log = ProblemLog(lines.append)
-    log.report_always("goal refused")
-    log.report_always("goal refused")
+    log.report_command("goal refused")
+    log.report_command("goal refused")
     assert lines == ["goal refused", "goal refused"]
+    assert log.last == "goal refused"
+
+
+@pytest.mark.parametrize("kinds", [1, 7, 100_000])
+def test_the_log_cannot_be_flooded(kinds: int) -> None:
+    clock, lines = Clock(), list[str]()
+    log = ProblemLog(lines.append, interval=30.0, clock=clock)
+    for number in range(30_000):
+        clock.now += 0.01
+        log.report(f"kind {number % kinds}", "image refused")
+        log.report_command("goal refused")
+        log.settle()
+    seconds = 300.0
+    assert len(lines) <= (17 + COMMAND_BURST) * (seconds / 30.0 + 1.0)
     assert log.last == "goal refused"
 
 
@@ -74,7 +99,7 @@ def test_counts_add_up() -> None:
 
 
 def test_a_status_says_what_matters_first() -> None:
-    working = NodeStatus(state="active", goal=ActiveGoal("grasp", "hold"))
+    working = NodeStatus(state="active", goal=ActiveGoal("grasp", ("hold",)))
     for status, level, message in (
         (NodeStatus(), DiagnosticStatus.OK, "unconfigured"),
         (NodeStatus(state="active"), DiagnosticStatus.OK, "waiting for a goal"),

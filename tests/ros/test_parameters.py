@@ -15,12 +15,14 @@ from rclpy.parameter import Parameter
 from ros_support import Scene, overrides
 
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_ros import parameter_docs
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.parameters import ParameterError, ParameterSpecification
 
 Lines = Callable[[], list[tuple[str, str]]]
 
-CONFIG = Path(__file__).parents[2] / "config" / "grounder.yaml"
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / "config" / "grounder.yaml"
 DEFAULTS = {name: row.default for name, row in PARAMETERS.specifications.items()}
 
 
@@ -160,11 +162,29 @@ def test_the_configuration_file_holds_every_parameter_with_its_default() -> None
     assert values["ros__parameters"] == DEFAULTS
 
 
-def test_the_configuration_file_describes_every_parameter() -> None:
-    text = " ".join(line.strip().lstrip("#").strip() for line in CONFIG.read_text().splitlines())
+def test_what_is_documented_is_what_the_table_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parameter_docs.main(["--root", str(REPOSITORY)]) == 0, (
+        f"{capsys.readouterr().out}; `python -m affordance_grounding_ros.parameter_docs --write`"
+    )
+
+
+def test_the_documentation_is_written_and_then_agrees(tmp_path: Path) -> None:
+    root = ["--root", str(tmp_path)]
+    (tmp_path / "config").mkdir()
+    (tmp_path / "README.md").write_text("no marks")
+    assert parameter_docs.main([*root, "--write"]) == 1
+    marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}"
+    (tmp_path / "README.md").write_text(f"before\n{marks}\nafter\n")
+    assert parameter_docs.main(root) == 1
+    assert parameter_docs.main([*root, "--write"]) == 0
+    assert parameter_docs.main(root) == 0
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("before\n")
+    assert readme.endswith("\nafter\n")
+    assert "a table of before" not in readme
     for row in PARAMETERS.specifications.values():
-        assert row.description in text, f"description of '{row.name}' differs from the table"
-        assert f"({row.type_name}{', ' if row.constraints else ''}{row.constraints}; " in text
+        assert f"| `{row.name}` | {row.type_name} |" in readme
+        assert row.description in readme
 
 
 def test_the_settings_of_a_model_hold_where_a_parameter_leaves_the_choice() -> None:

@@ -1,0 +1,119 @@
+"""The subscription to the camera, which is there only while images are of use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+
+from affordance_grounding_ros import qos
+from affordance_grounding_ros.image_watch import ImageWatch
+
+TOPIC = "image"
+
+
+class ImageInput:
+    """Subscribes to images while there is a goal, and notices when none come.
+
+    Receiving images of a camera costs a tenth of a core, so without a goal the subscription is
+    given up; not before an image has come, though, so that a silent camera is noticed while
+    there is still time to look after it. Safe between threads.
+
+    Args:
+        node: that subscribes.
+        take: called with each image, and must not raise.
+        linger: seconds without a goal after which the subscription is given up, so that a stream
+            of goals and stops does not make a stream of subscriptions.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        take: Callable[[Image], None],
+        *,
+        linger: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._take = take
+        self._linger = linger
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._subscription: Subscription[Any] | None = None
+        self._watch = ImageWatch(clock)
+        self._heard = False
+        self._needed_at = clock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether images are subscribed to."""
+        return self._subscription is not None
+
+    @property
+    def topic(self) -> str:
+        """Full name of the image topic."""
+        return self._node.resolve_topic_name(TOPIC)
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the camera now; empty while images arrive or are not needed."""
+        return self._watch.warning
+
+    def open(self) -> None:
+        """Subscribe, unless that is done already; the silence is timed from now on.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
+        with self._lock:
+            self._needed_at = self._clock()
+            if self._subscription is None:
+                self._watch.restart()
+                self._heard = False
+                self._subscription = qos.create_subscription(
+                    self._node, Image, TOPIC, self._on_image, qos.image_input()
+                )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        with self._lock:
+            subscription, self._subscription = self._subscription, None
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+            self._watch.restart()
+
+    def check(self, *, needed: bool, timeout: float) -> str:
+        """Give the subscription up where it is of no use; look whether the camera is silent.
+
+        Args:
+            needed: whether there is a goal.
+            timeout: seconds of silence that are too long; 0: none are.
+
+        Returns:
+            A warning when the silence has just become too long, empty otherwise.
+        """
+        with self._lock:
+            if self._subscription is None:
+                return ""
+            if needed:
+                self._needed_at = self._clock()
+            elif self._heard and self._clock() - self._needed_at >= self._linger:
+                self.close()
+                return ""
+            return self._watch.check(timeout, self.topic, self._publishers)
+
+    def _on_image(self, message: Image) -> None:
+        self._heard = True
+        if self._watch.arrived():
+            self._node.get_logger().info("images arrive again")
+        self._take(message)
+
+    def _publishers(self) -> str:
+        endpoints = self._node.get_publishers_info_by_topic(self.topic)
+        return qos.described_endpoints(endpoints) if endpoints else ""
