@@ -79,9 +79,7 @@ class DepthView:
             (H, W) of `POINT`, organised as the image; x, y and z are metres in `frame_id`, NaN
             outside the regions and where there is no depth.
         """
-        cloud = np.zeros(result.mask.shape, POINT)
-        for axis in ("x", "y", "z"):
-            cloud[axis] = np.nan
+        cloud = empty_cloud(result.mask.shape)
         rows, columns = np.nonzero(result.mask)
         depth = self.depth.at(columns, rows).astype(np.float64)
         depth[depth > self.config.maximum_depth] = np.nan
@@ -95,6 +93,21 @@ class DepthView:
         values["heat"] = result.heatmap[rows, columns]
         cloud[rows, columns] = values
         return cloud
+
+
+def empty_cloud(shape: tuple[int, ...]) -> NDArray[np.void]:
+    """Make a cloud without points.
+
+    Args:
+        shape: (H, W) of the image.
+
+    Returns:
+        As `DepthView.cloud`.
+    """
+    cloud = np.zeros(shape, POINT)
+    for axis in ("x", "y", "z"):
+        cloud[axis] = np.nan
+    return cloud
 
 
 def region_masks(result: GroundingResult) -> list[NDArray[np.bool_]]:

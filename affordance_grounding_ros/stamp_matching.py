@@ -104,6 +104,13 @@ class StampMatcher(Generic[Item]):
         self._clock = clock
         self._items: deque[tuple[int, Item]] = deque(maxlen=capacity)
         self._claims: deque[Claim[Item]] = deque(maxlen=claims)
+        self._added = float("-inf")
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last message; infinite before the first."""
+        with self._changed:
+            return self._clock() - self._added
 
     def add(self, stamp: int, item: Item) -> None:
         """Take a message in.
@@ -116,6 +123,7 @@ class StampMatcher(Generic[Item]):
             if self._items and stamp < self._items[-1][0] - _JUMP:
                 self._items.clear()
             self._items.append((stamp, item))
+            self._added = self._clock()
             for claim in self._claims:
                 claim.offer(stamp, item, arrived_now=True)
             self._changed.notify_all()
@@ -139,6 +147,7 @@ class StampMatcher(Generic[Item]):
         """Forget all messages and let nobody wait for more."""
         with self._changed:
             self._items.clear()
+            self._added = float("-inf")
             for claim in self._claims:
                 claim.end()
             self._claims.clear()

@@ -116,3 +116,14 @@ def test_claims_are_bounded(count: int) -> None:
     served = [claim for claim in claims if claim.nearest is not None]
     assert len(served) == min(count, 3)
     assert claims[-1] in served
+
+
+def test_the_silence_is_timed_from_the_last_message() -> None:
+    now = [5.0]
+    streams: StampMatcher[str] = StampMatcher(clock=lambda: now[0])
+    assert streams.silence == float("inf")
+    streams.add(0, "one")
+    now[0] = 8.0
+    assert streams.silence == 3.0
+    streams.clear()
+    assert streams.silence == float("inf")
