@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from passthrough_reader import ByteOrderError, passthrough
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -28,6 +29,7 @@ from affordance_grounding_ros.image_layout import LAYOUTS, ImageMessageError
 HAS_CV_BRIDGE = plain_reader() is not read_with_numpy
 READERS = [
     pytest.param(read_with_numpy, id="numpy"),
+    pytest.param(passthrough, id="passthrough of cv_bridge"),
     pytest.param(
         plain_reader(),
         id="cv_bridge",
@@ -90,6 +92,50 @@ def test_values_are_read_whatever_the_padding_and_the_byte_order(
     assert read.dtype.isnative
     assert read.flags.c_contiguous
     np.testing.assert_array_equal(read, values)
+
+
+@settings(deadline=None)
+@given(plain_images())
+def test_cv_bridge_is_left_out_exactly_where_it_would_read_wrongly(
+    case: tuple[NDArray[Any], Image],
+) -> None:
+    """Both paths agree on every image, though one of them could not read some by itself."""
+    values, message = case
+    np.testing.assert_array_equal(
+        image_to_array(message, passthrough), image_to_array(message, read_with_numpy)
+    )
+    layout = LAYOUTS[message.encoding]
+    other_order = layout.dtype.itemsize > 1 and bool(message.is_bigendian) != (
+        sys.byteorder == "big"
+    )
+    if other_order:
+        with pytest.raises(ByteOrderError):
+            passthrough(message)
+    elif message.step == message.width * layout.pixel_bytes:
+        np.testing.assert_array_equal(passthrough(message), values)
+
+
+@pytest.mark.parametrize("encoding", LAYOUTS)
+def test_cv_bridge_is_asked_only_for_what_it_reads_correctly(encoding: str) -> None:
+    """Never for padded rows, the other byte order or shared chroma, whatever the encoding."""
+    layout = LAYOUTS[encoding]
+    asked: list[Image] = []
+
+    def reader(message: Image) -> NDArray[Any]:
+        asked.append(message)
+        return read_with_numpy(message)
+
+    rows = 4 + int(4 * layout.extra_rows)
+    shape = (rows, 6) if layout.channels == 1 else (rows, 6, layout.channels)
+    values = np.zeros(shape, layout.dtype)
+    native = sys.byteorder == "big"
+    image_to_array(message_of(values, encoding, 4, padding=5, big_endian=native), reader)
+    assert asked == []
+    image_to_array(message_of(values, encoding, 4, big_endian=not native), reader)
+    assert bool(asked) == (layout.dtype.itemsize == 1 and not layout.even_width)
+    asked.clear()
+    image_to_array(message_of(values, encoding, 4, big_endian=native), reader)
+    assert bool(asked) == (not layout.even_width)
 
 
 @settings(deadline=None)
