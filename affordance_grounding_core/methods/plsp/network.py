@@ -1,0 +1,149 @@
+"""The network of WSAG-PLSP (arXiv 2505.24103, section 3): image and action in, heat out.
+
+Parameters carry the names of the official checkpoint, so that importing one is a strict load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
+from affordance_grounding_core.methods.plsp.decoder import HeatDecoder
+from affordance_grounding_core.methods.plsp.encoders import TokenEncoder
+from affordance_grounding_core.methods.plsp.fuser import VerbFuser
+
+
+@dataclass(frozen=True)
+class PlspAnswer:
+    """What the network says of images and actions.
+
+    Attributes:
+        logits: (B, 1, 4 * rows, 4 * columns) of the heat.
+        affordance: (B, 1, width) affordance token.
+        noun: (B, 1, width) text vector of the object, predicted from the class token.
+        part: (B, 1, width) text vector of the part, predicted from noun and action.
+    """
+
+    logits: torch.Tensor
+    affordance: torch.Tensor
+    noun: torch.Tensor
+    part: torch.Tensor
+
+
+class PlspNetwork(nn.Module):
+    """Encoder, reasoning from action and object to part, verb fuser, decoder, classifier.
+
+    Args:
+        config: sizes.
+        encoder: a module that is a `TokenEncoder`; None where tokens come from a cache, and
+            then `grid` must be given.
+        grid: rows and columns of patches whose positions the checkpoint stores; the
+            encoder's where None.
+
+    Raises:
+        ValueError: the encoder's tokens have another width, or there is no grid.
+    """
+
+    def __init__(
+        self,
+        config: PlspNetworkConfig,
+        encoder: TokenEncoder | None,
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        if encoder is not None and encoder.output_width != config.width:
+            raise ValueError(
+                f"the encoder's tokens have {encoder.output_width} channels, the network expects "
+                f"width {config.width}; set width to the encoder's"
+            )
+        rows, columns = grid or (encoder.trained_grid if encoder else (0, 0))
+        if rows < 1 or columns < 1:
+            raise ValueError(
+                f"without an encoder the grid must have at least one row and column, got {grid}"
+            )
+        width = config.width
+        self.config = config
+        self.encoder = encoder
+        self.verb_fuser = VerbFuser(
+            width,
+            config.fuser_depth,
+            config.fuser_heads,
+            config.drop_path,
+            config.layer_scale,
+            rows,
+            columns,
+        )
+        self.pred_decoder = HeatDecoder(
+            width, config.decoder_depth, config.decoder_heads, config.decoder_hidden
+        )
+        self.exo_cls = _two_layers(width, config.classifier_hidden, config.actions)
+        self.noun_transform = _two_layers(width, width, width)
+        self.reason = _two_layers(2 * width, width, width)
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> PlspAnswer:
+        """Ground one action in every image.
+
+        Args:
+            pixels: (B, 3, h, w) float32, normalised as the encoder expects.
+            actions: (B, width) text vectors.
+        """
+        tokens, rows, columns = self.encode(pixels)
+        return self.ground(tokens, actions, rows, columns)
+
+    def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, int, int]:
+        """Encode images.
+
+        Args:
+            pixels: (B, 3, h, w) float32, normalised.
+
+        Returns:
+            (B, 1 + rows * columns, width) tokens, rows and columns.
+
+        Raises:
+            RuntimeError: the network was made without an encoder.
+        """
+        if self.encoder is None:
+            raise RuntimeError("this network has no encoder: give it tokens, or an encoder")
+        size = self.encoder.patch_size
+        rows, columns = pixels.shape[-2] // size, pixels.shape[-1] // size
+        return self.encoder(pixels), rows, columns
+
+    def ground(
+        self, tokens: torch.Tensor, actions: torch.Tensor, rows: int, columns: int
+    ) -> PlspAnswer:
+        """Ground actions in encoded images.
+
+        Args:
+            tokens: (B, 1 + rows * columns, width); or (1, ...) for B actions in one image,
+                whose tokens are then looked at once wherever that is possible.
+            actions: (B, width) text vectors.
+            rows: of patches.
+            columns: of patches.
+        """
+        asked = actions.to(tokens.dtype).unsqueeze(1)
+        # The noun must be read off the class token without pulling at it (section 3.3).
+        noun = self.noun_transform(tokens[:, :1].detach()).expand(len(asked), -1, -1)
+        part = self.reason(torch.cat([noun, asked], dim=2))
+        query = part + asked if self.config.reasoning else asked
+        affordance = self.verb_fuser(tokens, query, rows, columns)
+        logits = self.pred_decoder(tokens, affordance, rows, columns)
+        return PlspAnswer(logits, affordance, noun, part)
+
+    def classify(self, object_tokens: torch.Tensor) -> torch.Tensor:
+        """Tell which action a person performs with an object.
+
+        Args:
+            object_tokens: (B, width); see `losses.exocentric_tokens`.
+
+        Returns:
+            (B, actions) logits.
+        """
+        logits: torch.Tensor = self.exo_cls(object_tokens)
+        return logits
+
+
+def _two_layers(width: int, hidden: int, output: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, output))
