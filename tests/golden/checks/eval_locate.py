@@ -35,7 +35,8 @@ def _metrics(case: Case) -> Iterator[Comparison]:
     ours = metrics.locate_nss(predicted, true)
     if predicted.min() == predicted.max() and "nss" in case:
         # The published code divides rounding noise by rounding noise there; ours is 0.
-        yield Comparison(case.name, "nss (constant: finite)", ours, np.nan)
+        undefined = np.full_like(case["nss"], np.nan)
+        yield Comparison(case.name, "nss (constant: finite)", ours, undefined)
     else:
         yield from case.compare("nss", ours)
 

@@ -37,6 +37,8 @@ def _check(case: Case) -> Iterator[Comparison]:
     contrast = pixel_contrast(features, groups, objects > 0.5, config.temperature)
     loss = config.weight * contrast.loss
     loss.backward()
+    images = case["exo_image_features"].shape[0] // len(features)
+    yield from case.compare("num_exo", images)
     yield from case.compare("loss", loss)
     yield from case.compare("pos_num", contrast.positives)
     yield from case.compare("fg_count", foreground.sum(1))

@@ -33,6 +33,7 @@ def _check(case: Case) -> Iterator[Comparison]:
     ours = metrics.plsp_nss(predicted, true).mean()
     if "NSS" in case and (predicted.min(axis=2) == predicted.max(axis=2)).any():
         # The published code divides rounding noise by rounding noise there; ours is 0.
-        yield Comparison(case.name, "NSS (constant: finite)", ours, np.nan)
+        undefined = np.full_like(case["NSS"], np.nan)
+        yield Comparison(case.name, "NSS (constant: finite)", ours, undefined)
     else:
         yield from case.compare("NSS", ours)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 
 from affordance_grounding_core.methods.selective_cl.config import ContrastConfig
 from affordance_grounding_core.methods.selective_cl.losses import PrototypeMaps, prototype_contrast
-from checks.comparison import GRADIENT_RTOL, Array, Case, Comparison, cases_with
+from checks.comparison import GRADIENT_RTOL, Array, Case, Comparison, as_array, cases_with
 
 _GRADIENTS = {
     "grad_ego_pred": "ego_pred",
@@ -52,7 +53,22 @@ def _check(case: Case) -> Iterator[Comparison]:
         inputs["ego_pred"], inputs["exo_pred"], maps, labels, config.temperature
     )
     loss.backward()
+    images = case["exo_pred"].shape[0] // len(labels)
+    yield from case.compare("num_exo", images)
     yield from case.compare("loss", loss)
     for gradient, name in _GRADIENTS.items():
         if gradient in case:
-            yield from case.compare(gradient, inputs[name].grad, rtol=GRADIENT_RTOL)
+            golden = _without_exploded(case[gradient])
+            ours = as_array(inputs[name].grad)
+            yield Comparison(case.name, gradient, ours, golden, rtol=GRADIENT_RTOL)
+
+
+def _without_exploded(gradient: Array) -> Array:
+    """Blank the gradients of images whose prototype vanishes.
+
+    The published code divides them by an epsilon of 1e-12 and trains on the result; here a
+    prototype that vanishes has no gradient.
+    """
+    sizes = np.abs(gradient).reshape(len(gradient), -1).max(axis=1)
+    exploded = (sizes > 1e5).reshape(-1, *(1,) * (gradient.ndim - 1))
+    return np.where(exploded, np.nan, gradient)
