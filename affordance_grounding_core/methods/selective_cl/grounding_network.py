@@ -1,0 +1,128 @@
+"""SelectiveCL as one graph: pixels and actions in, heat out.
+
+Both backbones run once for all actions. The text of the actions was encoded before; its
+vectors are a buffer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.methods.selective_cl.affinity import unit
+from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.maps import MapConfig, calibrate_maps
+from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.providers import AffinityProvider, ClipAffinity
+
+
+class TextAffinity(nn.Module):
+    """Affinity of patches to the prompts of actions.
+
+    Args:
+        action_texts: (actions, D) vectors of the action prompts, of any norm.
+    """
+
+    needs_attention = False
+    action_texts: torch.Tensor
+
+    def __init__(self, action_texts: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("action_texts", unit(action_texts.detach()).clone())
+
+    def forward(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
+        """Compute (K, h, w) min-maxed affinity of one image to K actions."""
+        return ClipAffinity(self.action_texts, self.action_texts).affinity(features, actions)
+
+
+class ProvidedAffinity(nn.Module):
+    """Affinity that needs no text.
+
+    Args:
+        provider: asked for the affinity of every image.
+    """
+
+    needs_attention = True
+
+    def __init__(self, provider: AffinityProvider) -> None:
+        super().__init__()
+        self.provider = provider
+
+    def forward(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
+        """Compute (K, h, w) min-maxed affinity of one image to K actions."""
+        return self.provider.affinity(features, actions)
+
+
+class SelectiveNetwork(nn.Module):
+    """Backbones, head, calibration.
+
+    Args:
+        backbones: frozen.
+        head: trained on their descriptors.
+        affinity: calibrates the class maps; None leaves them as they are.
+        maps: how affinity enters.
+        heat: from the calibrated map to heat.
+
+    Attributes:
+        answers_all_at_once: the heat of all actions costs hardly more than that of one.
+    """
+
+    answers_all_at_once = True
+
+    def __init__(
+        self,
+        backbones: FrozenBackbones,
+        head: SelectiveHead,
+        affinity: TextAffinity | ProvidedAffinity | None,
+        maps: MapConfig,
+        heat: HeatCalibration,
+    ) -> None:
+        super().__init__()
+        self.backbones = backbones
+        self.head = head.eval().requires_grad_(False)
+        self.affinity = affinity if maps.calibration != "off" else None
+        self.maps = maps
+        self.heat = heat
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the heat of some actions.
+
+        Args:
+            pixels: (1, 3, h, w) float32, ImageNet-normalised, sides multiples of the patch.
+            actions: (K) int64 indices.
+
+        Returns:
+            (K, h / patch, w / patch) in [0, 1], comparable between frames.
+        """
+        return self.heat(self._both_maps(pixels, actions)[1])
+
+    def evaluation_maps(
+        self, pixels: torch.Tensor, actions: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Compute the maps that the paper scores: of any sign and scale.
+
+        Args:
+            pixels: as for `forward`.
+            actions: likewise.
+
+        Returns:
+            "class_map" and, where affinity calibrates, "calibrated_class_map", each (K, rows,
+            columns).
+        """
+        plain, calibrated = self._both_maps(pixels, actions)
+        if self.affinity is None:
+            return {"class_map": plain}
+        return {"class_map": plain, "calibrated_class_map": calibrated}
+
+    def _both_maps(
+        self, pixels: torch.Tensor, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        wants_attention = self.affinity is not None and self.affinity.needs_attention
+        features = self.backbones(pixels, attention=wants_attention)
+        maps = self.head(features.descriptors, features.rows, features.columns)
+        plain = maps[0].index_select(0, actions)
+        if self.affinity is None:
+            return plain, plain
+        return plain, calibrate_maps(plain, self.affinity(features, actions), self.maps)
