@@ -11,9 +11,11 @@ ROS_DOMAIN_ID ?= $(shell echo $$((1 + $$$$ % 100)))
 ISOLATED := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=$(ROS_DOMAIN_ID)
 # Options for pytest, for example: make test PYTEST="-k regions -x"
 PYTEST ?=
+# Seconds a soak lasts.
+DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format shell clean distclean
+.PHONY: help setup demo test soak lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
@@ -38,6 +40,9 @@ demo: setup  ## ground actions in photographs over ROS topics; writes demo_outpu
 
 test: setup  ## run all tests
 	@$(ISOLATED) $(ENVIRONMENT) python -m pytest $(PYTEST)
+
+soak: setup  ## the node under load for DURATION seconds; writes soak.json
+	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)
 
 lint: setup  ## check style and types
 	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \

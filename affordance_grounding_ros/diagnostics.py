@@ -68,6 +68,7 @@ def diagnostic_status(
         "output_rate_hz": f"{processed:.1f}",
         **_milliseconds("inference", figures.inference.percentiles),
         **_milliseconds("overhead", figures.overhead.percentiles),
+        **_milliseconds("overhead_cpu", figures.overhead_cpu.percentiles),
         **_milliseconds("latency", figures.latency.percentiles),
     }
     return DiagnosticStatus(

@@ -117,7 +117,8 @@ class FrameFigures:
     Attributes:
         counter: what became of the images.
         inference: seconds in preprocessing, network and region extraction, for each image.
-        overhead: seconds that the inference thread spent on an image beyond that.
+        overhead: seconds that the inference thread spent on an image beyond that, by the clock.
+        overhead_cpu: the same in processor time, which other processes do not lengthen.
         latency: seconds from the image's stamp to publishing, by the node's clock.
     """
 
@@ -126,13 +127,14 @@ class FrameFigures:
         self.counter = FrameCounter()
         self.inference = Window()
         self.overhead = Window()
+        self.overhead_cpu = Window()
         self.latency = Window()
         self._rate_since = clock()
         self._rate_from = FrameCounts()
 
     def restart(self) -> None:
         """Forget durations, as for another model; the counts stay."""
-        for window in (self.inference, self.overhead, self.latency):
+        for window in (self.inference, self.overhead, self.overhead_cpu, self.latency):
             window.clear()
 
     def rates(self) -> tuple[float, float]:

@@ -35,6 +35,11 @@ class NodeProcess:
                 stderr=subprocess.STDOUT,
             )
 
+    @property
+    def number(self) -> int:
+        """Of the process, as the system counts them."""
+        return self._process.pid
+
     def __enter__(self) -> NodeProcess:
         """Nothing is done; the process runs already."""
         return self
