@@ -11,11 +11,12 @@ import rclpy
 from rclpy.clock import Clock
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.compatibility import ClockType, values_given_at_start
+from affordance_grounding_ros.depth_stage import DepthStage, depth_figures
 from affordance_grounding_ros.diagnostics import DiagnosticsPublisher
 from affordance_grounding_ros.frame_figures import FrameFigures
 from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
@@ -96,8 +97,11 @@ class GrounderNode(LifecycleNode):
             goal=self._goals.active,
             ended=self._goals.ended,
             counts=self._figures.counter.counts,
+            depth=pipeline.depth_figures if pipeline else depth_figures(None),
             problem=self._failure or inference_problem or (pipeline.problem if pipeline else ""),
-            warning=self._images.warning or self._name_watch.warning,
+            warning=self._images.warning
+            or (pipeline.depth_problem if pipeline else "")
+            or self._name_watch.warning,
             last_error=self._problems.last,
         )
 
@@ -185,9 +189,7 @@ class GrounderNode(LifecycleNode):
             grounder.warm_up()
             self._settings = settings
             self._figures.restart()
-            self._pipeline = Pipeline(
-                self, grounder, self._goals, self._figures, self._problems, self._current_settings
-            )
+            self._pipeline = self._make_pipeline(grounder, settings)
         except Exception:
             grounder.close()
             raise
@@ -197,6 +199,18 @@ class GrounderNode(LifecycleNode):
             f"{', '.join(grounder.actions)}",
             COMMAND_BURST,
         )
+
+    def _make_pipeline(self, grounder: Grounder, settings: GrounderSettings) -> Pipeline:
+        now, depth = self._current_settings, None
+        if settings.depth_enabled:
+            depth = DepthStage(self, now)
+        self._images.use(settings.image_transport, depth.input if depth else None)
+        try:
+            return Pipeline(self, grounder, self._goals, self._figures, self._problems, now, depth)
+        except Exception:
+            if depth:
+                depth.release()
+            raise
 
     def _current_settings(self) -> GrounderSettings:
         if self._settings is None:
@@ -224,7 +238,7 @@ class GrounderNode(LifecycleNode):
             pipeline.close()
         self._settings = None
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         if self._pipeline:
             self._pipeline.offer(message)
 

@@ -82,6 +82,56 @@ PARAMETERS = ParameterTable(
             one_of=get_args(Colormap),
         ),
         ParameterSpecification(
+            "image_transport",
+            "raw",
+            'How images come: "raw" on the topic image, "compressed" (JPEG or PNG) on the same '
+            "topic with /compressed behind it.",
+            one_of=("raw", "compressed"),
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "image_rectified",
+            False,
+            "Whether images and depth have been rectified: the calibration's P then holds, "
+            "otherwise its K and D.",
+        ),
+        ParameterSpecification(
+            "depth_enabled",
+            False,
+            "Whether regions get a pose, from the topics depth (registered to the image) and "
+            "camera_info.",
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "depth_slop",
+            0.05,
+            "Seconds that depth may have been taken before or after its image, where none has "
+            "the image's own stamp.",
+            minimum=0.0,
+            maximum=0.05,
+        ),
+        ParameterSpecification(
+            "depth_wait",
+            0.1,
+            "Seconds after an image's arrival that its depth is waited for; then the result goes "
+            "out without poses.",
+            minimum=0.0,
+            maximum=2.0,
+        ),
+        ParameterSpecification(
+            "depth_maximum",
+            20.0,
+            "Metres beyond which depth does not count.",
+            minimum=0.01,
+            maximum=10000.0,
+        ),
+        ParameterSpecification(
+            "target_frame",
+            "",
+            "Frame of the poses, by TF at the image's stamp; empty: the camera's own.",
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
             "image_timeout",
             5.0,
             "Seconds without an image until the node warns and names the publishers it sees; "
@@ -121,6 +171,13 @@ class GrounderSettings:
     maximum_regions: int
     overlay_opacity: float
     overlay_colormap: Colormap
+    image_transport: str
+    image_rectified: bool
+    depth_enabled: bool
+    depth_slop: float
+    depth_wait: float
+    depth_maximum: float
+    target_frame: str
     image_timeout: float
     inference_timeout: float
     autostart: bool

@@ -5,16 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_ros import qos
+from affordance_grounding_ros.compressed_images import compressed_topic
 from affordance_grounding_ros.image_watch import ImageWatch
 
 TOPIC = "image"
+
+
+class Companion(Protocol):
+    """Subscriptions that are of use while images are."""
+
+    def open(self) -> None:
+        """Subscribe, unless that is done already."""
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        ...
 
 
 class ImageInput:
@@ -35,7 +48,7 @@ class ImageInput:
     def __init__(
         self,
         node: Node,
-        take: Callable[[Image], None],
+        take: Callable[[Image | CompressedImage], None],
         *,
         linger: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
@@ -49,6 +62,20 @@ class ImageInput:
         self._watch = ImageWatch(clock)
         self._heard = False
         self._needed_at = clock()
+        self._compressed = False
+        self._companion: Companion | None = None
+
+    def use(self, transport: str, companion: Companion | None) -> None:
+        """Decide how images come, from the next time they are subscribed to.
+
+        Args:
+            transport: "raw" or "compressed".
+            companion: opened and closed with the images; None where there is nothing to.
+        """
+        self.close()
+        with self._lock:
+            self._compressed = transport == "compressed"
+            self._companion = companion
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +85,8 @@ class ImageInput:
     @property
     def topic(self) -> str:
         """Full name of the image topic."""
-        return self._node.resolve_topic_name(TOPIC)
+        name: str = self._node.resolve_topic_name(TOPIC)
+        return compressed_topic(name) if self._compressed else name
 
     @property
     def warning(self) -> str:
@@ -76,8 +104,12 @@ class ImageInput:
             if self._subscription is None:
                 self._watch.restart()
                 self._heard = False
+                if self._companion:
+                    self._companion.open()
+                kind = CompressedImage if self._compressed else Image
+                topic = self.topic if self._compressed else TOPIC
                 self._subscription = qos.create_subscription(
-                    self._node, Image, TOPIC, self._on_image, qos.image_input()
+                    self._node, kind, topic, self._on_image, qos.image_input()
                 )
 
     def close(self) -> None:
@@ -86,6 +118,8 @@ class ImageInput:
             subscription, self._subscription = self._subscription, None
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
+            if self._companion:
+                self._companion.close()
             self._watch.restart()
 
     def check(self, *, needed: bool, timeout: float) -> str:
@@ -108,7 +142,7 @@ class ImageInput:
                 return ""
             return self._watch.check(timeout, self.topic, self._publishers)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         self._heard = True
         if self._watch.arrived():
             self._node.get_logger().info("images arrive again")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image, RegionOfInterest
@@ -15,7 +16,10 @@ from affordance_grounding_core.inference.result import AffordanceRegion, Groundi
 from affordance_grounding_ros import msg as messages
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.depth_messages import pose_message
+from affordance_grounding_ros.depth_outputs import RegionPoses
 from affordance_grounding_ros.goals import ActiveGoal
+from affordance_grounding_ros.grasp_pose import Grasp
 
 Overlay = Callable[[NDArray[np.uint8], GroundingResult], NDArray[np.uint8]]
 
@@ -46,6 +50,7 @@ class Outputs:
         model: str,
         runtime: str,
         draw_overlay: Overlay,
+        poses: RegionPoses | None = None,
     ) -> float:
         """Publish what was found in one image.
 
@@ -58,12 +63,13 @@ class Outputs:
             runtime: what ran it.
             draw_overlay: draws the result over the image; called only while the overlay has
                 a subscriber, because drawing costs time.
+            poses: of the regions; None while depth is off.
 
         Returns:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
             the image carries no stamp.
         """
-        message = result_message(header, goal, result, model=model, runtime=runtime)
+        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
         for publisher, picture in ((self._heatmap, message.heatmap), (self._mask, message.mask)):
             if publisher.get_subscription_count() > 0:  # The result holds them too.
                 publisher.publish(picture)
@@ -87,7 +93,13 @@ class Outputs:
 
 
 def result_message(
-    header: Header, goal: ActiveGoal, result: GroundingResult, *, model: str, runtime: str
+    header: Header,
+    goal: ActiveGoal,
+    result: GroundingResult,
+    *,
+    model: str,
+    runtime: str,
+    poses: RegionPoses | None = None,
 ) -> Any:
     """Make an AffordanceResult.
 
@@ -97,10 +109,12 @@ def result_message(
         result: of the grounder.
         model: name of the model.
         runtime: what ran it.
+        poses: of the regions; None while depth is off.
 
     Returns:
         The message, its latency left NaN.
     """
+    grasps = poses.grasps if poses else [None] * len(result.regions)
     return messages.AffordanceResult(
         header=header,
         goal=goal.text,
@@ -109,7 +123,12 @@ def result_message(
         score=float(result.score),
         threshold=float(result.threshold),
         found=result.found,
-        regions=[region_message(region) for region in result.regions],
+        regions=[
+            region_message(region, grasp)
+            for region, grasp in zip(result.regions, grasps, strict=True)
+        ],
+        pose_frame_id=poses.frame_id if poses else "",
+        pose_problem=poses.problem if poses else "",
         heatmap=array_to_image(result.heatmap, "32FC1", header),
         mask=array_to_image(result.mask.view(np.uint8) * np.uint8(255), "mono8", header),
         model=model,
@@ -119,11 +138,12 @@ def result_message(
     )
 
 
-def region_message(region: AffordanceRegion) -> Any:
-    """Make an AffordanceRegion, without a pose.
+def region_message(region: AffordanceRegion, grasp: Grasp | None = None) -> Any:
+    """Make an AffordanceRegion.
 
     Args:
         region: in pixels of the image.
+        grasp: its place in space; None where it is not known.
     """
     box, oriented_box = region.box, region.oriented_box
     return messages.AffordanceRegion(
@@ -137,5 +157,6 @@ def region_message(region: AffordanceRegion) -> Any:
         centroid_y=float(region.centroid[1]),
         area=int(region.area),
         score=float(region.score),
-        has_pose=False,
+        has_pose=grasp is not None,
+        pose=pose_message(grasp) if grasp else Pose(),
     )

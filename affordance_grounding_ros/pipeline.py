@@ -6,17 +6,22 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.conversions import image_to_rgb
+from affordance_grounding_ros.compressed_images import encoding_of, message_to_rgb
+from affordance_grounding_ros.depth_input import DepthClaim
+from affordance_grounding_ros.depth_outputs import RegionPoses
+from affordance_grounding_ros.depth_stage import DepthStage, depth_figures
 from affordance_grounding_ros.frame_figures import FrameFigures
 from affordance_grounding_ros.goals import GoalKeeper, Turn
 from affordance_grounding_ros.grounder_parameters import GrounderSettings
@@ -24,6 +29,19 @@ from affordance_grounding_ros.image_layout import ImageMessageError
 from affordance_grounding_ros.outputs import Outputs
 from affordance_grounding_ros.problem_log import ProblemLog
 from affordance_grounding_ros.worker import Worker
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image on its way.
+
+    Attributes:
+        message: as it came.
+        claim: on its depth; None while depth is off.
+    """
+
+    message: Image | CompressedImage
+    claim: DepthClaim | None
 
 
 class Pipeline:
@@ -36,6 +54,7 @@ class Pipeline:
         figures: counts what becomes of the images, and times them.
         problems: logs what goes wrong.
         settings: gives the parameters of now.
+        depth: gives regions their poses, and is released with the pipeline; None while it is off.
     """
 
     STOP_TIMEOUT = 10.0
@@ -49,6 +68,7 @@ class Pipeline:
         figures: FrameFigures,
         problems: ProblemLog,
         settings: Callable[[], GrounderSettings],
+        depth: DepthStage | None = None,
     ) -> None:
         self.grounder = grounder
         self._node = node
@@ -57,11 +77,13 @@ class Pipeline:
         self._count = figures.counter.add
         self._problems = problems
         self._settings = settings
+        self._depth = depth
         self._problem = ""
+        self._model_cpu = 0.0
         self._publishing = threading.Lock()
         self._active = False
         self._outputs = Outputs(node)
-        self._worker: Worker[Image] = Worker(self._work, self._report, grounder.close)
+        self._worker: Worker[Frame] = Worker(self._work, self._report, grounder.close)
         self._worker.start()
 
     @property
@@ -70,11 +92,21 @@ class Pipeline:
         return self._problem if self._goals.active else ""
 
     @property
+    def depth_problem(self) -> str:
+        """Why regions of the last image have no pose; empty if they have, or none is wanted."""
+        return self._depth.problem if self._depth and self._goals.active else ""
+
+    @property
+    def depth_figures(self) -> dict[str, str]:
+        """What became of the images' depth, by name, as text; all empty while depth is off."""
+        return depth_figures(self._depth)
+
+    @property
     def busy(self) -> float:
         """Seconds since the image at work was begun; 0 while there is none."""
         return self._worker.busy
 
-    def offer(self, message: Image) -> None:
+    def offer(self, message: Image | CompressedImage) -> None:
         """Hand over an image without waiting; it replaces one that has not been begun.
 
         Args:
@@ -83,7 +115,8 @@ class Pipeline:
         if self._goals.active is None:
             self._count(received=1, idle=1)
             return
-        self._count(received=1, dropped=int(self._worker.mailbox.put(message)))
+        claim = self._depth.input.claim(message.header) if self._depth else None
+        self._count(received=1, dropped=int(self._worker.mailbox.put(Frame(message, claim))))
 
     def resume(self) -> None:
         """Let results out."""
@@ -94,6 +127,8 @@ class Pipeline:
         """Let no more results out, from this moment on, and forget the waiting image."""
         self._worker.mailbox.clear()
         with self._publishing:
+            if self._active and self._depth:
+                self._depth.pause()
             self._active = False
 
     def close(self) -> None:
@@ -106,13 +141,16 @@ class Pipeline:
                 "when it does; until then its memory is in use: start the node again if it hangs",
             )
         self._outputs.destroy()
+        if self._depth:
+            self._depth.release()
 
-    def _work(self, message: Image) -> None:
-        begun = time.perf_counter()
+    def _work(self, frame: Frame) -> None:
+        begun, begun_cpu = time.perf_counter(), time.thread_time()
+        self._model_cpu = 0.0
         try:
-            result = self._ground(message)
+            result = self._ground(frame)
         except ImageMessageError as error:
-            self._refuse(message, error)
+            self._refuse(frame.message, error)
             return
         if result is None:
             self._count(idle=1)
@@ -121,48 +159,67 @@ class Pipeline:
         self._problem = ""
         self._figures.inference.add(result.seconds)
         self._figures.overhead.add(time.perf_counter() - begun - result.seconds)
+        self._figures.overhead_cpu.add(time.thread_time() - begun_cpu - self._model_cpu)
 
-    def _ground(self, message: Image) -> GroundingResult | None:
+    def _ground(self, frame: Frame) -> GroundingResult | None:
         """Grounds and publishes, unless nobody wants it any more."""
         turn, settings = self._goals.turn(), self._settings()
         if turn is None:
             return None
-        image = image_to_rgb(message)
+        image = message_to_rgb(frame.message)
+        before = time.thread_time()
         result = self.grounder.ground(
             image,
             turn.action,
             threshold=turn.goal.threshold,
             regions=settings.regions(self.grounder.regions),
         )
+        self._model_cpu = time.thread_time() - before
+        poses = self._locate(frame, result)
         with self._publishing:
             # Deactivated, or told to stop, while the model was busy: say nothing more.
             if not self._active or self._goals.active is None:
                 return None
-            self._publish(message, image, turn, result)
+            self._publish(frame.message.header, image, turn, result, poses)
         return result
 
+    def _locate(self, frame: Frame, result: GroundingResult) -> RegionPoses | None:
+        if self._depth is None or frame.claim is None:
+            return None
+        return self._depth.locate(frame.claim, frame.message.header, result)
+
     def _publish(
-        self, message: Image, image: NDArray[np.uint8], turn: Turn, result: GroundingResult
+        self,
+        header: Header,
+        image: NDArray[np.uint8],
+        turn: Turn,
+        result: GroundingResult,
+        poses: RegionPoses | None,
     ) -> None:
         latency = self._outputs.publish(
-            message.header,
+            header,
             image,
             turn.goal,
             result,
             model=self.grounder.information.name,
             runtime=self.grounder.runtime,
             draw_overlay=self._draw_overlay,
+            poses=poses,
         )
+        if self._depth and poses:
+            self._depth.outputs.publish(header, image, result, poses)
         self._figures.latency.add(latency)
 
     def _draw_overlay(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.uint8]:
         return draw_overlay(image, result, self._settings().overlay)
 
-    def _refuse(self, message: Image, error: ImageMessageError) -> None:
+    def _refuse(self, message: Image | CompressedImage, error: ImageMessageError) -> None:
         self._count(refused=1)
         self._problem = f"image refused: {error}"
         # Another encoding is news, also shortly after the last one that was refused.
-        self._problems.report(f"image {error.kind} {abbreviate(message.encoding)}", self._problem)
+        self._problems.report(
+            f"image {error.kind} {abbreviate(encoding_of(message))}", self._problem
+        )
 
     def _report(self, error: Exception) -> None:
         if not self._node.context.ok():

@@ -25,6 +25,7 @@ class NodeStatus:
         goal: active goal; None while there is none.
         ended: why the last goal ended by itself; empty if it did not.
         counts: of images.
+        depth: how it stands with depth, by name; see `depth_stage.depth_figures`.
         problem: that keeps the node from working now; empty while there is none.
         warning: of something that a person should look at; empty while there is nothing.
         last_error: last problem there was; it may be over.
@@ -38,6 +39,7 @@ class NodeStatus:
     goal: ActiveGoal | None = None
     ended: str = ""
     counts: FrameCounts = field(default_factory=FrameCounts)
+    depth: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     warning: str = ""
     last_error: str = ""
@@ -78,6 +80,7 @@ class NodeStatus:
             "goal_timeout": f"{self.goal.timeout:g}" if self.goal else "",
             "goal_ended": self.ended,
             **{f"frames_{field}": str(count) for field, count in asdict(self.counts).items()},
+            **self.depth,
             "last_error": self.last_error,
         }
 

@@ -99,7 +99,7 @@ class TfLookup:
 
     def __init__(self, node: Node) -> None:
         if reason := why_no_tf():
-            raise DepthError("transform", reason)
+            raise DepthError("transform", f"parameter 'target_frame' needs TF: {reason}")
         tf2_ros = importlib.import_module("tf2_ros")
         self._buffer: Any = tf2_ros.Buffer(node=node)
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
