@@ -14,12 +14,20 @@ from typing import Any, cast
 import torch
 from torch.nn import functional
 
-from affordance_grounding_core.actions.prompts import action_prompt
-from affordance_grounding_core.backbones.clip import Clip
+from affordance_grounding_core.actions.prompts import action_prompt, exocentric_prompt
+from affordance_grounding_core.backbones.clip import Clip, tokenize
 from affordance_grounding_core.backbones.descriptors import Descriptors
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.methods.selective_cl.affinity import min_max, text_similarity
+from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig, ObjectiveConfig
+from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.objective import selective_objective
+from affordance_grounding_core.methods.selective_cl.providers import (
+    Affinities,
+    ClipAffinity,
+    clip_affinities,
+)
 
 
 class PublishedBackbones:
@@ -36,8 +44,8 @@ class PublishedBackbones:
 
     @torch.no_grad()
     def texts(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Encode one prompt an image, (B, D), whether or not they were encoded before."""
-        return self.clip.text.encode(list(prompts))
+        """Encode one prompt an image, (B, D), padded to all 77 tokens, every time anew."""
+        return cast(torch.Tensor, self.clip.text.model.encode_text(tokenize(prompts)))
 
     @torch.no_grad()
     def clip_tokens(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -110,7 +118,8 @@ class PublishedInference:
         affinity = text_similarity(self.backbones.clip_tokens(pixels), text)
         described = self.backbones.descriptors(pixels).patches
         class_map = self.head(described, rows, columns)[0, index]
-        return min_max(affinity.reshape(1, rows, columns))[0] * class_map
+        calibrated: torch.Tensor = min_max(affinity.reshape(1, rows, columns))[0] * class_map
+        return calibrated
 
 
 def _query_attention(layer: Any, normed: torch.Tensor) -> torch.Tensor:
@@ -122,3 +131,95 @@ def _query_attention(layer: Any, normed: torch.Tensor) -> torch.Tensor:
     weights = (query @ query.transpose(-2, -1) * scale).softmax(dim=-1)
     mixed = (weights @ value).transpose(1, 2).reshape(batch, count, width)
     return cast(torch.Tensor, layer.out_proj(mixed))
+
+
+class PublishedTrainingStep:
+    """One step of training as released: both backbones in full, texts encoded, heads run twice.
+
+    The part discovery of the released code walks through the batch image by image; here it is
+    our batched one with the same results, so this stand-in is the quicker of the two.
+
+    Args:
+        backbones: in full.
+        head: trained layers.
+        actions: vocabulary, in the order of the classifier's channels.
+        optimiser: of the head's parameters.
+    """
+
+    def __init__(
+        self,
+        backbones: PublishedBackbones,
+        head: SelectiveHead,
+        actions: Sequence[str],
+        optimiser: torch.optim.Optimizer,
+    ) -> None:
+        self.backbones = backbones
+        self.head = head.train()
+        self.actions = list(actions)
+        self.optimiser = optimiser
+        self.config = ObjectiveConfig(discovery=DiscoveryConfig(published_quirks=True))
+
+    def __call__(
+        self, egocentric: torch.Tensor, exocentric: torch.Tensor, labels: torch.Tensor
+    ) -> float:
+        """Take one step.
+
+        Args:
+            egocentric: (B, 3, h, w) float32 pixels.
+            exocentric: (B * E, 3, h, w) float32 pixels, image b * E + e.
+            labels: (B) int64 actions.
+
+        Returns:
+            The loss before the step.
+        """
+        names = [self.actions[label] for label in labels.tolist()]
+        texts = self.backbones.texts([action_prompt(name) for name in names])
+        people = self.backbones.texts([exocentric_prompt(name) for name in names])
+        output = selective_objective(
+            self.head,
+            self._features(egocentric),
+            self._features(exocentric),
+            labels,
+            1,
+            _SampleTexts(texts, people),
+            self.config,
+            torch.Generator().manual_seed(0),
+        )
+        self.optimiser.zero_grad()
+        output.total.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return float(output.total.detach())
+
+    def _features(self, pixels: torch.Tensor) -> FrozenFeatures:
+        size = self.backbones.dino.patch_size
+        described = self.backbones.descriptors(pixels)
+        return FrozenFeatures(
+            described.patches,
+            described.class_attention,
+            self.backbones.clip_tokens(pixels),
+            pixels.shape[-2] // size,
+            pixels.shape[-1] // size,
+        )
+
+
+class _SampleTexts:
+    """Affinity to texts that were encoded for the samples of one batch.
+
+    Args:
+        texts: (B, D) action prompts.
+        people: (B, D) exocentric prompts.
+    """
+
+    def __init__(self, texts: torch.Tensor, people: torch.Tensor) -> None:
+        self._texts = texts
+        self._people = people
+
+    def affinities(
+        self, egocentric: FrozenFeatures, exocentric: FrozenFeatures, labels: torch.Tensor
+    ) -> Affinities:
+        """See `AffinityProvider`."""
+        return clip_affinities(egocentric, exocentric, self._texts, self._people)
+
+    def affinity(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
+        """See `AffinityProvider`."""
+        return ClipAffinity(self._texts, self._people).affinity(features, actions)
