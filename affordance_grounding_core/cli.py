@@ -7,6 +7,7 @@ import typer
 from affordance_grounding_core.commands.actions import actions
 from affordance_grounding_core.commands.data import data
 from affordance_grounding_core.commands.evaluate import evaluate
+from affordance_grounding_core.commands.label import label
 from affordance_grounding_core.commands.predict import predict
 from affordance_grounding_core.commands.train import PASS_THROUGH, train
 from affordance_grounding_core.commands.weights import weights
@@ -26,6 +27,7 @@ app.command()(evaluate)
 app.command()(actions)
 app.command()(weights)
 app.command(context_settings=PASS_THROUGH)(train)
+app.command()(label)
 app.add_typer(data, name="data")
 
 

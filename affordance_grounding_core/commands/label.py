@@ -1,0 +1,138 @@
+"""`affordance-grounding label`: part labels for a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from affordance_grounding_core.commands.common import JsonOption, SplitOption, write_json
+from affordance_grounding_core.data.agd20k import read_training_set
+from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.methods.plsp.part_names import load_part_names
+
+SegmenterOption = Literal["sam3", "grounding-dino+sam2"]
+StyleOption = Literal["agd20k", "robot"]
+SimilarityOption = Literal["clip", "dinov2", "none"]
+
+
+def label(
+    data: Annotated[
+        Path,
+        typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above trainset, or trainset."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Label folder; ROOT/trainset puts masks where training looks."
+        ),
+    ],
+    segmenter: Annotated[
+        SegmenterOption, typer.Option(help="What finds and outlines the parts.")
+    ] = "sam3",
+    split: SplitOption = None,
+    style: Annotated[
+        StyleOption, typer.Option(help="AGD20K's conventions, or a robot's (hit: hammer head).")
+    ] = "agd20k",
+    part_names: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own YAML table of ACTION: {OBJECT: phrase}."),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help='A part name, "open/jar=jar lid"; may be given several times.'),
+    ] = None,
+    similarity: Annotated[
+        SimilarityOption, typer.Option(help="What chooses exocentric partners, ten for each.")
+    ] = "clip",
+    score: Annotated[
+        float, typer.Option(help="Detections above it count; where none is, the best one.")
+    ] = 0.5,
+    minimum_score: Annotated[
+        float, typer.Option(help="A best one below it is 'nothing found'.")
+    ] = 0.05,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images segmented at once.")] = 8,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
+    devices: Annotated[
+        str, typer.Option(help="How many GPUs, or 'auto' for all there are.")
+    ] = "auto",
+    accelerator: Annotated[str, typer.Option(help="'auto', 'gpu' or 'cpu'.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="'32-true', or 'bf16-mixed' on GPUs that have it.")
+    ] = "32-true",
+    model_folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the models as OWNER/REPOSITORY, instead of the hub."),
+    ] = None,
+    revision: Annotated[
+        list[str] | None,
+        typer.Option(help="Another commit than the pinned one: OWNER/REPOSITORY=COMMIT."),
+    ] = None,
+    similarity_weights: Annotated[
+        Path | None, typer.Option(help="Local file of the weights that --similarity needs.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace masks that another hand has made.")
+    ] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Make part masks, object boxes and exocentric partners for a training set.
+
+    A run that was stopped goes on where it was. The exit code is 1 if an image could not be
+    labelled; images in which nothing was found are named and do not count as failures.
+    """
+    training = read_training_set(data, split)
+    pairs = {(item.action, item.object_name) for item in training.egocentric}
+    names = load_part_names(style, part_names, part or [], {action for action, _ in pairs})
+    names.require(pairs)  # before gigabytes of weights are loaded
+    try:
+        from affordance_grounding_core.methods.plsp.labelling.describers import load_describer
+        from affordance_grounding_core.methods.plsp.labelling.run import (
+            LabelRunConfig,
+            label_training_set,
+        )
+        from affordance_grounding_core.methods.plsp.segmenters.base import SelectionRule
+        from affordance_grounding_core.methods.plsp.segmenters.factory import load_segmenter
+        from affordance_grounding_core.methods.plsp.segmenters.models import (
+            ModelSource,
+            parse_revisions,
+        )
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"labelling needs the extras 'label' and 'train' ({error}); install them with "
+            "`pip install 'affordance-grounding-core[label,train]'`"
+        ) from error
+    try:
+        rule = SelectionRule(score, minimum_score)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    source = ModelSource(model_folder, parse_revisions(revision or []))
+    loaded = load_segmenter(segmenter, source, rule)
+    describer = (
+        None
+        if similarity == "none"
+        else load_describer(similarity, similarity_weights, best_device(accelerator))
+    )
+    config = LabelRunConfig(
+        batch_size=batch_size,
+        workers=workers,
+        devices=int(devices) if devices.isdigit() else devices,
+        accelerator=accelerator,
+        precision=precision,
+        overwrite=overwrite,
+    )
+    report = label_training_set(training, out, loaded, names, describer, config)
+    if report is None:  # this process only helped with one of the devices
+        return
+    typer.echo(report.as_text())
+    write_json(json_file, report.as_dict())
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def best_device(accelerator: str) -> str:
+    """Choose where the small models beside a run are computed."""
+    import torch
+
+    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"

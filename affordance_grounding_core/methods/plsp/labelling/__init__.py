@@ -1,0 +1,1 @@
+"""Part labels for a training set, made by an open-vocabulary segmenter."""
