@@ -186,7 +186,7 @@ class GoalKeeper:
                 f"goal {abbreviate(text)} has timeout {timeout:g}; expected seconds in "
                 f"(0, {MAXIMUM_TIMEOUT:g}], or 0 for the node's own"
             )
-        parts = [part for part in text.split(ACTION_SEPARATOR) if part.strip()]
+        parts = [part.strip() for part in text.split(ACTION_SEPARATOR) if part.strip()]
         actions = tuple(dict.fromkeys(self._action(part) for part in parts or [text]))
         return ActiveGoal(text, actions, object_name, threshold or None, timeout)
 

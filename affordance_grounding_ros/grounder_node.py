@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import rclpy
 from rclpy.clock import Clock
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -23,7 +22,7 @@ from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_input import ImageInput
-from affordance_grounding_ros.node_main import ClosableNode, run_node
+from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
 from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog
@@ -128,6 +127,20 @@ class GrounderNode(LifecycleNode):
         """Let go of the model, the thread and the topics, whatever state the node is in."""
         self._stop_listening()
         self._release()
+
+    def survive(self, error: Exception, where: str = "a callback") -> None:
+        """Report an error that nobody expected, and go on.
+
+        Args:
+            error: that was raised.
+            where: what raised it.
+        """
+        self.get_logger().debug("".join(traceback.format_exception(error)))
+        self._problems.report(
+            f"{where} {type(error).__name__}",
+            f"{where} failed with {type(error).__name__}: {error}; the node goes on. Details: log "
+            "level debug",
+        )
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and load the model; FAILURE with the reason where that fails."""
@@ -311,14 +324,8 @@ class GrounderNode(LifecycleNode):
         try:
             act()
         except Exception as error:
-            if not self.context.ok():
-                return
-            self.get_logger().debug(traceback.format_exc())
-            self._problems.report(
-                f"{name} {type(error).__name__}",
-                f"{name} failed with {type(error).__name__}: {error}; the node goes on. Details: "
-                "log level debug",
-            )
+            if self.context.ok():
+                self.survive(error, name)
 
     def _log_problem(self, line: str) -> None:
         self.get_logger().error(line)
@@ -349,7 +356,7 @@ def main(args: list[str] | None = None) -> int:
         node = GrounderNode()
         made(node)
         node.start()
-        rclpy.spin(node)
+        spin(node, node.survive)
 
     return run_node("grounder", run, args)
 

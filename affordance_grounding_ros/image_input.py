@@ -40,22 +40,21 @@ class ImageInput:
     Args:
         node: that subscribes.
         take: called with each image, and must not raise.
-        linger: seconds without a goal after which the subscription is given up, so that a stream
-            of goals and stops does not make a stream of subscriptions.
         clock: seconds that never go back.
     """
+
+    LINGER = 3.0
+    """Seconds without a goal after which the subscription is given up: a stream of goals and stops
+    must not make a stream of subscriptions."""
 
     def __init__(
         self,
         node: Node,
         take: Callable[[Image | CompressedImage], None],
-        *,
-        linger: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._take = take
-        self._linger = linger
         self._clock = clock
         self._lock = threading.RLock()
         self._subscription: Subscription[Any] | None = None
@@ -137,7 +136,7 @@ class ImageInput:
                 return ""
             if needed:
                 self._needed_at = self._clock()
-            elif self._heard and self._clock() - self._needed_at >= self._linger:
+            elif self._heard and self._clock() - self._needed_at >= self.LINGER:
                 self.close()
                 return ""
             return self._watch.check(timeout, self.topic, self._publishers)

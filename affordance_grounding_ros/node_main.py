@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
 
 from affordance_grounding_ros.compatibility import shut_down_ros
 
@@ -70,6 +72,31 @@ def run_node(
         shut_down_ros()
         _leave_hanging_threads(name)
     return 0
+
+
+def spin(node: Node, report: Callable[[Exception], object]) -> None:
+    """Spin a node for as long as the process lives, whatever its callbacks raise.
+
+    Args:
+        node: to spin.
+        report: called with what a callback raised.
+
+    Raises:
+        ExternalShutdownException: the process is to end.
+        KeyboardInterrupt: likewise.
+    """
+    while True:
+        try:
+            rclpy.spin(node)
+        except ExternalShutdownException:
+            raise
+        except Exception as error:
+            if not rclpy.ok():
+                raise
+            report(error)
+            time.sleep(0.1)  # What goes wrong all the time must not use the processor up.
+        else:
+            return
 
 
 def _leave_hanging_threads(name: str) -> None:

@@ -18,6 +18,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
+from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
@@ -61,7 +62,11 @@ class BrightnessRuntime:
         self.closed = True
 
 
-def make_grounder(runtime: BrightnessRuntime, name: str = "brightness") -> Grounder:
+def make_grounder(
+    runtime: BrightnessRuntime,
+    name: str = "brightness",
+    similarity: ActionSimilarity | None = None,
+) -> Grounder:
     """A grounder whose answers can be worked out by looking at the image."""
     return Grounder(
         runtime,
@@ -69,6 +74,7 @@ def make_grounder(runtime: BrightnessRuntime, name: str = "brightness") -> Groun
         VOCABULARY,
         RegionConfig(threshold=0.7),
         ModelInformation(name, "brightness", "0" * 64),
+        similarity,
     )
 
 

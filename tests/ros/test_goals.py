@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ros_support import VOCABULARY
 
+from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros.goals import ActiveGoal, GoalError, GoalKeeper
 
 
@@ -67,3 +68,108 @@ def test_any_goal_is_followed_or_refused_in_one_printable_line(
     assert set(goal.actions) <= set(VOCABULARY.names)
     assert goal.threshold is None or 0.0 < goal.threshold <= 1.0
     assert object_name.isprintable()
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Synonyms:
+    """Knows one more word for each action, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failure: Exception | None = None
+
+    def resolve(self, text: str) -> str:
+        self.calls.append(text)
+        if self.failure:
+            raise self.failure
+        if text == "lift":
+            return "hold"
+        raise UnknownActionError(f"action {text!r} is like no action clearly enough")
+
+
+def test_several_actions_follow_each_other(goals: GoalKeeper) -> None:
+    goal, _ = goals.accept("hold; Cut with;grasp; ;hold")
+    assert goal is not None
+    assert goal.actions == ("hold", "cut_with"), "no action twice, no empty one"
+    turns = [goals.turn() for _ in range(4)]
+    assert [turn.action for turn in turns if turn] == ["hold", "cut_with", "hold", "cut_with"]
+    goals.accept("hold; Cut with;grasp; ;hold")
+    assert goals.turn().action == "hold"
+    assert goals.turn().action == "cut_with", "renewing does not start over"
+    goals.accept("pour")
+    assert goals.turn().action == "pour"
+    goals.accept("")
+    assert goals.turn() is None
+
+
+def test_one_unknown_action_refuses_all(goals: GoalKeeper) -> None:
+    goals.accept("pour")
+    with pytest.raises(GoalError, match="'juggle' is not in"):
+        goals.accept("hold; juggle")
+    assert goals.turn().action == "pour"
+    with pytest.raises(GoalError, match="names no action"):
+        goals.accept(" ; ;")
+
+
+def test_a_goal_ends_unless_it_is_renewed() -> None:
+    clock = Clock()
+    goals = GoalKeeper(clock)
+    goals.use(VOCABULARY)
+    goals.accept("hold", timeout=2.0)
+    clock.now += 1.9
+    assert goals.accept("hold", timeout=2.0)[1] is False
+    clock.now += 1.9
+    assert goals.turn().action == "hold", "renewed"
+    assert goals.ended == ""
+    clock.now += 0.1
+    assert goals.turn() is None
+    assert goals.ended == "goal 'hold' ended: not renewed for 2 s"
+    assert goals.accept("hold")[1] is True
+    assert goals.ended == ""
+    clock.now += 1e6
+    assert goals.active is not None, "no timeout, no end"
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1.0, float("inf"), 86_401.0])
+def test_a_bad_timeout_is_refused(goals: GoalKeeper, timeout: float) -> None:
+    goals.accept("hold")
+    with pytest.raises(GoalError, match="timeout"):
+        goals.accept("pour", timeout=timeout)
+    assert goals.turn().action == "hold"
+
+
+def test_free_text_is_compared_by_meaning_once() -> None:
+    synonyms = Synonyms()
+    goals = GoalKeeper()
+    goals.use(VOCABULARY, synonyms)
+    assert goals.accept("grasp")[0].actions == ("hold",)
+    assert synonyms.calls == [], "names and aliases need no encoder"
+    for _ in range(3):
+        assert goals.accept("lift")[0].actions == ("hold",)
+    assert synonyms.calls == ["lift"]
+    with pytest.raises(GoalError, match="like no action clearly enough"):
+        goals.accept("juggle")
+    for number in range(200):
+        with pytest.raises(GoalError):
+            goals.accept(f"juggle {number}")
+    assert goals.active.actions == ("hold",)
+
+
+def test_an_encoder_that_fails_refuses_the_goal() -> None:
+    synonyms = Synonyms()
+    goals = GoalKeeper()
+    goals.use(VOCABULARY, synonyms)
+    goals.accept("pour")
+    synonyms.failure = MemoryError("no room")
+    with pytest.raises(GoalError, match="MemoryError: no room; use a name"):
+        goals.accept("lift")
+    assert goals.turn().action == "pour"
