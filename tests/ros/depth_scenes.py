@@ -63,12 +63,13 @@ class Patch:
 
 
 def patch(mask: NDArray[np.bool_], heat: float = 0.9) -> Patch:
-    """A patch of even heat; `mask` must be connected."""
+    """A patch of even heat; the largest piece of a mask, as thin ellipses have loose tips."""
     heatmap = (mask * heat).astype(np.float32)
-    (region,), _ = extract_regions(heatmap, RegionConfig(threshold=0.5, minimum_area=0.0))
+    config = RegionConfig(threshold=0.5, minimum_area=0.0, maximum_regions=1)
+    (region,), kept = extract_regions(heatmap, config)
     box = region.box
-    inside = mask[box.y : box.y + box.height, box.x : box.x + box.width]
-    return Patch(region, inside, heatmap)
+    inside = kept[box.y : box.y + box.height, box.x : box.x + box.width]
+    return Patch(region, inside, heatmap * kept)
 
 
 def ellipse(
