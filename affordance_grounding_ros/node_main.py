@@ -85,18 +85,22 @@ def spin(node: Node, report: Callable[[Exception], object]) -> None:
         ExternalShutdownException: the process is to end.
         KeyboardInterrupt: likewise.
     """
-    while True:
-        try:
-            rclpy.spin(node)
-        except ExternalShutdownException:
+    while not _spun(node, report):
+        time.sleep(0.1)  # What goes wrong all the time must not use the processor up.
+
+
+def _spun(node: Node, report: Callable[[Exception], object]) -> bool:
+    """Spins until something is raised, and says whether that is the end."""
+    try:
+        rclpy.spin(node)
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        if not rclpy.ok():
             raise
-        except Exception as error:
-            if not rclpy.ok():
-                raise
-            report(error)
-            time.sleep(0.1)  # What goes wrong all the time must not use the processor up.
-        else:
-            return
+        report(error)
+        return False
+    return True
 
 
 def _leave_hanging_threads(name: str) -> None:

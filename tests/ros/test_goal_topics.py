@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -27,7 +28,7 @@ def test_several_goals_are_grounded_in_turn(scene: Scene) -> None:
         assert result.goal == "hold; pour"
         actions.append(result.action)
     assert set(actions) == {"hold", "pour"}
-    assert all(first != second for first, second in zip(actions, actions[1:], strict=False))
+    assert all(first != second for first, second in itertools.pairwise(actions))
 
 
 def test_the_parameter_takes_several_actions_too(scene: Scene) -> None:
