@@ -7,6 +7,7 @@ import typer
 from affordance_grounding_core.commands.actions import actions
 from affordance_grounding_core.commands.data import data
 from affordance_grounding_core.commands.evaluate import evaluate
+from affordance_grounding_core.commands.import_checkpoint import import_checkpoint
 from affordance_grounding_core.commands.label import label
 from affordance_grounding_core.commands.predict import predict
 from affordance_grounding_core.commands.train import PASS_THROUGH, train
@@ -29,6 +30,7 @@ app.command()(weights)
 app.command(context_settings=PASS_THROUGH)(train)
 app.command()(label)
 app.add_typer(data, name="data")
+app.add_typer(import_checkpoint, name="import")
 
 
 def main() -> None:

@@ -96,7 +96,11 @@ class SelectiveNetwork(nn.Module):
         Returns:
             (K, h / patch, w / patch) in [0, 1], comparable between frames.
         """
-        return self.heat(self._both_maps(pixels, actions)[1])
+        return self.heat(self.raw_maps(pixels, actions))
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute what heat is made of: (K, rows, columns) of any sign and scale."""
+        return self._both_maps(pixels, actions)[1]
 
     def evaluation_maps(
         self, pixels: torch.Tensor, actions: torch.Tensor

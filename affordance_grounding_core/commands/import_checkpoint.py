@@ -1,0 +1,152 @@
+"""`affordance-grounding import`: checkpoints of the papers' authors in our format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from affordance_grounding_core.commands.common import SplitOption
+from affordance_grounding_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.checkpoints.official import OfficialFile
+    from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
+
+CalibrationName = Literal["raw", "binarised", "off"]
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.")]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Checkpoint folder to write; made if needed.")
+]
+ActionsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Class list it was trained with, in order, separated by commas; by default the "
+        "published list of that many classes."
+    ),
+]
+CalibrateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate-on",
+        metavar="ROOT",
+        help="Data in AGD20K layout; makes heat say whether an action is afforded at all.",
+    ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a checkpoint that is there already.")
+]
+
+import_checkpoint = typer.Typer(
+    no_args_is_help=True, help="Turn published checkpoints into ours; nothing pickled is run."
+)
+
+
+@import_checkpoint.command("selective-cl")
+def selective_cl(
+    file: FileArgument,
+    folder: FolderArgument,
+    actions: ActionsOption = None,
+    calibration: Annotated[
+        CalibrationName,
+        typer.Option(help="How affinity enters: as released, as in the paper, or not at all."),
+    ] = "raw",
+    calibrate_on: CalibrateOption = None,
+    split: SplitOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Import a SelectiveCL checkpoint: DINO, CLIP and head, 492 tensors."""
+    from affordance_grounding_core.checkpoints.official import read_official
+    from affordance_grounding_core.methods.selective_cl.official import selective_cl_from_official
+
+    require_free(folder, overwrite)
+    official = read_official(file)
+    model = selective_cl_from_official(official, split_names(actions), calibration)
+    _write(official, model, "selective-cl", folder, calibrate_on, split)
+
+
+@import_checkpoint.command("locate")
+def locate(
+    file: FileArgument,
+    folder: FolderArgument,
+    actions: ActionsOption = None,
+    calibrate_on: CalibrateOption = None,
+    split: SplitOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Import a LOCATE checkpoint: DINO and head, 186 tensors."""
+    from affordance_grounding_core.checkpoints.official import read_official
+    from affordance_grounding_core.methods.selective_cl.official import locate_from_official
+
+    require_free(folder, overwrite)
+    official = read_official(file)
+    model = locate_from_official(official, split_names(actions))
+    _write(official, model, "locate", folder, calibrate_on, split)
+
+
+def require_free(folder: Path, overwrite: bool) -> None:
+    """Refuse to write over a checkpoint unless it is asked for.
+
+    Raises:
+        CheckpointError: there is one.
+    """
+    from affordance_grounding_core.checkpoints.format import CONFIG_FILE
+
+    if (folder / CONFIG_FILE).exists() and not overwrite:
+        raise CheckpointError(
+            f"{folder} already holds a checkpoint; name another folder or give --overwrite"
+        )
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Split a list on commas; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _write(
+    official: OfficialFile,
+    model: StoredModel,
+    kind: str,
+    folder: Path,
+    calibrate_on: Path | None,
+    split: str | None,
+) -> None:
+    from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
+    from affordance_grounding_core.checkpoints.official import source_notes
+    from affordance_grounding_core.inference.preprocess import Preprocess
+    from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
+    from affordance_grounding_core.methods.selective_cl.inference import build_network
+    from affordance_grounding_core.methods.selective_cl.peaks import (
+        fit_network_heat,
+        read_calibration_set,
+    )
+
+    if calibrate_on is not None:
+        images = read_calibration_set(calibrate_on, split)
+        heat = fit_network_heat(
+            build_network(model),
+            Preprocess(model.preprocess),
+            model.actions,
+            images,
+            show_progress=True,
+        )
+        model = replace(model, heat=heat)
+    write_checkpoint(folder, *model.as_checkpoint(source_notes(official, kind)))
+    read_model(read_checkpoint(folder)).build_head()  # what was written can be read again
+    typer.echo(
+        f"{folder}: {len(official.tensors)} tensors of {official.path.name} "
+        f"(sha256 {official.sha256[:16]}...), {len(model.actions)} actions"
+    )
+    if model.heat.fitted_on is None:
+        typer.echo(
+            "Heat is not calibrated: it orders the places of a frame, but 0.5 does not yet mean "
+            "'afforded'. Import with --calibrate-on ROOT where there is data, or set a threshold."
+        )
+    else:
+        typer.echo(
+            f"Heat fitted on {model.heat.fitted_on}: sigmoid({model.heat.scale:.4g} * value + "
+            f"{model.heat.offset:.4g})"
+        )

@@ -1,0 +1,113 @@
+"""Highest values of the maps of images whose object affords an action, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from affordance_grounding_core.data.agd20k import (
+    EvaluationImage,
+    TrainingImage,
+    affordances_of_objects,
+    read_evaluation_set,
+    read_training_set,
+)
+from affordance_grounding_core.errors import DatasetError, InvalidImageError
+from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.inference.heat_calibration import (
+    HeatCalibration,
+    fit_heat_calibration,
+)
+from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.methods.selective_cl.grounding_network import SelectiveNetwork
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images that heat is fitted on.
+
+    Attributes:
+        images: egocentric, with the class of the object they show.
+        affordances: class of an object to its actions.
+        description: what the images are, for the checkpoint.
+    """
+
+    images: tuple[tuple[Path, str], ...]
+    affordances: Mapping[str, Collection[str]]
+    description: str
+
+
+def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> CalibrationSet:
+    """List images to fit heat on: of the training set or, where there is none, the test set.
+
+    Args:
+        root: folder in AGD20K layout.
+        split: of the data.
+        limit: images at most, evenly over the listing.
+
+    Raises:
+        DatasetError: neither set is there.
+    """
+    listing: Sequence[TrainingImage | EvaluationImage]
+    try:
+        training = read_training_set(root, split)
+        listing, part = training.egocentric, "trainset"
+        affordances = affordances_of_objects([*training.egocentric, *training.exocentric])
+    except DatasetError:
+        listing, part = read_evaluation_set(root, split).images, "testset"
+        affordances = affordances_of_objects(listing)
+    chosen = np.unique(np.linspace(0, len(listing) - 1, min(limit, len(listing))).astype(int))
+    images = tuple((listing[index].image, listing[index].object_name) for index in chosen)
+    where = "/".join(name for name in (root.resolve().name, split, part) if name)
+    return CalibrationSet(images, affordances, f"{len(images)} images of {where}")
+
+
+@torch.no_grad()
+def fit_network_heat(
+    network: SelectiveNetwork,
+    preprocess: Preprocess,
+    actions: Sequence[str],
+    calibration_set: CalibrationSet,
+    *,
+    show_progress: bool = False,
+) -> HeatCalibration:
+    """Fit the heat of a network on whether an image's object affords an action.
+
+    Args:
+        network: whose own calibration is not looked at.
+        preprocess: as at inference.
+        actions: of the network's channels.
+        calibration_set: images and what their objects afford.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
+
+    Raises:
+        DatasetError: no image shows an object that affords an action of the model, or none
+            shows one that does not.
+    """
+    peaks: dict[bool, list[float]] = {True: [], False: []}
+    everything = torch.arange(len(actions))
+    progress = tqdm(
+        calibration_set.images, desc="calibrate", disable=None if show_progress else True
+    )
+    for path, name in progress:
+        try:
+            pixels, _ = preprocess(read_rgb(path))
+        except InvalidImageError:
+            continue  # others speak for it; evaluation and the data check name the file
+        maps = network.raw_maps(torch.from_numpy(pixels)[None], everything)
+        highest = maps.amax(dim=(1, 2)).tolist()
+        afforded = calibration_set.affordances.get(name, ())
+        for action, peak in zip(actions, highest, strict=True):
+            peaks[action in afforded].append(peak)
+    if not (peaks[True] and peaks[False]):
+        raise DatasetError(
+            f"heat cannot be fitted on {calibration_set.description}: {len(peaks[True])} pairs of "
+            f"an image and an action it affords, {len(peaks[False])} of one it does not; both are "
+            f"needed, of the model's actions {list(actions)[:6]}..."
+        )
+    return fit_heat_calibration(peaks[True], peaks[False], calibration_set.description)
