@@ -54,3 +54,7 @@ class ExportError(AffordanceGroundingError, RuntimeError):
 
 class ArtifactError(AffordanceGroundingError, RuntimeError):
     """A stored engine that is damaged, of another model or machine, or not to be trusted."""
+
+
+class TrainingError(AffordanceGroundingError, RuntimeError):
+    """A training run that cannot go on, for example for a loss that is not finite."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
 
 
 class HeatRuntime(Protocol):
@@ -40,6 +43,20 @@ class HeatRuntime(Protocol):
 
     def close(self) -> None:
         """Free the memory of the model."""
+        ...
+
+
+@runtime_checkable
+class PreparedRuntime(Protocol):
+    """A runtime that builds an engine for every input size; see `GatedRuntime`."""
+
+    @property
+    def report(self) -> RuntimeReport:
+        """What answers, and why."""
+        ...
+
+    def prepare(self, height: int, width: int) -> RuntimeReport:
+        """Load or build the engine for one input size now."""
         ...
 
 
@@ -214,13 +231,31 @@ class Grounder:
             seconds=seconds + time.perf_counter() - started,
         )
 
+    @property
+    def runtime_report(self) -> RuntimeReport | None:
+        """What answers and why: gate figures, what was tried; None for plain PyTorch."""
+        return self._runtime.report if isinstance(self._runtime, PreparedRuntime) else None
+
+    def use_runtime(self, make: Callable[[HeatRuntime], HeatRuntime]) -> None:
+        """Put another runtime in place of the present one.
+
+        Args:
+            make: takes the present runtime and returns the one that answers from now on.
+        """
+        self._runtime = make(self._runtime)
+
     def warm_up(self, height: int = 480, width: int = 640) -> None:
         """Run the network once on a grey image, so that the first frame is as fast as the rest.
+
+        Where the runtime needs an engine for this size of image, it is loaded or built now.
 
         Args:
             height: of the images that will come, in px.
             width: likewise.
         """
+        if isinstance(self._runtime, PreparedRuntime):
+            geometry = self.preprocess.geometry(height, width)
+            self._runtime.prepare(geometry.input_height, geometry.input_width)
         self.ground(np.full((height, width, 3), 127, np.uint8), self.actions[0])
 
     def close(self) -> None:

@@ -82,7 +82,12 @@ class ActionHeadNetwork(nn.Module):
     Args:
         backbone: frozen.
         head: trained on its features.
+
+    Attributes:
+        answers_all_at_once: the heat of all actions costs no more than that of one.
     """
+
+    answers_all_at_once = True
 
     def __init__(self, backbone: Dinov2, head: ActionHead) -> None:
         super().__init__()

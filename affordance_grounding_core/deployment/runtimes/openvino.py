@@ -1,0 +1,176 @@
+"""OpenVINO: the fastest on an x86 processor; int8 by NNCF's post-training quantisation.
+
+The only module that imports openvino and nncf.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affordance_grounding_core.deployment.export import export_network
+from affordance_grounding_core.deployment.runtimes.base import Candidate, Work
+from affordance_grounding_core.deployment.runtimes.eager import require_precision
+from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
+
+_MODEL = "model.xml"
+_DEVICE = "CPU"
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenvinoBackend:
+    """Engines of OpenVINO on the processor."""
+
+    name = "openvino"
+    device = "cpu"
+
+    def ladder(self, precision: str) -> tuple[Candidate, ...]:
+        """Candidates for a precision; "auto" is bf16 where the processor has it.
+
+        int8 must be asked for: its answers differ visibly, within the gate's limits.
+        """
+        known = self._precisions()
+        if precision == "auto":
+            return tuple(Candidate(self.name, name) for name in ("bf16", "fp32") if name in known)
+        require_precision(self.name, precision, known, "processor")
+        if precision == "int8":
+            _import("nncf", "runtime 'openvino' needs nncf for int8")
+        order = ["int8", "bf16", "fp32"]
+        lower = [name for name in order[order.index(precision) :] if name in known]
+        return tuple(Candidate(self.name, name) for name in lower)
+
+    def environment(self) -> Mapping[str, str]:
+        """Versions and device an engine depends on."""
+        openvino = import_openvino()
+        core = openvino.Core()
+        return {
+            "openvino": str(openvino.get_version()),
+            "device": _DEVICE,
+            "cpu": str(core.get_property(_DEVICE, "FULL_DEVICE_NAME")),
+        }
+
+    def options(self, candidate: Candidate) -> Mapping[str, Any]:
+        """Build options of a candidate."""
+        options = {"hints": self._hints(candidate.precision)}
+        if candidate.precision == "int8":
+            options["quantisation"] = dict(QUANTISATION)
+            options["nncf"] = _import("nncf", "int8").__version__
+        return options
+
+    def build(self, work: Work, folder: Path) -> None:
+        """Convert the exported graph, quantise it for int8, and write it."""
+        openvino = import_openvino()
+        work.report("exporting the graph")
+        graph = export_network(work.network, work.shape)
+        work.report(f"converting {graph.calls} operators")
+        try:
+            model = openvino.convert_model(graph.program, example_input=work.shape.example())
+        except Exception as error:
+            raise ExportError(f"OpenVINO cannot convert the graph ({error})") from error
+        if work.candidate.precision == "int8":
+            model = _quantise(model, work)
+        openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
+
+    def load(self, work: Work, folder: Path) -> OpenvinoEngine:
+        """Compile the stored model for this processor."""
+        openvino = import_openvino()
+        precision = work.candidate.precision
+        try:
+            core = openvino.Core()
+            compiled = core.compile_model(folder / _MODEL, _DEVICE, self._hints(precision))
+        except Exception as error:
+            raise ExportError(f"OpenVINO cannot load {folder / _MODEL} ({error})") from error
+        return OpenvinoEngine(compiled, precision, answers_all=work.shape.answers_all)
+
+    def _precisions(self) -> tuple[str, ...]:
+        openvino = import_openvino()
+        capabilities = openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+        bf16 = ("bf16",) if "BF16" in capabilities else ()
+        return ("int8", *bf16, "fp32")
+
+    def _hints(self, precision: str) -> dict[str, str]:
+        # What int8 leaves in floating point runs in bf16 where the processor has it.
+        floating = precision if precision in _HINTS else self._precisions()[1]
+        return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[floating]}
+
+
+class OpenvinoEngine:
+    """A compiled model.
+
+    Args:
+        compiled: of OpenVINO.
+        precision: for the description.
+        answers_all: whether pixels are its only input.
+    """
+
+    def __init__(self, compiled: Any, precision: str, *, answers_all: bool) -> None:
+        self._request: Any = compiled.create_infer_request()
+        self._output = compiled.output(0)
+        self._precision = precision
+        self._answers_all = answers_all
+
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision."""
+        return f"openvino-cpu-{self._precision}"
+
+    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compute heat; see `Engine`."""
+        inputs = [pixels] if self._answers_all else [pixels, actions]
+        outcome = self._request.infer(inputs, share_inputs=True, share_outputs=True)
+        return np.array(outcome[self._output], np.float32)
+
+    def close(self) -> None:
+        """Free memory."""
+        self._request = None
+
+
+QUANTISATION: Mapping[str, Any] = {
+    "preset": "mixed",
+    "model_type": "transformer",
+    "subset_size": 32,
+}
+"""How int8 is made; see NNCF's `quantize`."""
+
+
+def _quantise(model: Any, work: Work) -> Any:
+    nncf = _import("nncf", "runtime 'openvino' needs nncf for int8")
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    pictures = work.calibration()
+    if not pictures:
+        raise ExportError("int8 needs pictures to calibrate on, got none")
+    work.report(f"quantising on {len(pictures)} pictures; this takes a minute or more")
+    indices = np.arange(work.shape.actions)
+    inputs = [[one] if work.shape.answers_all else [one, indices] for one in pictures]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(inputs),
+        preset=nncf.QuantizationPreset(QUANTISATION["preset"]),
+        model_type=nncf.ModelType(QUANTISATION["model_type"]),
+        subset_size=min(len(inputs), int(QUANTISATION["subset_size"])),
+    )
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO.
+
+    Raises:
+        RuntimeUnavailableError: it is not installed or does not work here.
+    """
+    return _import("openvino", "runtime 'openvino' is not installed")
+
+
+def _import(module: str, problem: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise RuntimeUnavailableError(
+            f"{problem} ({type(error).__name__}: {error}); install it with "
+            "pip install 'affordance-grounding-core[openvino]'"
+        ) from error

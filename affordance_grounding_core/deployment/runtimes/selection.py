@@ -1,0 +1,54 @@
+"""Put the runtime a user asked for into a grounder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affordance_grounding_core.backbones.weights import cache_directory
+from affordance_grounding_core.deployment.artifact import ArtifactStore
+from affordance_grounding_core.deployment.request import RuntimeRequest
+from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
+from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime, Subject
+from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
+
+
+def store_directory() -> Path:
+    """Folder of engines in the user's cache."""
+    return cache_directory() / "engines"
+
+
+def choose_runtime(
+    grounder: Grounder, reference: HeatRuntime, request: RuntimeRequest
+) -> HeatRuntime:
+    """Make the runtime that was asked for, or the best there is.
+
+    Args:
+        grounder: whose preprocessing, vocabulary and thresholds hold.
+        reference: its network in PyTorch. Any other runtime stays as it is: it has no network to
+            export.
+        request: what was asked for.
+
+    Returns:
+        The reference itself where PyTorch in float32 was asked for.
+
+    Raises:
+        RuntimeUnavailableError: the runtime or precision is not available on this machine.
+    """
+    if not isinstance(reference, EagerRuntime):
+        return reference
+    if request.runtime == "eager" and request.precision in ("auto", "fp32"):
+        return reference
+    ladder = make_ladder(request)
+    if not ladder.candidates:
+        return reference
+    subject = Subject(
+        preprocess=grounder.preprocess.config,
+        vocabulary=len(grounder.actions),
+        threshold=grounder.regions.threshold,
+    )
+    store = ArtifactStore(request.store or store_directory())
+    return GatedRuntime(reference, ladder, store, request, subject)
