@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
+from affordance_grounding_ros.camera_files import read_calibration, read_depth
 from affordance_grounding_ros.compatibility import values_given_at_start
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.frames import FrameSource
@@ -53,19 +54,33 @@ PARAMETERS = ParameterTable(
             maximum=179.0,
             read_only=True,
         ),
+        ParameterSpecification(
+            "calibration",
+            "",
+            "Calibration of the camera, a YAML file of camera_calibration; empty: imagined from "
+            "the field of view.",
+            read_only=True,
+        ),
+        ParameterSpecification(
+            "depth",
+            "",
+            "Depth of the photograph, an image of 16 bits in millimetres, played on the topic "
+            "depth; empty: none.",
+            read_only=True,
+        ),
     )
 )
 
 
 class ImagePlayer(Node):
-    """Publishes frames on `image` and a matching calibration on `camera_info`.
+    """Publishes frames on `image`, a matching calibration on `camera_info`, depth on `depth`.
 
     Args:
         node_options: keyword arguments of rclpy's node, such as `parameter_overrides`.
 
     Raises:
         ParameterError: a parameter of the wrong type or value, or no path.
-        AffordanceGroundingError: the path gives no frame.
+        AffordanceGroundingError: the path gives no frame, or a file of the camera is no such file.
     """
 
     def __init__(self, **node_options: Any) -> None:
@@ -79,6 +94,8 @@ class ImagePlayer(Node):
             )
         self._frame_id: str = values["frame_id"]
         self._field_of_view: float = values["horizontal_field_of_view"]
+        self._calibration = _file(values["calibration"], read_calibration)
+        self._depth = _file(values["depth"], read_depth)
         source = FrameSource(Path(values["path"]).expanduser(), values["start"], values["loop"])
         self._frames: Iterator[NDArray[np.uint8]] = source.frames()
         self._next: NDArray[np.uint8] | None = next(self._frames)
@@ -86,6 +103,8 @@ class ImagePlayer(Node):
         self._calibrations = qos.create_publisher(
             self, CameraInfo, "camera_info", qos.camera_output()
         )
+        if self._depth is not None:
+            self._depths = qos.create_publisher(self, Image, "depth", qos.camera_output())
         self.get_logger().info(
             f"playing '{source.path}' at {values['rate']:g} Hz on "
             f"'{self.resolve_topic_name('image')}'"
@@ -107,8 +126,16 @@ class ImagePlayer(Node):
         height, width = frame.shape[:2]
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
         self._images.publish(array_to_image(frame, "rgb8", header))
-        self._calibrations.publish(pinhole(header, height, width, self._field_of_view))
+        info = self._calibration or pinhole(header, height, width, self._field_of_view)
+        info.header = header
+        self._calibrations.publish(info)
+        if self._depth is not None:
+            self._depths.publish(array_to_image(self._depth, "16UC1", header))
         self._next = next(self._frames, None)
+
+
+def _file(name: str, read: Callable[[Path], Any]) -> Any:
+    return read(Path(name).expanduser()) if name else None
 
 
 def pinhole(header: Header, height: int, width: int, field_of_view: float) -> CameraInfo:
