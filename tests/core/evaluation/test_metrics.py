@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.evaluation import metrics
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 ALL = [
     metrics.locate_kld,
@@ -29,7 +29,7 @@ Metric = Callable[..., NDArray[np.float64]]
 
 @pytest.mark.parametrize("case", ["r0", "same", "const_pred"])
 def test_locate_meets_the_published_numbers(case: str) -> None:
-    golden = np.load(GOLDEN / "locate_metrics.npz")
+    golden = np.load(GOLDEN / "eval_locate.npz")
     maps = golden[f"{case}.pred"], golden[f"{case}.gt"]
     np.testing.assert_allclose(metrics.locate_kld(*maps), golden[f"{case}.kl"], **TOLERANCE)
     np.testing.assert_allclose(metrics.locate_sim(*maps), golden[f"{case}.sim"], **TOLERANCE)

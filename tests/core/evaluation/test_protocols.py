@@ -10,11 +10,11 @@ import pytest
 
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS, LocateProtocol
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 
 
 def test_locate_prepares_maps_as_published() -> None:
-    golden = np.load(GOLDEN / "locate_metrics.npz")
+    golden = np.load(GOLDEN / "eval_locate.npz")
     locate = LocateProtocol(size=56)  # the size the golden maps have
     prediction = locate.prepare_prediction(golden["r0.pred14"])
     truth = locate.prepare_ground_truth(golden["r0.gt_uint8"].astype(np.float32) / 255)
