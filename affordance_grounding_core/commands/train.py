@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.training.methods import run_training, training_method
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Typer context settings: every option, --help included, goes to the training parser."""
@@ -12,13 +12,5 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_
 
 def train(context: typer.Context) -> None:
     """Train a model: --config FILE, and any option of the run after it (--help lists them)."""
-    try:
-        from affordance_grounding_core.methods.action_head.training import train_from_config
-    except ImportError as error:
-        raise RuntimeUnavailableError(
-            f"training needs the extra 'train' ({error}); install it with "
-            "`pip install 'affordance-grounding-core[train]'`"
-        ) from error
-    checkpoint = train_from_config(context.args)
-    typer.echo(f"checkpoint {checkpoint.folder} (weights sha256 {checkpoint.fingerprint[:16]})")
-    typer.echo(f"threshold {checkpoint.config['regions']['threshold']}")
+    for line in run_training(training_method(context.args), context.args):
+        typer.echo(line)

@@ -23,6 +23,7 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Say vocabulary and blocks once, for task and data."""
+        parser.add_argument("--method", type=str, default="action_head", help="Training method.")
         parser.add_argument("--output", type=str, help="Checkpoint folder to write.")
         parser.add_argument(
             "--policy", type=Policy, default="aspect", help="How the model will see camera images."
@@ -64,6 +65,14 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
     return write_checkpoint(
         Path(cli.config.output), _describe(cli, seconds), cli.model.head.state_dict()
     )
+
+
+def outcome_lines(checkpoint: Checkpoint) -> list[str]:
+    """Say what a run has left behind, for the console."""
+    return [
+        f"checkpoint {checkpoint.folder} (weights sha256 {checkpoint.fingerprint[:16]})",
+        f"threshold {checkpoint.config['regions']['threshold']}",
+    ]
 
 
 def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:

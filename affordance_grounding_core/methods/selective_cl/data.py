@@ -189,9 +189,10 @@ class SelectiveData(LightningDataModule):
         """Whole training images, to see how hot right and wrong actions get."""
         return self._plain(self._listed.calibration)
 
-    def scored_image(self, index: int) -> LabelledImage:
-        """The image of the scored set that a batch names by its index."""
-        return self._listed.scored[index]
+    def scored_caption(self, index: int) -> tuple[Path, str]:
+        """File and action of the scored image that a batch names by its index."""
+        item = self._listed.scored[index]
+        return item.image, item.action
 
     def calibration_image(self, index: int) -> LabelledImage:
         """The image of the calibration set that a batch names by its index."""
@@ -236,6 +237,8 @@ class SelectiveData(LightningDataModule):
         wanted = [WantedViews(file, crops) for file in self._training_files(training)]
         wanted += [WantedViews(file, (SQUASHED,)) for file in whole]
         self.cache = FeatureCache(cache_directory(), self.backbones, self.crops, self.seed)
+        if self.trainer is not None:
+            self.backbones.to(self.trainer.strategy.root_device)
         self.cache.fill(wanted, self.backbones)
         return self.cache.unusable
 

@@ -195,7 +195,7 @@ class PlainImages(Dataset[Item]):
         """
         item = self.images[index]
         sample: Item = {"label": self.actions.index(item.action), "index": index}
-        if item.ground_truth is not None:
+        if item.label is not None:
             sample["ground_truth"] = torch.from_numpy(item.ground_truth())
         if self.cache is None:
             return sample | {"pixels": squash(read_rgb(item.image), self.size)[None]}

@@ -1,0 +1,96 @@
+"""Maps of whole images and how well they meet their ground truth, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+
+from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapScore
+from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.providers import AffinityProvider
+
+METRICS = tuple(field.name for field in fields(MapScore))
+"""Names of the metrics of the protocol "locate"."""
+
+
+@dataclass(frozen=True)
+class EpochScore:
+    """Mean scores of an epoch under the protocol "locate".
+
+    Attributes:
+        epoch: from 0; -1 before training.
+        plain: of the class maps.
+        calibrated: of the class maps times the min-maxed affinity, the published output.
+    """
+
+    epoch: int
+    plain: MapScore
+    calibrated: MapScore
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Return plain values by name: "epoch", "plain_kld", ..., "calibrated_nss"."""
+        values: dict[str, float | int] = {"epoch": self.epoch}
+        for name in ("plain", "calibrated"):
+            score = asdict(getattr(self, name))
+            values |= {f"{name}_{metric}": float(value) for metric, value in score.items()}
+        return values
+
+
+def single(features: FrozenFeatures, index: int) -> FrozenFeatures:
+    """Pick one image out of a batch."""
+
+    def pick(values: torch.Tensor | None) -> torch.Tensor | None:
+        return None if values is None else values[index : index + 1]
+
+    return FrozenFeatures(
+        features.descriptors[index : index + 1],
+        pick(features.class_attention),
+        pick(features.clip_tokens),
+        features.rows,
+        features.columns,
+    )
+
+
+@torch.no_grad()
+def action_maps(
+    head: SelectiveHead,
+    provider: AffinityProvider,
+    features: FrozenFeatures,
+    actions: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Map one image for some actions.
+
+    Args:
+        head: trained or not.
+        provider: of affinity.
+        features: of one image.
+        actions: (K) int64.
+
+    Returns:
+        The class maps and the affinities in [0, 1], (K, rows, columns) each.
+    """
+    maps = head(features.descriptors, features.rows, features.columns)[0, actions].float()
+    return maps, provider.affinity(features, actions).float()
+
+
+def score_maps(
+    maps: Sequence[torch.Tensor], truths: torch.Tensor, protocol: LocateProtocol
+) -> list[MapScore]:
+    """Score raw maps of any resolution.
+
+    Args:
+        maps: B of (rows, columns).
+        truths: (B, 224, 224), prepared.
+        protocol: "locate".
+    """
+    predictions = [
+        protocol.prepare_prediction(one.cpu().numpy().astype(np.float32)) for one in maps
+    ]
+    return [
+        protocol.score(prediction, truth.cpu().numpy())
+        for prediction, truth in zip(predictions, truths, strict=True)
+    ]

@@ -1,0 +1,150 @@
+"""What a run keeps of its epochs: checkpoints of the best and the last, and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
+
+from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.inference.overlay import blend_heat, draw_caption
+
+STATE_FOLDER = "lightning"
+"""Folder, in that of a run, of the states that training resumes from."""
+
+
+def keep_last(output: Path) -> ModelCheckpoint:
+    """Keep the state after the last epoch, for `--resume last`."""
+    return ModelCheckpoint(
+        dirpath=output / STATE_FOLDER,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def keep_best(output: Path, monitor: str) -> ModelCheckpoint:
+    """Keep the state after the epoch with the lowest score.
+
+    Args:
+        output: folder of the run.
+        monitor: name of the score.
+    """
+    return ModelCheckpoint(
+        dirpath=output / STATE_FOLDER,
+        filename="best",
+        monitor=monitor,
+        mode="min",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def resume_path(output: Path, resume: str | None) -> Path | None:
+    """Find the state to go on from.
+
+    Args:
+        output: folder of the run.
+        resume: "last" for the run's own last epoch, the path of a .ckpt file, or None.
+
+    Raises:
+        CheckpointError: no such file.
+    """
+    if resume is None:
+        return None
+    path = output / STATE_FOLDER / "last.ckpt" if resume == "last" else Path(resume).expanduser()
+    if not path.is_file():
+        raise CheckpointError(
+            f"there is no state to resume from at {path}; expected the path of a .ckpt file, or "
+            "'last' with the --output of a run that finished an epoch"
+        )
+    return path
+
+
+class PictureSource(Protocol):
+    """A data module that knows the files of the images it scores."""
+
+    def scored_caption(self, index: int) -> tuple[Path, str]:
+        """File and action of an image by its index in the scored set."""
+        ...
+
+
+class OverlayPictures(Callback):
+    """Draws the maps of a few scored images into TensorBoard after every epoch.
+
+    The task's `validation_step` answers with "index" and "maps", raw maps of any resolution;
+    each is scaled to its own range, since it is the place that is looked at here.
+
+    Args:
+        count: of images, spread evenly over the scored set.
+        side: longer side of a picture in px.
+    """
+
+    def __init__(self, count: int = 6, side: int = 320) -> None:
+        self.count = count
+        self.side = side
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draw those of the batch that are among the chosen."""
+        logger = trainer.logger
+        if not isinstance(logger, TensorBoardLogger) or not isinstance(outputs, dict):
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        chosen = self._chosen(len(_only(trainer.val_dataloaders).dataset))
+        for index, heat in zip(outputs["index"], outputs["maps"], strict=True):
+            if int(index) in chosen:
+                file, action = data.scored_caption(int(index))
+                picture = draw_map(read_rgb(file), heat.float().cpu().numpy(), action, self.side)
+                logger.experiment.add_image(
+                    f"scored/{int(index)}_{action}",
+                    picture,
+                    pl_module.global_step,
+                    dataformats="HWC",
+                )
+
+    def _chosen(self, total: int) -> set[int]:
+        return {int(place) for place in np.linspace(0, total - 1, self.count).round()}
+
+
+def draw_map(
+    image: NDArray[np.uint8], heat: NDArray[np.float32], action: str, side: int
+) -> NDArray[np.uint8]:
+    """Draw a raw map over an image, scaled to its own range.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        heat: (rows, columns) float32 of any range.
+        action: written into the corner.
+        side: longer side of the picture in px.
+
+    Returns:
+        (h, w, 3) uint8, RGB.
+    """
+    scale = side / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    large = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+    spread = float(large.max() - large.min())
+    scaled = (large - large.min()) / spread if spread > 0 else np.zeros_like(large)
+    picture = blend_heat(small, np.asarray(scaled, np.float32))
+    draw_caption(picture, action)
+    return picture
+
+
+def _only(loaders: Any) -> Any:
+    return loaders[0] if isinstance(loaders, list | tuple) else loaders
