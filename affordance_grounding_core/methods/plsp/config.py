@@ -1,8 +1,8 @@
-"""Options of WSAG-PLSP: sizes of its network and weights of its loss."""
+"""Options of WSAG-PLSP: sizes of its network, weights of its loss, its optimiser."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class PlspNetworkConfig:
         decoder_heads: attention heads in each; they divide half of `width`.
         decoder_hidden: channels of the perceptron in each.
         classifier_hidden: channels inside the exocentric classifier.
+        encoder_width: channels of the encoder's tokens where they are others; a linear layer
+            then brings them to `width`. None for `width`.
         reasoning: whether the part predicted from noun and action joins the query. Without it
             the query is the action vector alone, as in the ablation.
     """
@@ -35,6 +37,7 @@ class PlspNetworkConfig:
     decoder_heads: int = 8
     decoder_hidden: int = 2048
     classifier_hidden: int = 256
+    encoder_width: int | None = None
     reasoning: bool = True
 
     def __post_init__(self) -> None:
@@ -94,3 +97,80 @@ class PlspLossConfig:
             raise ValueError(
                 f"margin must lie in [0, 2), the range of a cosine distance, got {self.margin}"
             )
+
+
+@dataclass(frozen=True)
+class PlspSizes:
+    """Sizes of the network that a run may choose; see `PlspNetworkConfig`.
+
+    Attributes:
+        width: channels; the encoder's where None.
+        fuser_depth: blocks of the verb fuser.
+        fuser_heads: heads in each.
+        drop_path: of the last of them.
+        decoder_depth: layers of the decoder.
+        decoder_heads: heads in each.
+        decoder_hidden: channels of the perceptron in each.
+        reasoning: whether the predicted part joins the query.
+    """
+
+    width: int | None = None
+    fuser_depth: int = 4
+    fuser_heads: int = 16
+    drop_path: float = 0.1
+    decoder_depth: int = 2
+    decoder_heads: int = 8
+    decoder_hidden: int = 2048
+    reasoning: bool = True
+
+    def network(self, actions: int, encoder_width: int) -> PlspNetworkConfig:
+        """Sizes of the network behind an encoder.
+
+        Args:
+            actions: of the vocabulary.
+            encoder_width: channels of the encoder's tokens.
+        """
+        values = asdict(self) | {"width": self.width or encoder_width, "actions": actions}
+        config = PlspNetworkConfig(**values)
+        if config.width == encoder_width:
+            return config
+        return replace(config, encoder_width=encoder_width)
+
+
+@dataclass(frozen=True)
+class PlspOptimiserConfig:
+    """AdamW as published.
+
+    Attributes:
+        learning_rate: of everything but the encoder.
+        encoder_factor: rate of the encoder, as a multiple of it.
+        betas: of the running means.
+        weight_decay: of all parameters.
+    """
+
+    learning_rate: float = 1e-4
+    encoder_factor: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.encoder_factor <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                "learning_rate and encoder_factor must be positive and weight_decay not negative, "
+                f"got {self.learning_rate}, {self.encoder_factor} and {self.weight_decay}"
+            )
+
+
+@dataclass(frozen=True)
+class PartNameConfig:
+    """Where the part names come from; see `part_names.load_part_names`.
+
+    Attributes:
+        style: of the package's table, "agd20k" or "robot".
+        file: the user's own table.
+        parts: entries such as "open/jar=jar lid".
+    """
+
+    style: str = "agd20k"
+    file: str | None = None
+    parts: list[str] = field(default_factory=list)

@@ -54,10 +54,11 @@ class PlspNetwork(nn.Module):
         grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
-        if encoder is not None and encoder.output_width != config.width:
+        expected = config.encoder_width or config.width
+        if encoder is not None and encoder.output_width != expected:
             raise ValueError(
                 f"the encoder's tokens have {encoder.output_width} channels, the network expects "
-                f"width {config.width}; set width to the encoder's"
+                f"{expected}; set width or encoder_width to the encoder's"
             )
         rows, columns = grid or (encoder.trained_grid if encoder else (0, 0))
         if rows < 1 or columns < 1:
@@ -67,6 +68,9 @@ class PlspNetwork(nn.Module):
         width = config.width
         self.config = config
         self.encoder = encoder
+        self.token_projection: nn.Module = (
+            nn.Identity() if expected == width else nn.Linear(expected, width)
+        )
         self.verb_fuser = VerbFuser(
             width,
             config.fuser_depth,
@@ -100,7 +104,8 @@ class PlspNetwork(nn.Module):
             pixels: (B, 3, h, w) float32, normalised.
 
         Returns:
-            (B, 1 + rows * columns, width) tokens, rows and columns.
+            (B, 1 + rows * columns, width) tokens, brought to the network's width; rows and
+            columns.
 
         Raises:
             RuntimeError: the network was made without an encoder.
@@ -109,7 +114,8 @@ class PlspNetwork(nn.Module):
             raise RuntimeError("this network has no encoder: give it tokens, or an encoder")
         size = self.encoder.patch_size
         rows, columns = pixels.shape[-2] // size, pixels.shape[-1] // size
-        return self.encoder(pixels), rows, columns
+        tokens: torch.Tensor = self.token_projection(self.encoder(pixels))
+        return tokens, rows, columns
 
     def ground(
         self, tokens: torch.Tensor, actions: torch.Tensor, rows: int, columns: int

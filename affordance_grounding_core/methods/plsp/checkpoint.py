@@ -1,0 +1,165 @@
+"""A model of WSAG-PLSP as our checkpoint: what is stored, and how it is read back.
+
+Tensors are `network.*` in the names of the official checkpoint, the encoder among them where
+it was trained, `actions` with the vectors of the vocabulary, and, where a text encoder travels
+with the model, `text.*` in open_clip's names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+import torch
+
+from affordance_grounding_core.actions.aliases import ALIASES
+from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
+from affordance_grounding_core.checkpoints.format import Checkpoint
+from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
+from affordance_grounding_core.methods.plsp.encoders import EncoderName
+
+METHOD = "plsp"
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class EncoderReference:
+    """The encoder of a model.
+
+    Attributes:
+        name: which one.
+        embedded: whether the checkpoint holds its weights.
+        heads: of attention, which its tensors do not tell; of an embedded one.
+        fingerprint: hash of the weights it was trained with, where it is not embedded.
+    """
+
+    name: EncoderName
+    embedded: bool
+    heads: int = 12
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredPlsp:
+    """Everything inference needs beside an encoder that goes by its name.
+
+    Attributes:
+        actions: in the order of `vectors`.
+        network: sizes.
+        tensors: of the network, by the names of `PlspNetwork`.
+        vectors: (actions, width) of the actions.
+        encoder: which one.
+        grid: rows and columns of patches whose positions are stored.
+        preprocess: from image to network input.
+        heat: from log densities to heat.
+        regions: thresholds.
+        text: weights of a text encoder; empty where there is none.
+    """
+
+    actions: tuple[str, ...]
+    network: PlspNetworkConfig
+    tensors: Mapping[str, torch.Tensor]
+    vectors: torch.Tensor
+    encoder: EncoderReference
+    grid: tuple[int, int]
+    preprocess: PreprocessConfig
+    heat: HeatCalibration = HeatCalibration()  # noqa: RUF009  frozen
+    regions: RegionConfig = RegionConfig()  # noqa: RUF009  frozen
+    text: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = (len(self.actions), self.network.width)
+        if tuple(self.vectors.shape) != expected:
+            raise ValueError(
+                f"vectors of the actions must have shape {expected} (actions, width of the "
+                f"network), got {tuple(self.vectors.shape)}; encode the actions with the text "
+                "encoder that the model was trained with"
+            )
+
+    def as_checkpoint(
+        self, notes: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return config and tensors for `write_checkpoint`.
+
+        Args:
+            notes: more sections of the config: how it was trained, where it came from.
+        """
+        config = {
+            "method": METHOD,
+            "actions": list(self.actions),
+            "network": asdict(self.network),
+            "encoder": asdict(self.encoder),
+            "grid": list(self.grid),
+            "preprocess": asdict(self.preprocess),
+            "heat": asdict(self.heat),
+            "regions": asdict(self.regions),
+        }
+        tensors = {f"network.{name}": value.detach().cpu() for name, value in self.tensors.items()}
+        texts = {f"text.{name}": value.detach().cpu() for name, value in self.text.items()}
+        vectors = {"actions": self.vectors.detach().float().cpu()}
+        return {**config, **notes}, {**tensors, **vectors, **texts}
+
+    @property
+    def vocabulary(self) -> ActionVocabulary:
+        """The actions with the aliases that fit them."""
+        return vocabulary_from_mapping(self.actions, ALIASES)
+
+
+def read_model(checkpoint: Checkpoint) -> StoredPlsp:
+    """Read a checkpoint of this method.
+
+    Raises:
+        CheckpointError: config and tensors do not fit this method or each other.
+    """
+    config = checkpoint.config
+    groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "text": {}}
+    try:
+        for name, value in checkpoint.tensors.items():
+            group, _, rest = name.partition(".")
+            if name != "actions" and group not in groups:
+                raise ValueError(f"tensor {name!r} belongs to no part of this method")
+            if name != "actions":
+                groups[group][rest] = value
+        rows, columns = config["grid"]
+        return StoredPlsp(
+            actions=vocabulary_from_mapping(config["actions"], ALIASES).names,
+            network=_section(config, "network", PlspNetworkConfig),
+            tensors=groups["network"],
+            vectors=checkpoint.tensors["actions"],
+            encoder=_section(config, "encoder", EncoderReference),
+            grid=(int(rows), int(columns)),
+            preprocess=_section(config, "preprocess", PreprocessConfig),
+            heat=_section(config, "heat", HeatCalibration),
+            regions=_section(config, "regions", RegionConfig),
+            text=groups["text"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise unfit(checkpoint, error) from error
+
+
+def unfit(checkpoint: Checkpoint, reason: object) -> CheckpointError:
+    """An error that says what does not fit."""
+    return CheckpointError(
+        f"checkpoint {checkpoint.folder} does not fit method {METHOD!r} ({reason}); restore "
+        "config.json and model.safetensors from the same source, or train or import again"
+    )
+
+
+def _section(config: Mapping[str, Any], name: str, kind: type[Section]) -> Section:
+    """Build a config from its part of the checkpoint; every error names the part."""
+    values = config.get(name)
+    if not isinstance(values, Mapping):
+        raise ValueError(f"section {name!r} is missing or no mapping")
+    listed = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    try:
+        return kind(**listed)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"section {name!r}: {error}") from error

@@ -1,0 +1,64 @@
+"""WSAG-PLSP as one graph for inference: pixels and actions in, comparable heat out.
+
+The encoder runs once for all actions. Their vectors are a buffer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.methods.plsp.network import PlspNetwork
+from affordance_grounding_core.methods.plsp.scoring import log_density
+
+
+class PlspHeatNetwork(nn.Module):
+    """Encoder, network, calibration.
+
+    Args:
+        network: trained, with its encoder.
+        action_vectors: (actions, width).
+        heat: from log densities to heat.
+    """
+
+    action_vectors: torch.Tensor
+
+    def __init__(
+        self, network: PlspNetwork, action_vectors: torch.Tensor, heat: HeatCalibration
+    ) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.register_buffer("action_vectors", action_vectors.detach().clone())
+        self.heat = heat
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the heat of some actions.
+
+        Args:
+            pixels: (1, 3, h, w) float32, normalised as the encoder expects.
+            actions: (K) int64 indices.
+
+        Returns:
+            (K, 4 * rows, 4 * columns) in [0, 1], comparable between frames.
+        """
+        return self.heat(log_density(self._logits(pixels, actions)))
+
+    def evaluation_maps(
+        self, pixels: torch.Tensor, actions: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Compute the maps that the paper scores.
+
+        Args:
+            pixels: as for `forward`.
+            actions: likewise.
+
+        Returns:
+            "log_density" (K, 4 * rows, 4 * columns): its softmax is the published heat.
+        """
+        return {"log_density": log_density(self._logits(pixels, actions))}
+
+    def _logits(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        tokens, rows, columns = self.network.encode(pixels)
+        vectors = self.action_vectors.index_select(0, actions)
+        return self.network.ground(tokens, vectors, rows, columns).logits

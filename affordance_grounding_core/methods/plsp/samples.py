@@ -1,0 +1,260 @@
+"""The training samples of WSAG-PLSP: an image with a part label, and people using such objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from affordance_grounding_core.data.agd20k import TrainingSet
+from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.images import read_grey
+
+logger = logging.getLogger(__name__)
+
+ClassName = tuple[str, str]
+"""Action and object."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as shares of the image's width and height, in [0, 1]."""
+
+WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class PartSample:
+    """One image and the label of its part.
+
+    Attributes:
+        image: its file.
+        action: that the part affords.
+        object_name: class of the object.
+        mask: picture of the part, of the image's own size.
+    """
+
+    image: Path
+    action: str
+    object_name: str
+    mask: Path
+
+    def label(self) -> NDArray[np.float32]:
+        """Read the part mask, blurred by AGD20K's rule at its own size.
+
+        Returns:
+            (H, W) float32 in [0, 1]; zero where the mask is empty.
+
+        Raises:
+            InvalidImageError: the mask cannot be read.
+        """
+        return blur_mask(read_grey(self.mask) >= 0.5)
+
+
+@dataclass(frozen=True)
+class Person:
+    """An image of somebody using an object.
+
+    Attributes:
+        image: its file.
+        box: where the object is.
+    """
+
+    image: Path
+    box: Box = WHOLE_IMAGE
+
+    def patches(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """Mark the patches that the box touches, (rows * columns) of 0 and 1, at least one 1."""
+        left, top, right, bottom = self.box
+        mask = np.zeros((rows, columns), np.float32)
+        first_row, first_column = (
+            min(int(np.floor(edge * cells)), cells - 1)
+            for edge, cells in ((top, rows), (left, columns))
+        )
+        mask[
+            first_row : max(int(np.ceil(bottom * rows)), first_row + 1),
+            first_column : max(int(np.ceil(right * columns)), first_column + 1),
+        ] = 1.0
+        return mask.reshape(-1)
+
+
+def read_part_samples(
+    training: TrainingSet, actions: Sequence[str], labels: Path | None, excluded: Collection[Path]
+) -> list[PartSample]:
+    """List the egocentric images that have a part mask.
+
+    Args:
+        training: listing of the training set.
+        actions: vocabulary; images of other actions are left out.
+        labels: folder with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
+            `PL_refined`, which counts first; the training set's own folder where None.
+        excluded: files that are not to be used.
+
+    Raises:
+        DatasetError: an action without a single part mask.
+    """
+    folder = labels or training.folder
+    samples = []
+    for item in training.egocentric:
+        if item.action not in actions or item.image in excluded:
+            continue
+        place = Path(item.action) / item.object_name / f"{item.image.stem}_pl.png"
+        files = [folder / kind / place for kind in ("PL_refined", "PL")]
+        mask = next((file for file in files if file.is_file() and file not in excluded), None)
+        if mask is not None:
+            samples.append(PartSample(item.image, item.action, item.object_name, mask))
+    trained = {sample.action for sample in samples}
+    if untrained := [action for action in actions if action not in trained]:
+        raise DatasetError(
+            f"no part mask for the actions {untrained} under {str(folder / 'PL')!r}; expected "
+            "PL/ACTION/OBJECT/NAME_pl.png for images of trainset/egocentric. Make them with "
+            "`affordance-grounding label`, or train with model.actions that have some"
+        )
+    return samples
+
+
+def mask_problems(samples: Sequence[PartSample]) -> dict[Path, str]:
+    """Find masks that cannot be trained on.
+
+    Returns:
+        Mask to what is wrong with it: unreadable, empty, or of another size than its image.
+    """
+    problems = {}
+    for sample in samples:
+        mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            problems[sample.mask] = f"part mask {str(sample.mask)!r} cannot be read as an image"
+        elif not (mask >= 128).any():
+            problems[sample.mask] = f"part mask {str(sample.mask)!r} is empty: nothing was found"
+        elif (size := _size(sample.image)) and size != mask.shape:
+            problems[sample.mask] = (
+                f"part mask {str(sample.mask)!r} has {mask.shape[0]} x {mask.shape[1]} px, its "
+                f"image {size[0]} x {size[1]}; make the label again"
+            )
+    return problems
+
+
+def irrelevant_objects(samples: Sequence[PartSample]) -> dict[str, tuple[int, ...]]:
+    """Find for every object class the samples whose objects share no action with it.
+
+    Args:
+        samples: of the whole training set.
+
+    Returns:
+        Object class to numbers of samples; where every class shares an action, those of other
+        classes, and none where there is a single class.
+    """
+    afforded: dict[str, set[str]] = {}
+    for sample in samples:
+        afforded.setdefault(sample.object_name, set()).add(sample.action)
+    found = {}
+    for name, actions in afforded.items():
+        unrelated = {other for other, theirs in afforded.items() if not theirs & actions}
+        chosen = unrelated or set(afforded) - {name}
+        found[name] = tuple(i for i, s in enumerate(samples) if s.object_name in chosen)
+    return found
+
+
+class People:
+    """Who may stand beside a sample.
+
+    Args:
+        training: listing of the training set.
+        ranked: for (action, object, file name of the egocentric image), the people whose
+            objects look most like its own; others are drawn from the whole class.
+        excluded: files that are not to be used.
+    """
+
+    def __init__(
+        self,
+        training: TrainingSet,
+        ranked: Mapping[tuple[str, str, str], Sequence[Person]],
+        excluded: Collection[Path],
+    ) -> None:
+        self._ranked = {
+            key: kept
+            for key, people in ranked.items()
+            if (kept := tuple(p for p in people if p.image not in excluded))
+        }
+        self._all: dict[ClassName, list[Person]] = {}
+        for item in training.exocentric:
+            if item.image not in excluded:
+                self._all.setdefault((item.action, item.object_name), []).append(Person(item.image))
+
+    def beside(self, sample: PartSample) -> Sequence[Person]:
+        """Return those among whom one is drawn; none if there is nobody."""
+        key = sample.action, sample.object_name, sample.image.name
+        return self._ranked.get(key) or self._all.get(key[:2]) or ()
+
+    def files(self) -> list[Path]:
+        """All images that may be drawn, sorted."""
+        people = [p for group in (*self._ranked.values(), *self._all.values()) for p in group]
+        return sorted({person.image for person in people})
+
+
+def ranked_people(
+    labels: Path | None, training: TrainingSet
+) -> dict[tuple[str, str, str], list[Person]]:
+    """Read whose objects look alike from the manifest of a label folder.
+
+    Args:
+        labels: folder that `affordance-grounding label` wrote, or None.
+        training: listing of the training set.
+
+    Returns:
+        For (action, object, file name), people with the box of their object; nothing without
+        a manifest, which is said once.
+
+    Raises:
+        DatasetError: a manifest that is damaged.
+    """
+    from affordance_grounding_core.methods.plsp.labelling.manifest import (
+        MANIFEST_FILE,
+        read_manifest,
+    )
+
+    folder = labels or training.folder
+    if not (folder / MANIFEST_FILE).is_file():
+        logger.warning(
+            "No %s in %s: exocentric images are drawn evenly from their class, and their objects "
+            "are taken to fill them. `affordance-grounding label` writes one",
+            MANIFEST_FILE,
+            folder,
+        )
+        return {}
+    manifest = read_manifest(folder)
+    places = {(p.action, p.object_name, p.image.name): p.image for p in training.exocentric}
+    ranked: dict[tuple[str, str, str], list[Person]] = {}
+    for item in manifest.partner_lists:
+        people = ranked.setdefault((item.action, item.object_name, item.image), [])
+        for partner in item.partners:
+            record = manifest.record("exocentric", item.action, item.object_name, partner.image)
+            file = places.get((item.action, item.object_name, partner.image))
+            if record is None or record.whole is None or file is None:
+                continue
+            left, top, right, bottom = record.whole.boxes[partner.box]
+            width, height = record.width, record.height
+            box = (left / width, top / height, right / width, bottom / height)
+            people.append(Person(file, _inside(box)))
+    return ranked
+
+
+def _inside(box: Box) -> Box:
+    left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in box)
+    return left, top, right, bottom
+
+
+def _size(image: Path) -> tuple[int, int] | None:
+    from PIL import Image
+
+    try:
+        with Image.open(image) as opened:
+            # The orientation in the EXIF data turns the picture when it is read.
+            turned = opened.getexif().get(0x0112, 1) >= 5
+            width, height = opened.size
+    except (OSError, ValueError):
+        return None
+    return (width, height) if turned else (height, width)
