@@ -42,7 +42,7 @@ def engine_identity(
         "options": dict(backend.options(work.candidate)),
         "environment": dict(backend.environment()),
         "package": __version__,
-        "code_sha256": code_fingerprint(type(work.network)),
+        "code_sha256": code_fingerprint(type(work.network).__module__),
     }
 
 
@@ -63,13 +63,13 @@ def network_fingerprint(network: nn.Module) -> str:
 
 
 @lru_cache(maxsize=8)
-def code_fingerprint(network: type) -> str:
+def code_fingerprint(module: str) -> str:
     """sha256 of the source that decides what an engine computes, hexadecimal.
 
     Args:
-        network: class of the network; all files beside the one it is written in count.
+        module: that the network is written in; all files beside it count.
     """
-    own = getattr(sys.modules[network.__module__], "__file__", None)
+    own = getattr(sys.modules[module], "__file__", None)
     paths = {path for pattern in _CODE for path in _PACKAGE.glob(pattern)}
     if own:
         paths |= set(Path(own).parent.glob("*.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,14 @@ from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
 if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
 
+STORE_VARIABLE = "AFFORDANCE_GROUNDING_ENGINES"
+"""Environment variable that names another folder of engines."""
+
 
 def store_directory() -> Path:
-    """Folder of engines in the user's cache."""
-    return cache_directory() / "engines"
+    """Folder of engines: $AFFORDANCE_GROUNDING_ENGINES or the user's cache."""
+    named = os.environ.get(STORE_VARIABLE)
+    return Path(named).expanduser() if named else cache_directory() / "engines"
 
 
 def choose_runtime(

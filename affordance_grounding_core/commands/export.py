@@ -1,0 +1,151 @@
+"""`affordance-grounding export`: build and gate an engine ahead of time."""
+
+from __future__ import annotations
+
+import logging
+import re
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from affordance_grounding_core.commands.common import (
+    JsonOption,
+    ModelOption,
+    WeightsOption,
+    write_json,
+)
+from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
+    from affordance_grounding_core.inference.grounder import Grounder
+
+DEGRADED = 1
+"""Exit code where something else than what was asked for will answer."""
+
+_TIMED_RUNS = 20
+
+
+def export(
+    model: ModelOption = "default",
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="auto, eager, compile, onnx, openvino or tensorrt.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")
+    ] = "auto",
+    image_size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image-size",
+            metavar="WxH",
+            help="Size of the camera's images; may be given several times. Default: 640x480.",
+        ),
+    ] = None,
+    frames: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures of the place of work, 8 or more, to calibrate and compare on.",
+        ),
+    ] = None,
+    build_only: Annotated[
+        bool, typer.Option("--build-only", help="Do not time the engine afterwards.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Keep engines here; set AFFORDANCE_GROUNDING_ENGINES to DIR to use them.",
+        ),
+    ] = None,
+    json_file: JsonOption = None,
+    backbone_weights: WeightsOption = None,
+) -> None:
+    """Build the engine of a model for this machine, compare it with PyTorch, and keep it.
+
+    The node and the other commands find it in the cache. The exit code is 1 where the engine that
+    was asked for cannot be built or fails the comparison, so that another one will answer.
+    """
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("affordance_grounding_core").setLevel(logging.INFO)
+    sizes = [parse_size(text) for text in image_size or ["640x480"]]
+    from affordance_grounding_core.inference.loading import load_grounder
+
+    request = RuntimeRequest(*parse_runtime(runtime, precision), frames=frames, store=output)
+    grounder = load_grounder(model, backbone_weights=backbone_weights, request=request)
+    entries = []
+    try:
+        for width, height in sizes:
+            report = build(grounder, height, width)
+            entry = describe(report, height, width)
+            if not build_only:
+                entry["median_ms"] = median_milliseconds(grounder, height, width)
+            typer.echo(as_text(entry))
+            entries.append(entry)
+    finally:
+        grounder.close()
+    write_json(json_file, {"model": model, "engines": entries})
+    if any(entry["degraded"] for entry in entries):
+        raise typer.Exit(DEGRADED)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read "640x480" as width and height.
+
+    Raises:
+        typer.BadParameter: not of this form.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"image size must look like 640x480, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def build(grounder: Grounder, height: int, width: int) -> RuntimeReport | None:
+    """Build the engine for one image size; None where PyTorch itself was asked for."""
+    grounder.warm_up(height, width)
+    return grounder.runtime_report
+
+
+def describe(report: RuntimeReport | None, height: int, width: int) -> dict[str, Any]:
+    """Plain values on what answers images of one size."""
+    known = report.as_dict() if report else {"description": "eager", "degraded": False}
+    return {"image_width": width, "image_height": height, **known}
+
+
+def as_text(entry: dict[str, Any]) -> str:
+    """Lines on one entry, for the console."""
+    lines = [f"{entry['image_width']}x{entry['image_height']}: {entry['description']}"]
+    lines += [f"  not used: {reason}" for reason in entry.get("rejected", ())]
+    gate = entry.get("gate")
+    if gate:
+        lines.append(
+            f"  against PyTorch in fp32 on {gate['frames']} frames: cosine {gate['cosine']:.5f}, "
+            f"max |d| {gate['max_abs']:.2g}"
+            + (
+                f", mask IoU {gate['mask_iou']:.3f}, peak shift {gate['argmax_shift']:.1f} px"
+                if gate["mask_iou"] is not None
+                else ""
+            )
+        )
+    if entry.get("folder"):
+        lines.append(f"  engine: {entry['folder']}")
+    if "median_ms" in entry:
+        lines.append(f"  one image, all told: {entry['median_ms']:.1f} ms (median)")
+    return "\n".join(lines)
+
+
+def median_milliseconds(grounder: Grounder, height: int, width: int) -> float:
+    """Median time of one whole grounding, in ms."""
+    times = []
+    for _ in range(_TIMED_RUNS):
+        started = time.perf_counter()
+        grounder.warm_up(height, width)
+        times.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(times)
