@@ -71,6 +71,8 @@ class Evaluation:
         without_ground_truth: images that were not scored for lack of one.
         unknown_actions: images whose action the model does not know, by action.
         unreadable: what is wrong with each image or ground truth that could not be read.
+        raw_maps: scores of the maps that the method's paper scores, by their name; empty where
+            the grounder has none beside its heat.
     """
 
     right: tuple[RightPair, ...]
@@ -78,6 +80,7 @@ class Evaluation:
     without_ground_truth: int
     unknown_actions: Mapping[str, int]
     unreadable: tuple[str, ...]
+    raw_maps: Mapping[str, tuple[ImageScore, ...]] = field(default_factory=dict)
 
     @property
     def scores(self) -> tuple[ImageScore, ...]:
@@ -90,6 +93,7 @@ class _Tally:
     right: list[RightPair] = field(default_factory=list)
     wrong: list[WrongPair] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    raw_maps: dict[str, list[ImageScore]] = field(default_factory=dict)
 
 
 def evaluate_grounder(
@@ -140,6 +144,10 @@ def evaluate_grounder(
         len(dataset.images) - len(dataset.annotated),
         dict(sorted(unknown.items())),
         tuple(tally.unreadable),
+        {
+            name: tuple(sorted(scores, key=lambda score: order[score.image.image]))
+            for name, scores in tally.raw_maps.items()
+        },
     )
 
 
@@ -190,6 +198,7 @@ def _evaluate_picture(
         return
     if not actions:
         return
+    _score_raw_maps(grounder, protocol, image, truths, tally)
     heatmaps = grounder.heatmaps(image, actions)
     for (item, ground_truth), heatmap in zip(truths, heatmaps, strict=False):
         score = protocol.score(
@@ -201,6 +210,23 @@ def _evaluate_picture(
     for action, heatmap in zip(wrong, heatmaps[len(truths) :], strict=True):
         found, peak = _is_found(heatmap, grounder), float(heatmap.max())
         tally.wrong.append(WrongPair(picture, group[0].object_name, action, found, peak))
+
+
+def _score_raw_maps(
+    grounder: Grounder,
+    protocol: EvaluationProtocol,
+    image: NDArray[np.uint8],
+    truths: Sequence[tuple[EvaluationImage, NDArray[np.float32]]],
+    tally: _Tally,
+) -> None:
+    """Score what the paper scores, from input prepared as in the paper."""
+    maps = grounder.evaluation_maps(image, [item.action for item, _ in truths])
+    for name, values in maps.items():
+        scores = tally.raw_maps.setdefault(name, [])
+        for (item, ground_truth), raw in zip(truths, values, strict=True):
+            prediction = protocol.prepare_raw_map(raw)
+            score = protocol.score(prediction, protocol.prepare_ground_truth(ground_truth))
+            scores.append(ImageScore(item, score))
 
 
 def _ground_truths(

@@ -55,6 +55,17 @@ class EvaluationProtocol(ABC):
         """
 
     @abstractmethod
+    def prepare_raw_map(self, raw: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Bring a network's raw map to the map that is scored, as the published code does.
+
+        Args:
+            raw: (h, w) float32 of any sign and scale, usually coarse.
+
+        Returns:
+            (size, size) float64.
+        """
+
+    @abstractmethod
     def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Bring a ground truth to the map it is scored against.
 
@@ -85,6 +96,10 @@ class LocateProtocol(EvaluationProtocol):
         low, high = resized.min(), resized.max()
         return np.asarray((resized - low) / (high - low + 1e-10))
 
+    def prepare_raw_map(self, raw: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize and min-max, as heat."""
+        return self.prepare_prediction(raw)
+
     def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize."""
         return resize_map(ground_truth, self.size)
@@ -112,6 +127,11 @@ class PlspProtocol(EvaluationProtocol):
     def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and divide by the sum; a map without heat becomes uniform."""
         return _distribution(resize_map(heat, self.size))
+
+    def prepare_raw_map(self, raw: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Resize and take the softmax over the pixels."""
+        logits = resize_map(raw, self.size)
+        return _distribution(np.exp(logits - logits.max()))
 
     def prepare_ground_truth(self, ground_truth: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and divide by the sum; an all-zero ground truth becomes uniform."""

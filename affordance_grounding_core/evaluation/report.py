@@ -68,6 +68,14 @@ class EvaluationReport:
                 "right": _right_shares(evaluation.right),
                 "wrong": _wrong_shares(evaluation.wrong),
             },
+            "raw_maps": {
+                name: {
+                    "overall": asdict(mean_score(raw)),
+                    "per_action": _plain(mean_by_action(raw)),
+                    "per_object": _plain(mean_by_object(raw)),
+                }
+                for name, raw in evaluation.raw_maps.items()
+            },
             "baselines": {
                 name: {
                     "overall": asdict(mean_score(baseline)),
@@ -118,6 +126,10 @@ class EvaluationReport:
                 *_shares(evaluation.right, evaluation.wrong),
             ]
         )
+        rows += [
+            [f"{name} (as in the paper)", *_cells(mean_score(raw)), "", "", ""]
+            for name, raw in evaluation.raw_maps.items()
+        ]
         rows += [
             [name, *_cells(mean_score(baseline)), "", "", ""]
             for name, baseline in self.baselines.items()

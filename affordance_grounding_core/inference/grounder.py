@@ -149,6 +149,35 @@ class Grounder:
             )
         return np.stack([self.preprocess.heat_to_image(one, geometry) for one in heat])
 
+    def evaluation_maps(
+        self, image: NDArray[np.uint8], actions: Sequence[str]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Compute the maps that the method's paper scores, from input as in the paper.
+
+        They are coarse, of any sign and scale, and not comparable between frames: for
+        evaluation only.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            actions: K names of the vocabulary or aliases.
+
+        Returns:
+            (K, rows, columns) float32 by name, for example "class_map". Empty where the method
+            has no maps beside its heat, or the runtime runs a graph that leaves them out.
+
+        Raises:
+            InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
+            UnknownActionError: an action does not resolve.
+        """
+        network = getattr(self._runtime, "network", None)
+        if not hasattr(network, "evaluation_maps") or not len(actions):
+            return {}
+        from affordance_grounding_core.inference.evaluation_maps import network_maps
+
+        indices = [self.vocabulary.index(self.vocabulary.resolve(action)) for action in actions]
+        check_image(image)
+        return network_maps(network, self.preprocess.as_published(image), indices)
+
     def ground(
         self,
         image: NDArray[np.uint8],

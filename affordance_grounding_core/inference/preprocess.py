@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Policy = Literal["squash", "letterbox", "aspect"]
 
@@ -170,6 +171,24 @@ class Preprocess:
         normalised = (resized.astype(np.float32) - self._mean) * self._scale
         pixels[:, rows, columns] = normalised.transpose(2, 0, 1)
         return pixels, geometry
+
+    def as_published(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn an image into network input as the papers' evaluations do, whatever the policy.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (3, size, size) float32, normalised: squashed with Pillow's bilinear filter, which
+            is the filter of torchvision's transforms.
+        """
+        size = self.config.size
+        squashed = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        scaled = np.asarray(squashed, np.float32) / np.float32(255)
+        mean, std = (
+            np.asarray(values, np.float32) for values in (self.config.mean, self.config.std)
+        )
+        return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1))
 
     def heat_to_image(
         self, heat: NDArray[np.float32], geometry: ImageGeometry
