@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
+from affordance_grounding_core.backbones.fit import require_fit
 from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
 from affordance_grounding_core.errors import WeightsError
 
@@ -205,20 +206,7 @@ class Clip:
         Raises:
             WeightsError: a tensor is missing, unknown or of another shape.
         """
-        expected = self.tensors()
-        missing = sorted(expected.keys() - tensors.keys())
-        unknown = sorted(tensors.keys() - expected.keys())
-        reshaped = sorted(
-            f"{name} {tuple(tensors[name].shape)} instead of {tuple(value.shape)}"
-            for name, value in expected.items()
-            if name in tensors and tensors[name].shape != value.shape
-        )
-        if missing or unknown or reshaped:
-            raise WeightsError(
-                f"weights do not fit CLIP: missing {missing[:5]}, unknown {unknown[:5]}, of "
-                f"another shape {reshaped[:5]}; expected the weights of open_clip's "
-                f"{ARCHITECTURE}, image and text encoder"
-            )
+        require_fit(self.tensors(), tensors, "CLIP", f"both encoders of open_clip's {ARCHITECTURE}")
         image = {name: value for name, value in tensors.items() if name.startswith("visual.")}
         text = {name: value for name, value in tensors.items() if name not in image}
         self.image.load_state_dict(image)
@@ -373,10 +361,9 @@ def clip_image_encoder(tensors: Mapping[str, torch.Tensor]) -> ClipImageEncoder:
     with torch.device("meta"):
         encoder = empty_clip().image
     image = {name: value for name, value in tensors.items() if name.startswith("visual.")}
-    try:
-        encoder.load_state_dict(image, assign=True)
-    except RuntimeError as error:
-        raise WeightsError(f"weights do not fit CLIP's image encoder: {error}") from error
+    wanted = f"the image encoder of open_clip's {ARCHITECTURE}"
+    require_fit(encoder.state_dict(), image, "CLIP's image encoder", wanted)
+    encoder.load_state_dict(image, assign=True)
     return encoder.requires_grad_(False).eval()
 
 

@@ -12,8 +12,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from affordance_grounding_core.backbones.descriptors import Descriptors, describe_block
+from affordance_grounding_core.backbones.fit import require_fit
 from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
-from affordance_grounding_core.errors import WeightsError
 
 
 @dataclass(frozen=True)
@@ -104,20 +104,12 @@ class TransformerBackbone(nn.Module):
         Raises:
             WeightsError: a tensor is missing, unknown or of another shape.
         """
-        expected = self.transformer.state_dict()
-        missing = sorted(expected.keys() - tensors.keys())
-        unknown = sorted(tensors.keys() - expected.keys())
-        reshaped = sorted(
-            f"{name} {tuple(tensors[name].shape)} instead of {tuple(value.shape)}"
-            for name, value in expected.items()
-            if name in tensors and tensors[name].shape != value.shape
+        require_fit(
+            self.transformer.state_dict(),
+            tensors,
+            f"{type(self).__name__} {self.name!r}",
+            f"the weights of timm's {self.architectures[self.name]}",
         )
-        if missing or unknown or reshaped:
-            raise WeightsError(
-                f"backbone weights do not fit {type(self).__name__} {self.name!r}: missing "
-                f"{missing[:5]}, unknown {unknown[:5]}, of another shape {reshaped[:5]}; expected "
-                f"the weights of timm's {self.architectures[self.name]}"
-            )
         self.transformer.load_state_dict(tensors)
         self._positions.clear()
 
