@@ -87,6 +87,45 @@ def locate(
     _write(official, model, "locate", folder, calibrate_on, split)
 
 
+@import_checkpoint.command("plsp")
+def plsp(
+    file: FileArgument,
+    folder: FolderArgument,
+    actions: ActionsOption = None,
+    clip_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights of CLIP ViT-B/16; the cached or published ones if left out.",
+        ),
+    ] = None,
+    verb_vectors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The authors' vectors of verbs, in place of CLIP's text encoder."
+        ),
+    ] = None,
+    calibrate_on: CalibrateOption = None,
+    split: SplitOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Import a WSAG-PLSP checkpoint: encoder, network and its random positions, 351 tensors."""
+    from affordance_grounding_core.data.splits import normalize_split
+    from affordance_grounding_core.methods.plsp.importing import import_plsp
+
+    require_free(folder, overwrite)
+    for line in import_plsp(
+        file,
+        folder,
+        actions=split_names(actions),
+        clip_weights=clip_weights,
+        verb_vectors=verb_vectors,
+        calibrate_on=calibrate_on,
+        split=normalize_split(split),
+    ):
+        typer.echo(line)
+
+
 def require_free(folder: Path, overwrite: bool) -> None:
     """Refuse to write over a checkpoint unless it is asked for.
 

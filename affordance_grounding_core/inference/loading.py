@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 METHODS = MappingProxyType(
     {
         "action_head": "affordance_grounding_core.methods.action_head.inference",
+        "plsp": "affordance_grounding_core.methods.plsp.inference",
         "selective_cl": "affordance_grounding_core.methods.selective_cl.inference",
     }
 )
 """Training method to the module whose `build_grounder` runs its checkpoints."""
 
 RANDOM_MODELS = MappingProxyType(
-    {"selective-cl-random": "affordance_grounding_core.methods.selective_cl.inference"}
+    {
+        "plsp-random": "affordance_grounding_core.methods.plsp.inference",
+        "selective-cl-random": "affordance_grounding_core.methods.selective_cl.inference",
+    }
 )
 """Model of published sizes and random weights, for measuring speed, to the module whose
 `random_grounder` builds it."""

@@ -42,7 +42,13 @@ class PlspHeatNetwork(nn.Module):
         Returns:
             (K, 4 * rows, 4 * columns) in [0, 1], comparable between frames.
         """
-        return self.heat(log_density(self._logits(pixels, actions)))
+        return self.heat(self.raw_maps(pixels, actions))
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute what heat is fitted on, the log density; arguments as for `forward`."""
+        tokens, rows, columns = self.network.encode(pixels)
+        vectors = self.action_vectors.index_select(0, actions)
+        return log_density(self.network.ground(tokens, vectors, rows, columns).logits)
 
     def evaluation_maps(
         self, pixels: torch.Tensor, actions: torch.Tensor
@@ -56,9 +62,4 @@ class PlspHeatNetwork(nn.Module):
         Returns:
             "log_density" (K, 4 * rows, 4 * columns): its softmax is the published heat.
         """
-        return {"log_density": log_density(self._logits(pixels, actions))}
-
-    def _logits(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        tokens, rows, columns = self.network.encode(pixels)
-        vectors = self.action_vectors.index_select(0, actions)
-        return self.network.ground(tokens, vectors, rows, columns).logits
+        return {"log_density": self.raw_maps(pixels, actions)}

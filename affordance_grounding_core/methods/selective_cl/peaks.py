@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,7 +25,14 @@ from affordance_grounding_core.inference.heat_calibration import (
     fit_heat_calibration,
 )
 from affordance_grounding_core.inference.preprocess import Preprocess
-from affordance_grounding_core.methods.selective_cl.grounding_network import SelectiveNetwork
+
+
+class RawMapNetwork(Protocol):
+    """A network that can be asked for its maps before they become heat."""
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute (K, rows, columns) of any scale for (1, 3, h, w) pixels and (K) actions."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> Cal
 
 @torch.no_grad()
 def fit_network_heat(
-    network: SelectiveNetwork,
+    network: RawMapNetwork,
     preprocess: Preprocess,
     actions: Sequence[str],
     calibration_set: CalibrationSet,

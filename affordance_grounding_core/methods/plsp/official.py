@@ -1,0 +1,155 @@
+"""The published checkpoint of WSAG-PLSP as a model of this package.
+
+It holds encoder, network and the decoder's random positions, 351 tensors, and the state of the
+optimiser, which is not used. It holds neither the class list nor the vectors of the actions:
+those are encoded by CLIP's text encoder, or read from the authors' file of verb vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN
+from affordance_grounding_core.backbones.clip import Clip
+from affordance_grounding_core.checkpoints.official import (
+    OfficialFile,
+    choose_actions,
+    read_official,
+    require_tensors,
+)
+from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.methods.plsp.checkpoint import EncoderReference, StoredPlsp
+from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
+from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
+from affordance_grounding_core.methods.plsp.network import PlspNetwork
+from affordance_grounding_core.methods.plsp.vectors import encode_actions
+
+_CLASSIFIER = "exo_cls.2.weight"
+
+
+def read_official_plsp(path: Path) -> OfficialFile:
+    """Read a published checkpoint, complete and of the published sizes.
+
+    Args:
+        path: a PyTorch file with "state_dict" and "optimizer", or a flat state dict.
+
+    Raises:
+        CheckpointError: damaged, holding more than tensors, or not complete; the message names
+            what is missing and what is left over.
+    """
+    try:
+        file = read_official(path, entry="state_dict")
+    except CheckpointError:
+        if not path.is_file() or not _is_flat(path):
+            raise
+        file = read_official(path)
+    classes = len(file.tensors[_CLASSIFIER]) if _CLASSIFIER in file.tensors else len(AGD20K_SEEN)
+    with torch.device("meta"):
+        network = PlspNetwork(PlspNetworkConfig(actions=classes), ClipTokens())
+    require_tensors(file, network.state_dict(), "WSAG-PLSP")
+    return file
+
+
+def plsp_from_official(
+    file: OfficialFile,
+    *,
+    actions: Sequence[str] | None = None,
+    clip: Clip | None = None,
+    verb_vectors: Mapping[str, torch.Tensor] | None = None,
+    split: str | None = None,
+) -> StoredPlsp:
+    """Convert a published checkpoint.
+
+    Args:
+        file: as read by `read_official_plsp`.
+        actions: class list of the classifier, in order; told by the number of classes if None.
+        clip: encodes the actions; its text encoder then travels with the model, so that free
+            text is understood.
+        verb_vectors: the authors' vectors by action, in place of `clip`'s.
+        split: "Seen" or "Unseen": which of the published checkpoints it should be; the Unseen
+            one was trained on 25 of the 36 actions, and only those are kept.
+
+    Raises:
+        CheckpointError: neither source of action vectors, vectors of another width than the
+            network, or a checkpoint of another split.
+    """
+    classes = choose_actions(len(file.tensors[_CLASSIFIER]), actions)
+    kept = _of_split(file, classes, split)
+    config = PlspNetworkConfig(actions=len(classes))
+    with torch.device("meta"):
+        encoder = ClipTokens()
+    if verb_vectors is not None:
+        vectors = _chosen(verb_vectors, kept)
+    elif clip is not None:
+        vectors = encode_actions(clip.text, kept)
+    else:
+        raise CheckpointError(
+            "the published checkpoint holds no vectors of the actions: give CLIP's weights "
+            "(--clip-weights) or the authors' file of verb vectors (--verb-vectors)"
+        )
+    try:
+        return StoredPlsp(
+            actions=kept,
+            network=config,
+            tensors={name: value.float() for name, value in file.tensors.items()},
+            vectors=vectors,
+            encoder=EncoderReference("clip_vitb16", embedded=True),
+            grid=encoder.trained_grid,
+            preprocess=PreprocessConfig("squash", 224, encoder.patch_size, CLIP_MEAN, CLIP_STD),
+            text={} if clip is None else dict(clip.text.model.state_dict()),
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{file.path} does not fit its action vectors: {error}") from error
+
+
+def read_verb_vectors(path: Path) -> dict[str, torch.Tensor]:
+    """Read the authors' vectors of verbs: a PyTorch file of action to (D) or (1, D).
+
+    Raises:
+        CheckpointError: damaged, or holding more than tensors.
+    """
+    vectors = read_official(path).tensors
+    return {name: value.float().reshape(-1) for name, value in vectors.items()}
+
+
+def _of_split(file: OfficialFile, classes: tuple[str, ...], split: str | None) -> tuple[str, ...]:
+    """Check the split, as far as it shows: the classifier of either has the 36 actions of Seen."""
+    if split is None or split == "Seen":
+        if split and set(classes) != set(AGD20K_SEEN):
+            raise _other_split(file, classes, split)
+        return classes
+    missing = [action for action in AGD20K_UNSEEN if action not in classes]
+    if split != "Unseen" or missing:
+        raise _other_split(file, classes, split)
+    # The classes that the split lacks were never trained: their rows still are as drawn.
+    return tuple(action for action in classes if action in AGD20K_UNSEEN)
+
+
+def _other_split(file: OfficialFile, classes: tuple[str, ...], split: str) -> CheckpointError:
+    return CheckpointError(
+        f"{file.path} is a checkpoint of another split than {split!r}: its {len(classes)} classes "
+        f"are {list(classes)[:6]}...; name the split it was trained on, or give its --actions"
+    )
+
+
+def _chosen(vectors: Mapping[str, torch.Tensor], actions: Sequence[str]) -> torch.Tensor:
+    missing = [action for action in actions if action not in vectors]
+    if missing:
+        raise CheckpointError(
+            f"the verb vectors lack the actions {missing[:6]}, they are of {sorted(vectors)[:6]}; "
+            "give the file of the same data, or CLIP's weights (--clip-weights)"
+        )
+    widths = {len(vectors[action]) for action in actions}
+    if len(widths) > 1:
+        raise CheckpointError(f"the verb vectors have several widths: {sorted(widths)}")
+    return torch.stack([vectors[action] for action in actions])
+
+
+def _is_flat(path: Path) -> bool:
+    """Whether a file is a state dict itself, without an entry around it."""
+    return _CLASSIFIER in read_official(path).tensors
