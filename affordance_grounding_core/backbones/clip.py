@@ -10,22 +10,21 @@ et al., ECCV 2024; SelectiveCL, section 3.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import open_clip
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import QuickGELU
 from torch import nn
-from torch.nn import functional
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
+from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.fit import require_fit
 from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
 from affordance_grounding_core.errors import WeightsError
@@ -33,22 +32,7 @@ from affordance_grounding_core.errors import WeightsError
 ARCHITECTURE = "ViT-B-16-quickgelu"
 """open_clip's name of the architecture; OpenAI's weights need its QuickGELU."""
 
-Projection = Literal["q", "k", "v"]
-
 _POSITION_OFFSET = 0.1  # see resize_positions; the published dense CLIP takes over DINO's rule
-
-
-class DenseMode(str, Enum):
-    """How patches attend to each other in the last block.
-
-    `clearclip` by the similarity of queries; `sclip` by that of queries plus that of keys;
-    `maskclip` each to itself alone; `vanilla` by queries and keys, as CLIP was trained.
-    """
-
-    clearclip = "clearclip"
-    sclip = "sclip"
-    maskclip = "maskclip"
-    vanilla = "vanilla"
 
 
 class ClipImageEncoder(nn.Module):
@@ -211,67 +195,6 @@ class Clip:
         text = {name: value for name, value in tensors.items() if name not in image}
         self.image.load_state_dict(image)
         self.text.model.load_state_dict(text)
-
-
-def attend(layer: nn.MultiheadAttention, normed: torch.Tensor, mode: DenseMode) -> torch.Tensor:
-    """Run an attention layer in a dense mode, computing only the projections it needs.
-
-    Args:
-        layer: of the block.
-        normed: (B, tokens, C), the block's input after its first norm.
-        mode: how tokens attend to each other.
-
-    Returns:
-        (B, tokens, C) after the output projection.
-    """
-    mixed = mix_values(lambda name: project_heads(layer, normed, name), mode)
-    output: torch.Tensor = layer.out_proj(mixed.transpose(1, 2).flatten(2))
-    return output
-
-
-def project_heads(
-    layer: nn.MultiheadAttention, normed: torch.Tensor, name: Projection
-) -> torch.Tensor:
-    """Compute queries, keys or values of an attention layer by head, and nothing else.
-
-    Args:
-        layer: of the block.
-        normed: (B, tokens, C).
-        name: "q", "k" or "v".
-
-    Returns:
-        (B, heads, tokens, C / heads).
-    """
-    index = "qkv".index(name)
-    weight, bias = layer.in_proj_weight.chunk(3)[index], layer.in_proj_bias.chunk(3)[index]
-    projected = functional.linear(normed, weight, bias)
-    by_head = projected.reshape(*projected.shape[:-1], layer.num_heads, -1)
-    return by_head.transpose(1, 2)
-
-
-def mix_values(project: Callable[[Projection], torch.Tensor], mode: DenseMode) -> torch.Tensor:
-    """Weight the values of all tokens by their similarity.
-
-    Args:
-        project: gives "q", "k" or "v" by head, (B, heads, tokens, channels); only asked for
-            what the mode needs.
-        mode: how tokens attend to each other.
-
-    Returns:
-        (B, heads, tokens, channels).
-    """
-    value = project("v")
-    if mode is DenseMode.maskclip:
-        return value
-    query = project("q")
-    if mode is DenseMode.clearclip:
-        return functional.scaled_dot_product_attention(query, query, value)
-    key = project("k")
-    if mode is DenseMode.vanilla:
-        return functional.scaled_dot_product_attention(query, key, value)
-    return functional.scaled_dot_product_attention(
-        query, query, value
-    ) + functional.scaled_dot_product_attention(key, key, value)
 
 
 def tokenize(texts: Sequence[str], context_length: int = 77) -> torch.Tensor:

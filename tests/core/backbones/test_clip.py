@@ -14,12 +14,12 @@ from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.actions.prompts import action_prompt
 from affordance_grounding_core.backbones.clip import (
     Clip,
-    DenseMode,
     clip_image_encoder,
     empty_clip,
     random_clip,
     tokenize,
 )
+from affordance_grounding_core.backbones.dense_attention import DenseMode
 from affordance_grounding_core.errors import WeightsError
 
 WIDTH, HEADS, TOKENS = 32, 4, 17

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from affordance_grounding_core.backbones.clip import (
-    ClipImageEncoder,
+from affordance_grounding_core.backbones.clip import ClipImageEncoder, build_clip
+from affordance_grounding_core.backbones.dense_attention import (
     DenseMode,
-    build_clip,
     mix_values,
     project_heads,
 )
