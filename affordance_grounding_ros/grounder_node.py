@@ -25,7 +25,7 @@ from affordance_grounding_ros.image_input import ImageInput
 from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
-from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog
+from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog, one_line
 from affordance_grounding_ros.status import NodeStatus, StatusPublisher
 from affordance_grounding_ros.watches import InferenceWatch, NameWatch
 
@@ -182,7 +182,7 @@ class GrounderNode(LifecycleNode):
                 return TransitionCallbackReturn.FAILURE  # Interrupted by the end of the process.
             stated = isinstance(error, ValueError | AffordanceGroundingError)
             kind = "" if stated else f"{type(error).__name__}: "
-            self._failure = f"cannot {name}: {kind}{error}"
+            self._failure = one_line(f"cannot {name}: {kind}{error}")
             self.get_logger().debug(traceback.format_exc())
             self._problems.report_command(self._failure)
             return TransitionCallbackReturn.FAILURE

@@ -104,10 +104,15 @@ def _spun(node: Node, report: Callable[[Exception], object]) -> bool:
 
 
 def _leave_hanging_threads(name: str) -> None:
-    """Ends the process where a thread would keep it alive for ever; `close` has waited for it."""
+    """Ends the process where a thread would keep it alive for ever; `close` has waited for it.
+
+    Thread pools, as libraries leave them behind, end with the interpreter by themselves.
+    """
     main = threading.main_thread()
     hanging = [
-        thread for thread in threading.enumerate() if thread is not main and not thread.daemon
+        thread
+        for thread in threading.enumerate()
+        if thread is not main and not thread.daemon and not thread.name.startswith("ThreadPool")
     ]
     if not hanging:
         return

@@ -27,7 +27,7 @@ from affordance_grounding_ros.goals import GoalKeeper, Turn
 from affordance_grounding_ros.grounder_parameters import GrounderSettings
 from affordance_grounding_ros.image_layout import ImageMessageError
 from affordance_grounding_ros.outputs import Outputs
-from affordance_grounding_ros.problem_log import ProblemLog
+from affordance_grounding_ros.problem_log import ProblemLog, one_line
 from affordance_grounding_ros.worker import Worker
 
 
@@ -225,7 +225,7 @@ class Pipeline:
         if not self._node.context.ok():
             return  # The process is ending: publishing has become impossible.
         self._count(failed=1)
-        self._problem = (
+        self._problem = one_line(
             f"grounding failed with {type(error).__name__}: {error}; nothing "
             "is published for this image, the next one is tried. Details: log level debug"
         )

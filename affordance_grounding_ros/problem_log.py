@@ -64,7 +64,7 @@ class ProblemLog:
                 one printable line of bounded length.
             burst: lines of this kind that are logged in one interval before the rest is counted.
         """
-        message = _one_line(message)
+        message = one_line(message)
         with self._lock:
             self._last = message
             lines = self._settled()
@@ -118,7 +118,12 @@ class ProblemLog:
         return lines
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """Bring a message to one printable line of bounded length, whatever it quotes.
+
+    Args:
+        message: may hold line breaks and control characters.
+    """
     text = " ".join(message[: _MAXIMUM_LENGTH + 1].split())
     shown = "".join(c if c.isprintable() else "?" for c in text)
     return shown if len(message) <= _MAXIMUM_LENGTH else f"{shown[:_MAXIMUM_LENGTH]} ..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 
@@ -32,6 +33,9 @@ def context() -> Iterator[Context]:
     yield context
     if context.ok():
         rclpy.shutdown(context=context)
+    # rclpy keeps the parts of a lifecycle node in a cycle; until that is found, the node is still
+    # listed, and the next test's node is not the only one of its name.
+    gc.collect()
 
 
 @pytest.fixture

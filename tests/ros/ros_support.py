@@ -53,7 +53,8 @@ class BrightnessRuntime:
         self.calls += 1
         assert self.gate.wait(DEADLINE), "the test never opened the gate"
         if self.failure is not None:
-            raise self.failure
+            # Without the trace of the last time, which would keep every image alive.
+            raise self.failure.with_traceback(None)
         grey = (pixels * 0.225 + 0.45).mean(axis=0).clip(0.0, 1.0)
         heats = (grey, 1.0 - grey, np.zeros_like(grey))
         return np.stack([heats[action] for action in actions]).astype(np.float32)
@@ -66,11 +67,12 @@ def make_grounder(
     runtime: BrightnessRuntime,
     name: str = "brightness",
     similarity: ActionSimilarity | None = None,
+    size: int = 224,
 ) -> Grounder:
     """A grounder whose answers can be worked out by looking at the image."""
     return Grounder(
         runtime,
-        Preprocess(PreprocessConfig("squash", 224)),
+        Preprocess(PreprocessConfig("squash", size)),
         VOCABULARY,
         RegionConfig(threshold=0.7),
         ModelInformation(name, "brightness", "0" * 64),
@@ -235,5 +237,6 @@ class Scene:
         if self.node is not None:
             self.node.close()
             self.node.destroy_node()
+            self.node = self._thread = None
         self.client.executor.shutdown()
         self.client.node.destroy_node()
