@@ -127,7 +127,7 @@ class VerbFuser(nn.Module):
         self._stored_grid = (rows, columns)
         self.rd_pos_embed: torch.Tensor
         self.register_buffer("rd_pos_embed", _table(rows, columns, width))
-        shares = torch.linspace(0, drop_path, depth).tolist()
+        shares = [drop_path * number / max(depth - 1, 1) for number in range(depth)]
         self.regressor_blocks = nn.ModuleList(
             FuserBlock(width, heads, share, layer_scale) for share in shares
         )
