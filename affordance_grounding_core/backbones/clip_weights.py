@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -42,7 +43,9 @@ def load_clip_tensors(path: Path | None = None) -> dict[str, torch.Tensor]:
 def _read_published(path: Path) -> dict[str, torch.Tensor]:
     """Read the published file, a TorchScript archive; only called once its hash is verified."""
     try:
-        archive = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that TorchScript is on its way out
+            archive = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise WeightsError(f"weights file {path} cannot be read ({error})") from error
     tensors = archive.state_dict()

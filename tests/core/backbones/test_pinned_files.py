@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from affordance_grounding_core.backbones import clip_weights, loading
+from affordance_grounding_core.backbones.clip import random_clip
+from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
+from affordance_grounding_core.backbones.dino import Dino
+from affordance_grounding_core.backbones.pinned_files import (
+    CLIP_VITB16,
+    DINO_VITS16,
+    PinnedFile,
+    cached_file,
+    file_digest,
+)
+from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
+from affordance_grounding_core.backbones.weights import CACHE_VARIABLE
+from affordance_grounding_core.errors import WeightsError
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of weights."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> PinnedFile:
+    """A published file that can be fetched without a network."""
+    file = tmp_path / "publisher" / "weights.pth"
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    return PinnedFile("dino_vits16", file.as_uri(), digest, 1)
+
+
+def test_a_file_is_fetched_once(cache: Path, published: PinnedFile, tmp_path: Path) -> None:
+    assert cached_file(published).read_bytes() == b"weights"
+    (tmp_path / "publisher" / "weights.pth").unlink()
+    assert cached_file(published) == cache / "weights.pth"
+
+
+def test_another_file_than_the_published_one_is_refused_and_not_kept(
+    cache: Path, published: PinnedFile
+) -> None:
+    with pytest.raises(WeightsError, match="is refused"):
+        cached_file(replace(published, sha256="0" * 64))
+    assert list(cache.iterdir()) == []
+
+
+def test_a_changed_cached_file_is_refused(cache: Path, published: PinnedFile) -> None:
+    cached_file(published).write_bytes(b"weightz")
+    with pytest.raises(WeightsError, match=r"was changed.*Delete it"):
+        cached_file(published)
+
+
+def test_without_a_network_the_message_says_where_the_file_goes(
+    cache: Path, published: PinnedFile
+) -> None:
+    gone = replace(published, url=published.url + ".gone")
+    with pytest.raises(WeightsError, match=f"put the file at {cache / 'weights.pth.gone'}"):
+        cached_file(gone)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: PinnedFile
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv(CACHE_VARIABLE, str(blocked / "cache"))
+    with pytest.raises(WeightsError, match=CACHE_VARIABLE):
+        cached_file(published)
+
+
+def test_the_hash_of_clip_is_the_one_in_its_publishers_address() -> None:
+    assert CLIP_VITB16.sha256 in CLIP_VITB16.url
+    assert CLIP_VITB16.file_name == "ViT-B-16.pt"
+    assert DINO_VITS16.file_name == "dino_deitsmall16_pretrain.pth"
+
+
+def test_a_local_file_serves_as_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = TransformerSizes(32, 16, 12, 1, 2)
+    monkeypatch.setattr(loading, "build_descriptor_backbone", lambda name: Dino(name, sizes=sizes))
+    other = Dino(sizes=sizes)
+    file = tmp_path / "dino.pth"
+    torch.save({**other.transformer.state_dict(), "mask_token": torch.zeros(1)}, file)
+    loaded = loading.load_descriptor_backbone("dino_vits16", file)
+    for name, value in other.transformer.state_dict().items():
+        assert torch.equal(loaded.transformer.state_dict()[name], value)
+
+
+def test_a_local_state_dict_serves_as_clip(tmp_path: Path) -> None:
+    file = tmp_path / "clip.pth"
+    tensors = {name: value.half() for name, value in random_clip().tensors().items()}
+    torch.save({**tensors, "input_resolution": torch.tensor(224)}, file)
+    loaded = load_clip_tensors(file)
+    assert loaded.keys() == tensors.keys()
+    assert all(value.dtype == torch.float32 for value in loaded.values())
+
+
+def write_archive(file: Path) -> torch.nn.Module:
+    """A TorchScript archive, as OpenAI publishes CLIP."""
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2).half())
+    module.register_buffer("context_length", torch.tensor(77))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.save(torch.jit.script(module), str(file))
+    return module
+
+
+def test_the_published_archive_is_read_once_its_hash_is_verified(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "clip.pt"
+    module = write_archive(file)
+    pinned = PinnedFile("clip_vitb16", file.as_uri(), file_digest(file), 1)
+    monkeypatch.setattr(clip_weights, "CLIP_VITB16", pinned)
+    for tensors in (load_clip_tensors(file), load_clip_tensors()):
+        assert tensors.keys() == {"0.weight", "0.bias"}
+        torch.testing.assert_close(tensors["0.weight"], module[0].weight.float())
+
+
+@pytest.mark.filterwarnings("ignore:.*TorchScript archive:UserWarning")
+def test_another_archive_is_not_run(tmp_path: Path) -> None:
+    file = tmp_path / "ViT-B-16.pt"
+    write_archive(file)
+    with pytest.raises(WeightsError, match=r"is refused|cannot be read"):
+        load_clip_tensors(file)
