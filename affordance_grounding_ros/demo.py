@@ -19,10 +19,16 @@ import typer
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.images import read_rgb
+from affordance_grounding_ros import demo_stereo
 from affordance_grounding_ros.demo_client import Answer, DemoClient
 from affordance_grounding_ros.node_process import NodeProcess
+from affordance_grounding_ros.recording import Recording
+from affordance_grounding_ros.stamped_topics import nanoseconds
 
 PACKAGE = "affordance_grounding_ros"
+
+BAG = "demo_bag"
+"""Folder of the bag in the output folder, and stem of its file."""
 
 PHOTOGRAPHS = {
     "coffee.png": ("hold", "drink_with", "pour", "cut_with"),
@@ -41,10 +47,13 @@ class Question:
     Attributes:
         photograph: file.
         actions: commanded one after the other.
+        disparity: measured for the photograph, from which depth is made; None where there is
+            none.
     """
 
     photograph: Path
     actions: tuple[str, ...]
+    disparity: Path | None = None
 
 
 def questions(images: list[Path], actions: list[str]) -> list[Question]:
@@ -62,7 +71,11 @@ def questions(images: list[Path], actions: list[str]) -> list[Question]:
     else:
         folder = _scikit_image_folder()
         asked = [
-            Question(folder / name, tuple(actions) or sensible)
+            Question(
+                folder / name,
+                tuple(actions) or sensible,
+                folder / demo_stereo.DISPARITY if name == demo_stereo.IMAGE else None,
+            )
             for name, sensible in PHOTOGRAPHS.items()
         ]
     stems: set[str] = set()
@@ -123,9 +136,12 @@ def record(photograph: Path, answer: Answer, overlay: Path) -> dict[str, Any]:
                 "centroid": [region.centroid_x, region.centroid_y],
                 "area": region.area,
                 "score": region.score,
+                "pose": pose(region),
             }
             for region in result.regions
         ],
+        "pose_frame": result.pose_frame_id,
+        "pose_problem": result.pose_problem,
         "stamps": {
             "commanded": answer.commanded,
             "image": stamp,
@@ -139,23 +155,50 @@ def record(photograph: Path, answer: Answer, overlay: Path) -> dict[str, Any]:
     }
 
 
+def pose(region: Any) -> dict[str, list[float]] | None:
+    """Turn a region's pose into an entry of the summary.
+
+    Args:
+        region: AffordanceRegion message.
+
+    Returns:
+        Position in metres and orientation as x, y, z, w; None where the region has no pose.
+    """
+    if not region.has_pose:
+        return None
+    position, turned = region.pose.position, region.pose.orientation
+    return {
+        "position": [position.x, position.y, position.z],
+        "orientation": [turned.x, turned.y, turned.z, turned.w],
+    }
+
+
 def table(results: list[dict[str, Any]]) -> str:
     """Lay results out for people.
 
     Args:
         results: entries of the summary.
     """
-    rows = [("image", "action", "found", "score", "regions", "latency")]
+    rows = [("image", "action", "found", "score", "regions", "best grasp", "latency")]
     for entry in results:
         latency = "-" if entry["latency"] is None else f"{1000 * entry['latency']:.0f} ms"
         found = "yes" if entry["found"] else "not found"
         score, count = f"{entry['score']:.2f}", str(len(entry["regions"]))
-        rows.append((entry["image"], entry["action"], found, score, count, latency))
+        grasp = _grasp(entry["regions"])
+        rows.append((entry["image"], entry["action"], found, score, count, grasp, latency))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _grasp(regions: list[dict[str, Any]]) -> str:
+    for region in regions:
+        if region["pose"]:
+            x, y, z = region["pose"]["position"]
+            return f"x {x:+.2f} y {y:+.2f} z {z:.2f} m"
+    return "-"
 
 
 def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict[str, Any]:
@@ -164,7 +207,7 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
     Args:
         asked: photographs and actions.
         model: name or checkpoint folder, for the grounder.
-        output: folder for pictures, logs and summary.json.
+        output: folder for pictures, logs, the bag and summary.json.
         timeout: seconds the grounder has to load, and each answer to come.
 
     Returns:
@@ -172,18 +215,21 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
 
     Raises:
         AffordanceGroundingError: an answer that did not come in time, a node that ended early
-            or not cleanly.
+            or not cleanly, or a file that cannot be written.
     """
     results = []
+    depth = any(question.disparity for question in asked)
     arguments = ["--ros-args", "-p", f"model:={json.dumps(model)}"]
+    arguments += ["-p", f"depth_enabled:={json.dumps(depth)}"]
     with (
         NodeProcess(f"{PACKAGE}.grounder_node", arguments, output / "grounder.log") as grounder,
         DemoClient(grounder.check) as client,
+        Recording(output / BAG) as recording,
     ):
         status = client.wait_until_active(timeout)
         print(f"grounder is active: model {status['model']} on {status['runtime']}", flush=True)
         for question in asked:
-            results += _ask_about(question, client, output, timeout)
+            results += _ask_about(question, client, recording, output, timeout)
         counts = client.frame_counts(timeout)
     summary = {"results": results, "frames": counts}
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
@@ -191,12 +237,23 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
     return summary
 
 
+def _player_arguments(question: Question, output: Path) -> list[str]:
+    files = {"path": question.photograph.resolve()}
+    if question.disparity:
+        depth, calibration = demo_stereo.write_camera_files(question.disparity, output)
+        files |= {"depth": depth.resolve(), "calibration": calibration.resolve()}
+    arguments = ["--ros-args", "-p", "rate:=5.0"]
+    for name, file in files.items():
+        arguments += ["-p", f"{name}:={json.dumps(str(file), ensure_ascii=False)}"]
+    return arguments
+
+
 def _ask_about(
-    question: Question, client: DemoClient, output: Path, timeout: float
+    question: Question, client: DemoClient, recording: Recording, output: Path, timeout: float
 ) -> list[dict[str, Any]]:
     photograph = question.photograph
-    path = json.dumps(str(photograph.resolve()), ensure_ascii=False)
-    arguments = ["--ros-args", "-p", f"path:={path}", "-p", "rate:=5.0"]
+    arguments = _player_arguments(question, output)
+    client.expect_depth(question.disparity is not None)
     results = []
     log = output / f"image_player_{photograph.stem}.log"
     with NodeProcess(f"{PACKAGE}.image_player", arguments, log) as player:
@@ -207,6 +264,7 @@ def _ask_about(
             picture = cv2.cvtColor(answer.overlay, cv2.COLOR_RGB2BGR)
             if not cv2.imwrite(str(overlay), picture):
                 raise AffordanceGroundingError(f"cannot write {overlay}; is there disk space?")
+            recording.add(answer.messages, nanoseconds(answer.result.header.stamp))
             results.append(record(photograph, answer, overlay))
     return results
 
@@ -226,7 +284,7 @@ def main(
         float, typer.Option(help="Seconds to load the model, and for each answer.", min=1.0)
     ] = 120.0,
 ) -> None:
-    """Ground actions in photographs over ROS topics; write overlays and summary.json."""
+    """Ground actions in photographs over ROS topics; write overlays, a bag and summary.json."""
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     try:
@@ -246,6 +304,7 @@ def main(
         f"{frames['dropped']} dropped for newer ones"
     )
     print(f"pictures and summary.json are in {output}/")
+    print(f"for Foxglove or ros2 bag: {output / BAG / BAG}.mcap")
 
 
 def _make_folder(output: Path) -> None:

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PoseArray
 from numpy.typing import NDArray
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.compatibility import shut_down_ros
 from affordance_grounding_ros.conversions import image_to_rgb
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+from affordance_grounding_ros.stamped_topics import StampedTopics, nanoseconds
 
 
 class NoAnswerError(AffordanceGroundingError, RuntimeError):
@@ -36,12 +39,33 @@ class Answer:
         overlay: (H, W, 3) uint8, RGB, from the overlay topic, for the same image.
         commanded: time the goal was published, in seconds.
         received: time the result came in, in seconds.
+        messages: everything that was said about that image, by topic.
     """
 
     result: Any
     overlay: NDArray[np.uint8]
     commanded: float
     received: float
+    messages: dict[str, Any]
+
+
+TOPICS = {
+    "image": Image,
+    "camera_info": CameraInfo,
+    "grounder/result": AffordanceResult,
+    "grounder/overlay": Image,
+    "grounder/mask": Image,
+    "grounder/heatmap": Image,
+}
+"""What is collected about every image."""
+
+DEPTH_TOPICS = {
+    "depth": Image,
+    "grounder/grasps": PoseArray,
+    "grounder/region_cloud": PointCloud2,
+    "grounder/markers": MarkerArray,
+}
+"""What is collected where there is depth."""
 
 
 class DemoClient:
@@ -60,11 +84,11 @@ class DemoClient:
         )
         self._status: dict[str, str] = {}
         self._results: list[tuple[float, Any]] = []
-        self._overlays: dict[tuple[int, int], Any] = {}
+        self._depth_used_before: int | None = None
+        self._topics = StampedTopics(self._node, TOPICS | DEPTH_TOPICS)
         subscribe = self._node.create_subscription
         subscribe(DiagnosticStatus, "grounder/status", self._on_status, qos.status())
         subscribe(AffordanceResult, "grounder/result", self._on_result, qos.output())
-        subscribe(Image, "grounder/overlay", self._on_overlay, qos.output())
 
     def __enter__(self) -> DemoClient:
         """Nothing is done; the client listens already."""
@@ -101,6 +125,14 @@ class DemoClient:
         self._wait(active, timeout, "the grounder to be active")
         return self._status
 
+    def expect_depth(self, expected: bool) -> None:
+        """Say whether the images that follow have depth.
+
+        Args:
+            expected: answers then count only with everything that depth brings.
+        """
+        self._depth_used_before = self._depth_used if expected else None
+
     def ask(self, action: str, timeout: float) -> Answer:
         """Command an action and wait for the answer to an image taken after the command.
 
@@ -113,7 +145,7 @@ class DemoClient:
         """
         now = self._node.get_clock().now()
         self._results.clear()
-        self._overlays.clear()
+        self._topics.clear()
         self._goals.publish(ActionGoal(header=Header(stamp=now.to_msg()), action=action))
 
         def complete() -> tuple[float, Any] | None:
@@ -121,16 +153,16 @@ class DemoClient:
             if refusal.startswith("goal refused"):
                 raise NoAnswerError(refusal)
             for received, result in self._results:
-                stamp = (result.header.stamp.sec, result.header.stamp.nanosec)
-                taken = stamp[0] * 10**9 + stamp[1]
-                if result.goal == action and taken >= now.nanoseconds and stamp in self._overlays:
+                taken = nanoseconds(result.header.stamp)
+                said = self._topics.at(result.header.stamp)
+                if result.goal == action and taken >= now.nanoseconds and self._is_all(said):
                     return received, result
             return None
 
         received, result = self._wait(complete, timeout, f"result and overlay of '{action}'")
-        stamp = (result.header.stamp.sec, result.header.stamp.nanosec)
-        overlay = image_to_rgb(self._overlays[stamp])
-        return Answer(result, overlay, now.nanoseconds * 1e-9, received)
+        said = self._topics.at(result.header.stamp)
+        overlay = image_to_rgb(said["grounder/overlay"])
+        return Answer(result, overlay, now.nanoseconds * 1e-9, received, said)
 
     def frame_counts(self, timeout: float) -> dict[str, int]:
         """Ask what became of the images, by the next status.
@@ -171,5 +203,13 @@ class DemoClient:
     def _on_result(self, message: Any) -> None:
         self._results.append((self._node.get_clock().now().nanoseconds * 1e-9, message))
 
-    def _on_overlay(self, message: Image) -> None:
-        self._overlays[message.header.stamp.sec, message.header.stamp.nanosec] = message
+    @property
+    def _depth_used(self) -> int:
+        return int(self._status.get("depth_used") or 0)
+
+    def _is_all(self, said: dict[str, Any]) -> bool:
+        if self._depth_used_before is None:
+            return said.keys() >= TOPICS.keys()
+        # The grounder's first images may be there before it has found the depth.
+        found = self._depth_used > self._depth_used_before
+        return found and said.keys() >= (TOPICS | DEPTH_TOPICS).keys()

@@ -74,10 +74,15 @@ class DepthOutputs:
             self._cloud.publish(cloud_message(placed, cloud))
 
     def clear(self) -> None:
-        """Take away the markers that are shown."""
+        """Take away the markers that are shown, if there is still somebody to tell."""
         last, self._last = self._last, None
-        if last is not None:
+        if last is None:
+            return
+        try:
             self._markers.publish(no_markers(last))
+        except Exception:  # A signal may end the context at any moment.
+            if self._node.context.ok():
+                raise
 
     def destroy(self) -> None:
         """Take the topics away."""

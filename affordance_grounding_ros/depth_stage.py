@@ -107,7 +107,7 @@ class DepthStage:
         self._problem = f"regions have no poses: {text}"
         self._log.report(f"depth {kind}", self._problem)
         frame = self._settings().target_frame or header.frame_id
-        return RegionPoses(frame, [None] * len(result.regions), text)
+        return RegionPoses(frame, [None] * len(result.regions), text if result.regions else "")
 
     def _count(self, used: int = 0, missing: int = 0, refused: int = 0) -> None:
         with self._lock:

@@ -16,7 +16,9 @@ from ros_support import Scene
 from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_ros.conversions import image_to_array
-from affordance_grounding_ros.demo import DEFAULT_ACTIONS, PHOTOGRAPHS, questions, table
+from affordance_grounding_ros.demo import BAG, DEFAULT_ACTIONS, PHOTOGRAPHS, questions, table
+from affordance_grounding_ros.demo_client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo_stereo import IMAGE as STEREO
 from affordance_grounding_ros.grounder_node import load_model
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,6 +70,9 @@ def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 @needs_weights
 @pytest.mark.slow
 def test_the_demo_writes_a_picture_and_an_entry_for_every_action(tmp_path: Path) -> None:
+    pytest.importorskip("rosbags", reason="the bag is read by rosbags: `pip install rosbags`")
+    from rosbags.highlevel import AnyReader
+
     output = tmp_path / "demo"
     finished = run_demo("--output", str(output))
     assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -81,6 +86,18 @@ def test_the_demo_writes_a_picture_and_an_entry_for_every_action(tmp_path: Path)
         assert entry["stamps"]["image"] + entry["latency"] <= entry["stamps"]["received"] + 1e-3
         assert entry["found"] == bool(entry["regions"])
         assert 0.0 <= entry["score"] <= 1.0
+    with_pose = [region for entry in summary["results"] for region in entry["regions"]]
+    for region in (region for region in with_pose if region["pose"]):
+        # Between the nearest and the farthest measurement of the stereo pair.
+        assert 2.0 < region["pose"]["position"][2] < 5.1
+    motorcycle = [entry for entry in summary["results"] if entry["image"] == STEREO]
+    assert all(region["pose"] for entry in motorcycle for region in entry["regions"])
+    assert {entry["pose_problem"] for entry in motorcycle} == {""}
+    with AnyReader([output / BAG]) as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections}
+    assert counts.keys() == {f"/{topic}" for topic in TOPICS | DEPTH_TOPICS}
+    assert counts["/grounder/result"] == len(asked)
+    assert counts["/depth"] == len(motorcycle)
     frames = summary["frames"]
     assert frames["received"] >= frames["processed"] >= len(asked)
     assert "Traceback" not in (output / "grounder.log").read_text()
@@ -113,6 +130,15 @@ def test_photographs_of_the_user_are_asked_the_default_actions(tmp_path: Path) -
 def test_the_table_says_not_found() -> None:
     entry = {"image": "a.png", "action": "hold", "found": False, "score": 0.03, "regions": []}
     lines = table([{**entry, "latency": 0.2}, {**entry, "latency": None}]).splitlines()
-    assert lines[0].split() == ["image", "action", "found", "score", "regions", "latency"]
-    assert lines[1].split() == ["a.png", "hold", "not", "found", "0.03", "0", "200", "ms"]
+    heads = ["image", "action", "found", "score", "regions", "best", "grasp", "latency"]
+    assert lines[0].split() == heads
+    assert lines[1].split() == ["a.png", "hold", "not", "found", "0.03", "0", "-", "200", "ms"]
     assert lines[2].split()[-1] == "-"
+
+
+def test_the_table_shows_the_best_grasp() -> None:
+    without = {"pose": None}
+    placed = {"pose": {"position": [0.104, -0.2, 2.361], "orientation": [0.0, 0.0, 0.0, 1.0]}}
+    entry = {"image": "a.png", "action": "hold", "found": True, "score": 0.9, "latency": 0.1}
+    line = table([{**entry, "regions": [without, placed]}]).splitlines()[1]
+    assert "x +0.10 y -0.20 z 2.36 m" in line
