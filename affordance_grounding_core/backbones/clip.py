@@ -160,7 +160,8 @@ class ClipTextEncoder(nn.Module):
         # Attention is causal: what follows the end mark is never looked at, so it is cut off.
         length = int(ends.max()) + 1
         embedded = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-        mixed = model.transformer(embedded, attn_mask=model.attn_mask[:length, :length])
+        causal = torch.full((length, length), -torch.inf, device=embedded.device).triu(1)
+        mixed = model.transformer(embedded, attn_mask=causal)
         vectors = model.ln_final(mixed)[torch.arange(len(tokens), device=ends.device), ends]
         return cast(torch.Tensor, vectors @ model.text_projection)
 
@@ -287,6 +288,24 @@ def clip_image_encoder(tensors: Mapping[str, torch.Tensor]) -> ClipImageEncoder:
     wanted = f"the image encoder of open_clip's {ARCHITECTURE}"
     require_fit(encoder.state_dict(), image, "CLIP's image encoder", wanted)
     encoder.load_state_dict(image, assign=True)
+    return encoder.requires_grad_(False).eval()
+
+
+def clip_text_encoder(tensors: Mapping[str, torch.Tensor]) -> ClipTextEncoder:
+    """Build the text encoder of OpenAI's CLIP ViT-B/16 around its weights, frozen.
+
+    Args:
+        tensors: float32, by open_clip's names; those of the image encoder are not looked at.
+
+    Raises:
+        WeightsError: a tensor is missing, unknown or of another shape.
+    """
+    with torch.device("meta"):
+        encoder = empty_clip().text
+    text = {name: value for name, value in tensors.items() if not name.startswith("visual.")}
+    wanted = f"the text encoder of open_clip's {ARCHITECTURE}"
+    require_fit(encoder.model.state_dict(), text, "CLIP's text encoder", wanted)
+    encoder.model.load_state_dict(text, assign=True)
     return encoder.requires_grad_(False).eval()
 
 

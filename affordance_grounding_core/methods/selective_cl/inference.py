@@ -6,15 +6,19 @@ import hashlib
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
+from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
 from affordance_grounding_core.actions.prompts import action_prompt
+from affordance_grounding_core.actions.similarity import ActionSimilarity, TextSimilarity
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import (
     ClipImageEncoder,
     clip_image_encoder,
+    clip_text_encoder,
     empty_clip,
     load_clip,
 )
@@ -80,6 +84,7 @@ def build_grounder(
         vocabulary=model.vocabulary,
         regions=model.regions,
         information=ModelInformation(name, METHOD, checkpoint.fingerprint),
+        similarity=_similarity(model),
     )
 
 
@@ -143,6 +148,24 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
         regions=RegionConfig(),
         information=ModelInformation(RANDOM_MODEL, METHOD, fingerprint),
     )
+
+
+def _similarity(model: StoredModel) -> ActionSimilarity | None:
+    """Understand free text where the model looks through CLIP; built on first use."""
+    if model.backbones.affinity != "clip":
+        return None
+    embedded = model.backbones.embedded
+    tensors = _embedded(model, "clip") if embedded else {}
+    tensors = {name: value for name, value in tensors.items() if not name.startswith("visual.")}
+
+    def build() -> TextSimilarity:
+        encoder = clip_text_encoder(tensors) if embedded else load_clip().text
+        return TextSimilarity(
+            model.vocabulary,
+            lambda texts: np.asarray(encoder.encode(texts).numpy(), np.float32),
+        )
+
+    return LazySimilarity(build)
 
 
 def _descriptor(model: StoredModel, path: Path | None) -> TransformerBackbone:

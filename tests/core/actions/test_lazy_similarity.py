@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
+
+
+class Echo:
+    def resolve(self, text: str) -> str:
+        return text.upper()
+
+
+def test_it_is_built_once_however_many_ask_and_not_before() -> None:
+    built: list[Echo] = []
+
+    def build() -> Echo:
+        built.append(Echo())
+        return built[-1]
+
+    similarity = LazySimilarity(build)
+    assert built == []
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(similarity.resolve, ["grasp"] * 8)) == ["GRASP"] * 8
+    assert len(built) == 1
