@@ -7,9 +7,11 @@ import typer
 from affordance_grounding_core.commands.actions import actions
 from affordance_grounding_core.commands.data import data
 from affordance_grounding_core.commands.evaluate import evaluate
+from affordance_grounding_core.commands.export import export
 from affordance_grounding_core.commands.import_checkpoint import import_checkpoint
 from affordance_grounding_core.commands.label import label
 from affordance_grounding_core.commands.predict import predict
+from affordance_grounding_core.commands.refine import refine
 from affordance_grounding_core.commands.train import PASS_THROUGH, train
 from affordance_grounding_core.commands.weights import weights
 from affordance_grounding_core.errors import AffordanceGroundingError
@@ -28,7 +30,9 @@ app.command()(evaluate)
 app.command()(actions)
 app.command()(weights)
 app.command(context_settings=PASS_THROUGH)(train)
+app.command()(export)
 app.command()(label)
+app.command()(refine)
 app.add_typer(data, name="data")
 app.add_typer(import_checkpoint, name="import")
 

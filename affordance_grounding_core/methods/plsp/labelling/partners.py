@@ -142,11 +142,16 @@ def crop_box(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     Returns:
         (h, w, 3) uint8, a view.
     """
-    height, width = image.shape[:2]
+    rows, columns = box_window(box, *image.shape[:2])
+    return image[rows, columns]
+
+
+def box_window(box: Box, height: int, width: int) -> tuple[slice, slice]:
+    """Turn a box into rows and columns of an image, at least one of each."""
     left, top = min(max(int(box[0]), 0), width - 1), min(max(int(box[1]), 0), height - 1)
     right = min(max(int(np.ceil(box[2])), left + 1), width)
     bottom = min(max(int(np.ceil(box[3])), top + 1), height)
-    return image[top:bottom, left:right]
+    return slice(top, bottom), slice(left, right)
 
 
 def _compare(
