@@ -1,6 +1,8 @@
 """Plays photographs or a video as a camera and grounds an action in them.
 
 ros2 launch affordance_grounding_ros demo.launch.py path:=photographs/ action:=hold rviz:=true
+
+With depth: path:=PHOTOGRAPH depth:=true depth_file:=DEPTH.png calibration:=CAMERA.yaml
 """
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
@@ -25,6 +27,16 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "image_topic", default_value="image", description="Topic the images are played on."
     ),
+    DeclareLaunchArgument(
+        "depth_file",
+        default_value="",
+        description="Depth of the photograph to play, 16 bits in millimetres; needs depth:=true.",
+    ),
+    DeclareLaunchArgument(
+        "calibration",
+        default_value="",
+        description="Calibration of the camera, a YAML file of camera_calibration.",
+    ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
     DeclareLaunchArgument(
         "log_level",
@@ -46,14 +58,16 @@ def generate_launch_description() -> LaunchDescription:
         parameters=[
             {
                 "path": ParameterValue(LaunchConfiguration("path"), value_type=str),
+                "depth": ParameterValue(LaunchConfiguration("depth_file"), value_type=str),
+                "calibration": ParameterValue(LaunchConfiguration("calibration"), value_type=str),
                 "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
             }
         ],
         remappings=[("image", LaunchConfiguration("image_topic"))],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
     )
-    # The arguments above reach the included file too; model, runtime, rviz and params_file are
-    # declared there.
+    # The arguments above reach the included file too; model, depth, rviz, foxglove, params_file and
+    # others are declared there.
     grounder = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([FindPackageShare(PACKAGE), "launch", "grounder.launch.py"])

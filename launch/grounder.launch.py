@@ -1,10 +1,10 @@
-"""Starts the grounder, and RViz where asked for.
+"""Starts the grounder, and RViz or Foxglove's bridge where asked for.
 
 ros2 launch affordance_grounding_ros grounder.launch.py image_topic:=/camera/image_raw action:=hold
 """
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -30,6 +30,34 @@ ARGUMENTS = (
         "image_topic", default_value="image", description="Topic of the camera's images."
     ),
     DeclareLaunchArgument(
+        "image_transport",
+        default_value="",
+        choices=["", "raw", "compressed"],
+        description="Whether the images come raw, or compressed on image_topic/compressed; empty: "
+        "as params_file says.",
+    ),
+    DeclareLaunchArgument(
+        "depth",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Whether regions get poses from depth; empty: as params_file says.",
+    ),
+    DeclareLaunchArgument(
+        "depth_topic",
+        default_value="depth",
+        description="Topic of the depth that is registered to the images.",
+    ),
+    DeclareLaunchArgument(
+        "camera_info_topic",
+        default_value="camera_info",
+        description="Topic of the camera's calibration.",
+    ),
+    DeclareLaunchArgument(
+        "target_frame",
+        default_value="",
+        description="Frame of the poses, by TF; empty: as params_file says.",
+    ),
+    DeclareLaunchArgument(
         "runtime",
         default_value="",
         description="What runs the network, 'auto' for the fastest that works here; empty: as "
@@ -39,7 +67,21 @@ ARGUMENTS = (
         "rviz",
         default_value="false",
         choices=["true", "false"],
-        description="Whether RViz shows image, overlay and mask.",
+        description="Whether RViz shows image, overlay, mask and regions in space.",
+    ),
+    DeclareLaunchArgument(
+        "fixed_frame",
+        default_value="camera_optical_frame",
+        description="Frame of RViz's view; frame_id of the images where there is no TF.",
+    ),
+    DeclareLaunchArgument(
+        "foxglove",
+        default_value="false",
+        choices=["true", "false"],
+        description="Whether Foxglove's bridge runs, for config/foxglove_layout.json.",
+    ),
+    DeclareLaunchArgument(
+        "foxglove_port", default_value="8765", description="Port of Foxglove's bridge."
     ),
     DeclareLaunchArgument(
         "params_file",
@@ -60,11 +102,13 @@ def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The node; an argument that was not given must not hide the parameter file's value."""
     given = {
         name: value
-        for name in ("model", "runtime", "action")
+        for name in ("model", "runtime", "action", "image_transport", "target_frame")
         if (value := LaunchConfiguration(name).perform(context))
     }
     # Text, also where it looks like a number or a truth value.
-    texts = {name: ParameterValue(value, value_type=str) for name, value in given.items()}
+    values = {name: ParameterValue(value, value_type=str) for name, value in given.items()}
+    if depth := LaunchConfiguration("depth").perform(context):
+        values["depth_enabled"] = ParameterValue(depth == "true", value_type=bool)
     return [
         Node(
             package=PACKAGE,
@@ -72,25 +116,67 @@ def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name="grounder",
             namespace=LaunchConfiguration("namespace"),
             output="screen",
-            parameters=[LaunchConfiguration("params_file"), texts],
-            remappings=[("image", LaunchConfiguration("image_topic"))],
+            parameters=[LaunchConfiguration("params_file"), values],
+            remappings=[
+                ("image", LaunchConfiguration("image_topic")),
+                ("depth", LaunchConfiguration("depth_topic")),
+                ("camera_info", LaunchConfiguration("camera_info_topic")),
+            ],
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         )
     ]
 
 
-def generate_launch_description() -> LaunchDescription:
-    """Describe what is started."""
-    rviz = Node(
+def _viewers(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """What shows the results; the grounder runs also where a viewer is not installed."""
+    viewers = {"rviz": ("rviz2", _rviz), "foxglove": ("foxglove_bridge", _foxglove)}
+    made: list[LaunchDescriptionEntity] = []
+    for name, (package, make) in viewers.items():
+        if LaunchConfiguration(name).perform(context) != "true":
+            continue
+        try:
+            get_package_prefix(package)
+        except PackageNotFoundError:
+            fix = f"sudo apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
+            made.append(
+                LogInfo(msg=f"{name}:=true has no effect: {package} is not installed; `{fix}`")
+            )
+            continue
+        made.append(make())
+    return made
+
+
+def _rviz() -> Node:
+    outputs = ("overlay", "mask", "region_cloud", "grasps", "markers")
+    return Node(
         package="rviz2",
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
-        arguments=["--display-config", PathJoinSubstitution([CONFIG, "grounder.rviz"])],
+        arguments=[
+            "--display-config",
+            PathJoinSubstitution([CONFIG, "grounder.rviz"]),
+            "--fixed-frame",
+            LaunchConfiguration("fixed_frame"),
+        ],
         remappings=[
             ("/image", LaunchConfiguration("image_topic")),
-            ("/grounder/overlay", "grounder/overlay"),
-            ("/grounder/mask", "grounder/mask"),
+            ("/camera_info", LaunchConfiguration("camera_info_topic")),
+            *((f"/grounder/{name}", f"grounder/{name}") for name in outputs),
         ],
-        condition=IfCondition(LaunchConfiguration("rviz")),
     )
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_grounder), rviz])
+
+
+def _foxglove() -> Node:
+    return Node(
+        package="foxglove_bridge",
+        executable="foxglove_bridge",
+        namespace=LaunchConfiguration("namespace"),
+        output="screen",
+        parameters=[{"port": ParameterValue(LaunchConfiguration("foxglove_port"), value_type=int)}],
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe what is started."""
+    functions = [OpaqueFunction(function=function) for function in (_grounder, _viewers)]
+    return LaunchDescription([*ARGUMENTS, *functions])
