@@ -125,8 +125,21 @@ def saliency_mask(
     Returns:
         (B, N) bool.
     """
+    share = min_max(head_votes(class_attention, heads), dims=1, epsilon=1e-15)
+    return share > share.mean(dim=1, keepdim=True)
+
+
+def head_votes(class_attention: torch.Tensor, heads: Sequence[int] | None = None) -> torch.Tensor:
+    """Share of the heads that attend to a patch more than to the mean patch.
+
+    Args:
+        class_attention: (B, heads, N) float.
+        heads: those that vote; all of them by default.
+
+    Returns:
+        (B, N) float in [0, 1].
+    """
     votes = class_attention > class_attention.mean(dim=-1, keepdim=True)
     if heads is not None:
         votes = votes[:, list(heads)]
-    share = min_max(votes.to(class_attention.dtype).mean(dim=1), dims=1, epsilon=1e-15)
-    return share > share.mean(dim=1, keepdim=True)
+    return votes.to(class_attention.dtype).mean(dim=1)

@@ -11,9 +11,11 @@ Differences of `published_quirks` from the default, which does what the paper de
   of sample b is masked by row e of the b-th exocentric mask of the batch, and only its top row
   of patches is clustered. The copy of the exocentric affinity where no part was found does the
   same and spreads that row over the image.
-- Default: a part's similarity in the egocentric image is weighted by the object's min-maxed
-  affinity *after* descriptors are brought to length 1. Quirk: before, so that of the weight
-  only its sign is left.
+- Default: a part's similarity is min-maxed and then weighted by the min-maxed affinity of the
+  image, so that part maps lie in [0, 1] and vanish off the object. Quirk: egocentric
+  descriptors are weighted before they are brought to length 1, so that of the weight only its
+  sign is left; exocentric ones are not weighted. (Weighting the cosine itself leaves no part:
+  keys have so much in common that every cluster repeats the affinity.)
 - Default: reliability is the mean of precision and intersection over union of the part's
   hard mask and the object's mask, (|P and O| / |P| + |P and O| / |P or O|) / 2. Quirk:
   (|P and O| / |P| + |O| / |P or O|) / 2, which does not ask for overlap twice.
@@ -31,6 +33,9 @@ from affordance_grounding_core.methods.selective_cl.affinity import min_max, uni
 from affordance_grounding_core.methods.selective_cl.clustering import k_means
 from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+
+
+_Maps = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,13 @@ def discover_parts(
         ).centroids
     centroids = unit(centroids.to(exo.dtype))
     candidates = _candidates(
-        egocentric.descriptors, exo, egocentric_affinity, object_mask, centroids, config
+        egocentric.descriptors,
+        exo,
+        egocentric_affinity,
+        exocentric_affinity,
+        object_mask,
+        centroids,
+        config,
     )
     best = candidates.reliability.max(dim=1)
     found = (best.values >= config.alpha) & (clustered.sum(dim=1) >= config.clusters)
@@ -183,15 +194,14 @@ def _candidates(
     ego: torch.Tensor,
     exo: torch.Tensor,
     affinity: torch.Tensor,
+    exocentric_affinity: torch.Tensor,
     object_mask: torch.Tensor,
     centroids: torch.Tensor,
     config: DiscoveryConfig,
 ) -> PartCandidates:
-    if config.published_quirks:
-        weighted = unit(ego * affinity.flatten(1)[..., None])
-    else:
-        weighted = unit(ego) * min_max(affinity).flatten(1)[..., None]
-    similarity = torch.einsum("bkc,bnc->bkn", centroids, weighted)
+    similarity, exocentric = _similarities(
+        ego, exo, affinity, exocentric_affinity, centroids, config
+    )
     scaled = min_max(similarity, dims=1, epsilon=1e-12)
     hard = scaled > scaled.mean(dim=2, keepdim=True)
     inside = object_mask[:, None].expand_as(hard)
@@ -200,11 +210,29 @@ def _candidates(
     union = size + whole - intersection
     second = whole if config.published_quirks else intersection
     reliability = (intersection / (size + 1e-10) + second / (union + 1e-10)) / 2
-    exocentric = torch.einsum("bkc,benc->bekn", centroids, unit(exo))
     return PartCandidates(similarity, hard, intersection, union, reliability, exocentric)
 
 
-_Maps = tuple[torch.Tensor, torch.Tensor]
+def _similarities(
+    ego: torch.Tensor,
+    exo: torch.Tensor,
+    affinity: torch.Tensor,
+    exocentric_affinity: torch.Tensor,
+    centroids: torch.Tensor,
+    config: DiscoveryConfig,
+) -> _Maps:
+    """Similarity of patches to clusters, (B, k, N) and (B, E, k, N)."""
+    exocentric = torch.einsum("bkc,benc->bekn", centroids, unit(exo))
+    if config.published_quirks:
+        weighted = unit(ego * affinity.flatten(1)[..., None])
+        return torch.einsum("bkc,bnc->bkn", centroids, weighted), exocentric
+    egocentric = torch.einsum("bkc,bnc->bkn", centroids, unit(ego))
+    weight = min_max(affinity).flatten(1)[:, None]
+    exocentric_weight = min_max(exocentric_affinity).flatten(2)[:, :, None]
+    return (
+        min_max(egocentric, dims=1) * weight,
+        min_max(exocentric, dims=1) * exocentric_weight,
+    )
 
 
 def _part_of(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 
 from affordance_grounding_core.methods.selective_cl.affinity import (
     exocentric_affinity,
+    head_votes,
     min_max,
     pixel_foreground,
     saliency_mask,
     text_similarity,
 )
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.saliency import border_contrast, contact
 
 PUBLISHED_HEADS = (0, 1, 3)
 """Heads of DINO ViT-S/16 whose class attention keeps to the object."""
@@ -135,6 +137,70 @@ def clip_affinities(
     )
 
 
+SaliencySource = Literal["contrast", "attention"]
+ExocentricSource = Literal["contact", "saliency"]
+
+
+class SaliencyAffinity:
+    """Affinity by what stands out, without CLIP and without text.
+
+    It is the same for every action: what an action is about must be learnt from the labels.
+
+    Args:
+        source: of the egocentric object. "contrast": patches unlike the border of the image.
+            "attention": class attention, binarised head by head at its mean, as in LOCATE;
+            right for DINO, poor for DINOv2.
+        exocentric: "contact": the object next to what the egocentric image does not show, a
+            person; "saliency": all that stands out, the person included.
+        heads: of the class attention; None for all. `PUBLISHED_HEADS` for DINO ViT-S/16.
+    """
+
+    def __init__(
+        self,
+        source: SaliencySource = "contrast",
+        exocentric: ExocentricSource = "contact",
+        heads: Sequence[int] | None = None,
+    ) -> None:
+        for name, value, known in (
+            ("source", source, get_args(SaliencySource)),
+            ("exocentric", exocentric, get_args(ExocentricSource)),
+        ):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        self.source = source
+        self.exocentric = exocentric
+        self.heads = heads
+
+    @torch.no_grad()
+    def affinities(
+        self, egocentric: FrozenFeatures, exocentric: FrozenFeatures, labels: torch.Tensor
+    ) -> Affinities:
+        """Look for what stands out; see `AffinityProvider`.
+
+        The pixel foreground is the object mask: there is no text that could tell more.
+        """
+        saliency = self._saliency(egocentric)
+        object_mask = saliency.flatten(1) > saliency.flatten(1).mean(dim=1, keepdim=True)
+        batch, shape = egocentric.batch, (exocentric.rows, exocentric.columns)
+        exocentric_map = self._saliency(exocentric).reshape(batch, -1, *shape)
+        if self.exocentric == "contact":
+            exocentric_map = contact(
+                egocentric.descriptors, exocentric.descriptors, object_mask, exocentric_map
+            )
+        return Affinities(saliency, exocentric_map, object_mask, object_mask)
+
+    @torch.no_grad()
+    def affinity(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
+        """Look for what stands out, once for all actions; see `AffinityProvider`."""
+        return self._saliency(features).expand(len(actions), -1, -1)
+
+    def _saliency(self, features: FrozenFeatures) -> torch.Tensor:
+        if self.source == "contrast":
+            return border_contrast(features.descriptors, features.rows, features.columns)
+        votes = head_votes(_class_attention(features), self.heads)
+        return min_max(votes.reshape(-1, features.rows, features.columns))
+
+
 def _clip_tokens(features: FrozenFeatures) -> torch.Tensor:
     if features.clip_tokens is None:
         raise ValueError(
@@ -147,7 +213,7 @@ def _clip_tokens(features: FrozenFeatures) -> torch.Tensor:
 def _class_attention(features: FrozenFeatures) -> torch.Tensor:
     if features.class_attention is None:
         raise ValueError(
-            "the mask of the egocentric object needs class_attention, and these features hold "
-            "none; describe the images with attention=True"
+            "saliency by attention needs class_attention, and these features hold none; describe "
+            "the images with attention=True"
         )
     return features.class_attention
