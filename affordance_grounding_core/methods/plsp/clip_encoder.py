@@ -51,6 +51,7 @@ class ClipTokens(nn.Module):
         self.transformer: nn.Module = visual.transformer
         self.ln_post: nn.LayerNorm = visual.ln_post
         self.proj: nn.Parameter = visual.proj
+        self.heads = heads
         self.patch_size = patch_size
         self.output_width = output_width
         self.trained_grid = (size // patch_size, size // patch_size)

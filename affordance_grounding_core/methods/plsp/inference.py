@@ -154,7 +154,9 @@ def text_similarity(model: StoredPlsp) -> ActionSimilarity | None:
         raise ValueError(f"weights of the text encoder: {error}") from error
     if incomplete := [name for name, value in encoder.named_parameters() if value.is_meta]:
         raise ValueError(f"weights of the text encoder: missing {incomplete[:4]}")
-    text = ClipTextEncoder(encoder.eval())
+    length = int(encoder.context_length)  # the causal mask is in no state dict
+    encoder.attn_mask = torch.full((length, length), float("-inf")).triu_(1)
+    text = ClipTextEncoder(encoder.requires_grad_(False).eval())
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         return np.asarray(text.encode([action_words(one) for one in texts]).numpy(), np.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -32,6 +33,16 @@ from affordance_grounding_core.methods.plsp.vectors import encode_actions
 _CLASSIFIER = "exo_cls.2.weight"
 
 
+def published_network(actions: int) -> PlspNetwork:
+    """The network of the published sizes, without memory for its weights.
+
+    Args:
+        actions: classes of the exocentric classifier.
+    """
+    with torch.device("meta"):
+        return PlspNetwork(PlspNetworkConfig(actions=actions), ClipTokens())
+
+
 def read_official_plsp(path: Path) -> OfficialFile:
     """Read a published checkpoint, complete and of the published sizes.
 
@@ -49,9 +60,7 @@ def read_official_plsp(path: Path) -> OfficialFile:
             raise
         file = read_official(path)
     classes = len(file.tensors[_CLASSIFIER]) if _CLASSIFIER in file.tensors else len(AGD20K_SEEN)
-    with torch.device("meta"):
-        network = PlspNetwork(PlspNetworkConfig(actions=classes), ClipTokens())
-    require_tensors(file, network.state_dict(), "WSAG-PLSP")
+    require_tensors(file, published_network(classes).state_dict(), "WSAG-PLSP")
     return file
 
 
@@ -80,9 +89,10 @@ def plsp_from_official(
     """
     classes = choose_actions(len(file.tensors[_CLASSIFIER]), actions)
     kept = _of_split(file, classes, split)
-    config = PlspNetworkConfig(actions=len(classes))
-    with torch.device("meta"):
-        encoder = ClipTokens()
+    network = published_network(len(classes))
+    encoder = cast(ClipTokens, network.encoder)
+    rows, _ = encoder.trained_grid
+    size = rows * encoder.patch_size
     if verb_vectors is not None:
         vectors = _chosen(verb_vectors, kept)
     elif clip is not None:
@@ -95,12 +105,12 @@ def plsp_from_official(
     try:
         return StoredPlsp(
             actions=kept,
-            network=config,
+            network=network.config,
             tensors={name: value.float() for name, value in file.tensors.items()},
             vectors=vectors,
-            encoder=EncoderReference("clip_vitb16", embedded=True),
+            encoder=EncoderReference("clip_vitb16", embedded=True, heads=encoder.heads),
             grid=encoder.trained_grid,
-            preprocess=PreprocessConfig("squash", 224, encoder.patch_size, CLIP_MEAN, CLIP_STD),
+            preprocess=PreprocessConfig("squash", size, encoder.patch_size, CLIP_MEAN, CLIP_STD),
             text={} if clip is None else dict(clip.text.model.state_dict()),
         )
     except ValueError as error:

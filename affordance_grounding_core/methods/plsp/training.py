@@ -208,6 +208,7 @@ def write_model(folder: Path, cli: PlspTrainingCLI, record: Mapping[str, Any]) -
         encoder=EncoderReference(
             task.encoder_config.name,
             embedded=frozen is None,
+            heads=int(getattr(task.encoder, "heads", 12)),
             fingerprint=None if frozen is None else tensor_fingerprint(frozen.state_dict()),
         ),
         grid=(given.cells, given.cells),
