@@ -34,7 +34,6 @@ from affordance_grounding_core.methods.selective_cl.clustering import k_means
 from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 
-
 _Maps = tuple[torch.Tensor, torch.Tensor]
 
 
