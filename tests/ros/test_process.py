@@ -13,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.context import Context
 from ros_support import DEADLINE, Client
 
@@ -20,13 +22,29 @@ REPOSITORY = Path(__file__).parents[2]
 
 # The node as `main` runs it, with a model that needs no weights.
 GROUNDER = """
-import sys
+import sys, threading, time
 from affordance_grounding_ros import grounder_node
+from affordance_grounding_ros.pipeline import Pipeline
 from ros_support import BrightnessRuntime, make_grounder
+
+class Hanging(BrightnessRuntime):
+    def run(self, pixels, actions):
+        if self.calls:  # The first call is the warm-up.
+            print("hangs now", flush=True)
+            threading.Event().wait()
+        return super().run(pixels, actions)
+
+def load(model, runtime):
+    if model == "slow":
+        print("loading slowly", flush=True)
+        time.sleep(2.0)
+    if model == "hanging":
+        Pipeline.STOP_TIMEOUT = 0.5
+        return make_grounder(Hanging())
+    return make_grounder(BrightnessRuntime())
+
 GrounderNode = grounder_node.GrounderNode
-grounder_node.GrounderNode = lambda: GrounderNode(
-    grounder_loader=lambda model, runtime: make_grounder(BrightnessRuntime())
-)
+grounder_node.GrounderNode = lambda: GrounderNode(grounder_loader=load)
 sys.exit(grounder_node.main(sys.argv))
 """
 
@@ -95,13 +113,68 @@ def test_the_grounder_ends_cleanly_at_work(
     assert "ERROR" not in process.output()
 
 
-def test_the_grounder_ends_cleanly_while_it_waits_for_a_manager(
-    processes: list[Process], tmp_path: Path
+# States that a process can be in when it is told to end, with the parameters that lead there and
+# the line that says it is there.
+STATES = {
+    "unconfigured": (("autostart:=false",), "waiting for a lifecycle manager"),
+    "configuring": (("model:=slow",), "loading slowly"),
+    "failed": (("threshold:=high",), "autostart stopped in state 'unconfigured'"),
+    "inactive": (("qos_overrides./image.subscription.reliability:=perfect",), "cannot activate"),
+    "active": ((), "active"),
+    "with a goal": (("action:=hold",), "active"),
+}
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("state", STATES)
+def test_the_grounder_ends_cleanly_in_every_state(
+    processes: list[Process], tmp_path: Path, state: str, number: int
+) -> None:
+    parameters, line = STATES[state]
+    values = [part for parameter in parameters for part in ("-p", parameter)]
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", *values)
+    processes.append(process)
+    process.wait_for(line)
+    assert process.end(number) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+@pytest.mark.parametrize("transitions", ["inactive", "finalized"])
+@pytest.mark.parametrize("number", SIGNALS, ids=["SIGINT", "SIGTERM"])
+def test_the_grounder_ends_cleanly_where_a_manager_led_it(
+    processes: list[Process], client: Client, tmp_path: Path, transitions: str, number: int
 ) -> None:
     process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "autostart:=false")
     processes.append(process)
-    process.wait_for("waiting for a lifecycle manager")
-    assert process.end(signal.SIGTERM) == 0, process.output()
+    service = client.node.create_client(ChangeState, "grounder/change_state")
+    client.wait(service.service_is_ready, "the node")
+    steps = {
+        "inactive": [Transition.TRANSITION_CONFIGURE],
+        "finalized": [Transition.TRANSITION_UNCONFIGURED_SHUTDOWN],
+    }
+    for step in steps[transitions]:
+        request = ChangeState.Request()
+        request.transition.id = step
+        future = service.call_async(request)
+        client.wait(future.done, "the transition")
+        assert future.result().success
+    process.wait_for(transitions)
+    assert process.end(number) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+def test_a_signal_while_the_model_hangs_ends_the_process_in_bounded_time(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = Process(
+        tmp_path, "-c", GROUNDER, "--ros-args", "-p", "action:=hold", "-p", "model:=hanging"
+    )
+    processes.append(process)
+    client.wait_for_grounder()
+    client.wait(lambda: "hangs now" in process.output(), "the model to be at work", client.show)
+    assert process.end(signal.SIGTERM) == 1, process.output()
+    assert "did not finish its image within 0.5 s" in process.output()
+    assert "ending although these threads hang: inference" in process.output()
     assert "Traceback" not in process.output()
 
 
