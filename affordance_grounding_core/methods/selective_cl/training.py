@@ -1,0 +1,278 @@
+"""One training run of Selective Contrastive Learning: from a YAML config to checkpoints."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from affordance_grounding_core.checkpoints.format import (
+    Checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from affordance_grounding_core.inference.heat_calibration import (
+    HeatCalibration,
+    fit_heat_calibration,
+)
+from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
+from affordance_grounding_core.methods.selective_cl.data import SelectiveData
+from affordance_grounding_core.methods.selective_cl.maps import calibrate_maps
+from affordance_grounding_core.methods.selective_cl.scoring import (
+    EpochScore,
+    action_maps,
+    single,
+)
+from affordance_grounding_core.methods.selective_cl.task import SelectiveTask
+from affordance_grounding_core.training.callbacks import (
+    STATE_FOLDER,
+    OverlayPictures,
+    keep_best,
+    keep_last,
+    resume_path,
+)
+from affordance_grounding_core.training.checkpoint_io import SafeCheckpointIO
+
+
+class SelectiveTrainingCLI(LightningCLI):
+    """Options of a run: those of task, data and trainer, and where its results go."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Say vocabulary, seed and selection once, for task and data."""
+        parser.add_argument("--method", type=str, default="selective_cl", help="Training method.")
+        parser.add_argument("--output", type=str, help="Folder of the run; made if needed.")
+        parser.add_argument(
+            "--resume",
+            type=str | None,
+            default=None,
+            help="'last' goes on where the run of this output stopped; or a .ckpt file.",
+        )
+        parser.add_argument(
+            "--score_untrained",
+            type=bool,
+            default=False,
+            help="Score the first weights too, as epoch -1.",
+        )
+        parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
+        parser.link_arguments("model.actions", "data.actions")
+        parser.link_arguments("seed_everything", "data.seed")
+        parser.link_arguments("seed_everything", "model.seed")
+        parser.link_arguments("data.selection", "model.selection")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Add what every run keeps: best and last epoch, pictures, scalars."""
+        output = Path(self.config.output)
+        given = self.config_init["trainer"]
+        callbacks = list(given.get("callbacks") or [])
+        plugins = list(given.get("plugins") or [])
+        if given.get("enable_checkpointing") is not False:
+            callbacks += [OverlayPictures(), keep_last(output)]
+            if self.datamodule.selection != "none":
+                callbacks.append(keep_best(output, monitored(self.datamodule.selection)))
+            plugins.append(SafeCheckpointIO())
+        kwargs |= {"callbacks": callbacks, "plugins": plugins or None}
+        if given.get("logger") in (None, True):
+            kwargs["logger"] = TensorBoardLogger(output, name=None, version="tensorboard")
+        trainer: Trainer = super().instantiate_trainer(**kwargs)
+        return trainer
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a run leaves behind.
+
+    Attributes:
+        last: checkpoint of the last epoch.
+        best: checkpoint of the best epoch by the run's selection; None without selection.
+        scores: of all epochs that were scored; epoch -1 is that of the first weights.
+    """
+
+    last: Checkpoint
+    best: Checkpoint | None
+    scores: tuple[EpochScore, ...]
+
+    @property
+    def trained_scores(self) -> tuple[EpochScore, ...]:
+        """The scores of the epochs of training."""
+        return tuple(score for score in self.scores if score.epoch >= 0)
+
+
+def monitored(selection: str) -> str:
+    """Name of the score that the best epoch is chosen by."""
+    return f"{selection}/calibrated_kld"
+
+
+def train_from_config(arguments: Sequence[str]) -> TrainingOutcome:
+    """Train and write checkpoints: OUTPUT/last and, with a selection, OUTPUT/best.
+
+    Args:
+        arguments: as on the command line: `--config FILE` and any option of the run, for
+            example `--data.root DIR --output DIR --trainer.max_epochs 3 --resume last`.
+
+    Raises:
+        DatasetError: the data does not have the documented layout.
+        WeightsError: a frozen backbone cannot be fetched or verified.
+        TrainingError: a loss or gradient that is not finite.
+        CheckpointError: a checkpoint cannot be written, or does not fit what is resumed.
+    """
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        # Lightning cannot know that these are the command line's own arguments.
+        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+        cli = SelectiveTrainingCLI(
+            SelectiveTask,
+            SelectiveData,
+            run=False,
+            args=list(arguments),
+            save_config_callback=None,
+            seed_everything_default=0,
+        )
+    output = Path(cli.config.output)
+    state = resume_path(output, cli.config.resume)
+    cli.datamodule.backbones = cli.model.backbones
+    if cli.config.score_untrained:
+        cli.trainer.validate(cli.model, datamodule=cli.datamodule, verbose=False)
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=state, weights_only=True)
+    minutes = round((time.perf_counter() - started) / 60, 1)
+    if cli.trainer.is_global_zero:
+        _write_outcome(cli, output, minutes)
+    cli.trainer.strategy.barrier()
+    best = output / "best"
+    return TrainingOutcome(
+        read_checkpoint(output / "last"),
+        read_checkpoint(best) if (best / "config.json").is_file() else None,
+        tuple(cli.model.scores),
+    )
+
+
+def outcome_lines(outcome: TrainingOutcome) -> list[str]:
+    """Say what a run has left behind, for the console: best and last epoch, both maps."""
+    shown = [
+        f"checkpoint {checkpoint.folder} (weights sha256 {checkpoint.fingerprint[:16]})"
+        for checkpoint in (outcome.last, outcome.best)
+        if checkpoint is not None
+    ]
+    scores = outcome.trained_scores
+    if scores:
+        best = min(scores, key=lambda score: score.calibrated.kld)
+        for name, score in (("best", best), ("last", scores[-1])):
+            shown += [
+                f"{name} epoch {score.epoch}, {kind}: KLD {value.kld:.3f} SIM {value.sim:.3f} "
+                f"NSS {value.nss:.3f}"
+                for kind, value in (("plain", score.plain), ("calibrated", score.calibrated))
+            ]
+    return shown
+
+
+@torch.no_grad()
+def calibrate_heat(task: SelectiveTask, data: SelectiveData) -> HeatCalibration:
+    """Fit heat on training images: which actions their objects afford, and which not.
+
+    Args:
+        task: trained; its head is used in evaluation mode.
+        data: after `setup`.
+
+    Returns:
+        The calibration; the default one where the data knows no action that is not afforded.
+    """
+    task.eval()
+    present: list[float] = []
+    absent: list[float] = []
+    actions = torch.arange(len(task.actions), device=task.device)
+    for batch in data.calibration_dataloader():
+        moved = {n: v.to(task.device) if torch.is_tensor(v) else v for n, v in batch.items()}
+        features = task.features(moved)
+        for place, index in enumerate(batch["index"].tolist()):
+            maps, affinity = action_maps(task.head, task.provider, single(features, place), actions)
+            peaks = calibrate_maps(maps, affinity, task.maps).amax(dim=(1, 2)).tolist()
+            afforded = data.affordances[data.calibration_image(index).object_name]
+            for action, peak in zip(task.actions, peaks, strict=True):
+                (present if action in afforded else absent).append(peak)
+    if not present or not absent:
+        return HeatCalibration()
+    images = len(data.calibration_dataloader().dataset)  # type: ignore[arg-type]
+    return fit_heat_calibration(present, absent, f"{images} egocentric training images")
+
+
+def _write_outcome(cli: SelectiveTrainingCLI, output: Path, minutes: float) -> None:
+    task: SelectiveTask = cli.model
+    trained = _training_record(cli, minutes)
+    write_model(output / "last", cli, trained | {"epoch": cli.trainer.current_epoch - 1})
+    best = output / STATE_FOLDER / "best.ckpt"
+    if (
+        cli.datamodule.selection == "none"
+        or not best.is_file()
+        or cli.config_init["trainer"]["fast_dev_run"]
+    ):
+        return
+    state = SafeCheckpointIO().load_checkpoint(best, map_location="cpu")
+    weights = {
+        name.removeprefix("head."): value
+        for name, value in state["state_dict"].items()
+        if name.startswith("head.")
+    }
+    task.head.load_state_dict(weights)
+    write_model(output / "best", cli, trained | {"epoch": int(state["epoch"])})
+
+
+def write_model(folder: Path, cli: SelectiveTrainingCLI, record: Mapping[str, Any]) -> Checkpoint:
+    """Write the trained head with everything inference needs; backbones go by their name.
+
+    Args:
+        folder: to write to.
+        cli: of the run; the weights are those its task has now.
+        record: how the model was made.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    task, data = cli.model, cli.datamodule
+    regions = cli.config_init["regions"]
+    model = StoredModel(
+        actions=tuple(task.actions),
+        network=task.config,
+        head=task.head.state_dict(),
+        backbones=task.backbone_reference(),
+        texts=task.texts,
+        maps=task.maps,
+        heat=calibrate_heat(task, data),
+        preprocess=PreprocessConfig("squash", data.crops.crop, task.backbones.patch_size),
+        regions=regions,
+    )
+    return write_checkpoint(folder, *model.as_checkpoint({"training": dict(record)}))
+
+
+def _training_record(cli: SelectiveTrainingCLI, minutes: float) -> dict[str, Any]:
+    """Write down how the run was made."""
+    task, data = cli.model, cli.datamodule
+    return {
+        "seed": data.seed,
+        "epochs": cli.trainer.current_epoch,
+        "data": Path(data.root).name,
+        "split": data.split,
+        "samples": len(data.pairing),
+        "labels": "image level",
+        "crops": asdict(data.crops),
+        "batch_size": data.batch_size * cli.trainer.world_size,
+        "exocentric_count": data.exocentric_count,
+        "cached_views": data.cached_views if data.cache_features else None,
+        "precision": str(cli.trainer.precision),
+        "backbone_precision": task.backbone_config.precision,
+        "objective": asdict(task.objective),
+        "optimiser": asdict(task.optimiser),
+        "selection": data.selection,
+        "scores": [score.as_dict() for score in task.scores],
+        "files_left_out": len(data.skipped),
+        "images_replaced": task.replaced,
+        "minutes": minutes,
+    }

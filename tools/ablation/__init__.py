@@ -1,0 +1,1 @@
+"""The ablation of Selective Contrastive Learning: which of its parts help, and how sure."""
