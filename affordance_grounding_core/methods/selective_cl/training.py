@@ -76,9 +76,11 @@ class SelectiveTrainingCLI(LightningCLI):
         callbacks = list(given.get("callbacks") or [])
         plugins = list(given.get("plugins") or [])
         if given.get("enable_checkpointing") is not False:
-            callbacks += [OverlayPictures(), keep_last(output)]
+            callbacks.append(OverlayPictures())
             if self.datamodule.selection != "none":
                 callbacks.append(keep_best(output, monitored(self.datamodule.selection)))
+            # After the best, so that the state it holds knows which epoch that was.
+            callbacks.append(keep_last(output))
             plugins.append(SafeCheckpointIO())
         kwargs |= {"callbacks": callbacks, "plugins": plugins or None}
         if given.get("logger") in (None, True):
