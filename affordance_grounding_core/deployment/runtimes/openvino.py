@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,10 @@ class OpenvinoBackend:
         graph = export_network(work.network, work.shape)
         work.report(f"converting {graph.calls} operators")
         try:
-            model = openvino.convert_model(graph.program, example_input=work.shape.example())
+            example = work.shape.example()
+            model = openvino.convert_model(graph.program, example_input=example)
+            # The converter frees every dimension; fixed ones let it fold and fuse what follows.
+            model.reshape({port: list(one.shape) for port, one in enumerate(example)})
         except Exception as error:
             raise ExportError(f"OpenVINO cannot convert the graph ({error})") from error
         if work.candidate.precision == "int8":
@@ -167,6 +171,9 @@ def import_openvino() -> Any:
 
 
 def _import(module: str, problem: str) -> Any:
+    # Both libraries report what they convert to their makers where this package is there. Without
+    # it they do not, and nothing else changes.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         return importlib.import_module(module)
     except Exception as error:
