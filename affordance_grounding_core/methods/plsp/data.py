@@ -28,6 +28,7 @@ from affordance_grounding_core.methods.plsp.dataset import (
 from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
+    irrelevant_images,
     mask_problems,
     ranked_people,
     read_part_samples,
@@ -233,6 +234,11 @@ class PlspData(LightningDataModule):
         kept = self._accompanied(usable, people, listed)
         if self.input_format is None:
             raise RuntimeError("set `input_format` before `setup`")
+        shown = [
+            item
+            for item in listed.egocentric
+            if item.action in self.actions and item.image not in excluded
+        ]
         return PartImages(
             kept,
             people,
@@ -240,6 +246,7 @@ class PlspData(LightningDataModule):
             self.views,
             self.input_format,
             self.exocentric_count,
+            irrelevant_images(shown),
             self.seed,
             self._cache() if self.cache_features else None,
             self.cached_views,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,6 @@ from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
     Person,
-    irrelevant_objects,
 )
 from affordance_grounding_core.methods.plsp.token_cache import TokenCache, WantedTokens
 from affordance_grounding_core.methods.plsp.views import (
@@ -93,7 +92,8 @@ class PartImages(Dataset[Item]):
         views: of the images.
         input_format: of the encoder.
         exocentric: images of people beside each sample.
-        seed: of everything random.
+        companions: object class to the images that may share a mosaic with it.
+        seed: of everything random, but not of the cached views, which are the same for all.
         cache: of the frozen encoder's tokens, or None.
         cached_views: views of an image in it.
 
@@ -110,6 +110,7 @@ class PartImages(Dataset[Item]):
         views: PlspViewConfig,
         input_format: InputFormat,
         exocentric: int,
+        companions: Mapping[str, Sequence[Path]],
         seed: int,
         cache: TokenCache | None = None,
         cached_views: int = 4,
@@ -125,7 +126,7 @@ class PartImages(Dataset[Item]):
         self.cached_views = cached_views
         self.objects = sorted({sample.object_name for sample in samples})
         self.pairs = sorted({(sample.action, sample.object_name) for sample in samples})
-        self._irrelevant = irrelevant_objects(self.samples)
+        self._irrelevant = {name: companions.get(name, ()) for name in self.objects}
         self._digests: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -232,12 +233,12 @@ class PartImages(Dataset[Item]):
 
     def _companions(self, sample: PartSample, plan: ViewPlan) -> tuple[Path, ...]:
         irrelevant = self._irrelevant[sample.object_name]
-        return tuple(self.samples[irrelevant[place]].image for place in plan.companions)
+        return tuple(irrelevant[place] for place in plan.companions)
 
     def _cached_plan(self, sample: PartSample, number: int) -> ViewPlan:
         """The view of a number, the same under every action that the image stands under."""
         digest = int(self._digest(sample.image)[:15], 16)
-        random = np.random.default_rng((self.seed, digest, number))
+        random = np.random.default_rng((0, digest, number))
         return draw_view(self.views, len(self._irrelevant[sample.object_name]), random)
 
     def _view_key(self, sample: PartSample, plan: ViewPlan, companions: Sequence[Path]) -> str:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.data.agd20k import TrainingSet
+from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
 from affordance_grounding_core.data.labels import blur_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_grey
@@ -137,24 +137,26 @@ def mask_problems(samples: Sequence[PartSample]) -> dict[Path, str]:
     return problems
 
 
-def irrelevant_objects(samples: Sequence[PartSample]) -> dict[str, tuple[int, ...]]:
-    """Find for every object class the samples whose objects share no action with it.
+def irrelevant_images(
+    images: Sequence[TrainingImage | PartSample],
+) -> dict[str, tuple[Path, ...]]:
+    """Find for every object class the images whose objects share no action with it.
 
     Args:
-        samples: of the whole training set.
+        images: of the whole training set, with and without part masks.
 
     Returns:
-        Object class to numbers of samples; where every class shares an action, those of other
+        Object class to images; where every class shares an action, those of other
         classes, and none where there is a single class.
     """
     afforded: dict[str, set[str]] = {}
-    for sample in samples:
-        afforded.setdefault(sample.object_name, set()).add(sample.action)
+    for item in images:
+        afforded.setdefault(item.object_name, set()).add(item.action)
     found = {}
     for name, actions in afforded.items():
         unrelated = {other for other, theirs in afforded.items() if not theirs & actions}
         chosen = unrelated or set(afforded) - {name}
-        found[name] = tuple(i for i, s in enumerate(samples) if s.object_name in chosen)
+        found[name] = tuple(item.image for item in images if item.object_name in chosen)
     return found
 
 

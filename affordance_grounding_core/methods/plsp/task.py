@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
@@ -86,6 +87,7 @@ class PlspTask(LightningModule):
         self.optimiser = optimiser
         self.part_names = part_names
         self.selection = selection
+        self.seed = seed
         loaded = load_encoder(encoder, size)
         self._text = [loaded.text]  # in a list, so that it is no part of the module
         self.frozen = None if encoder.trained else loaded.image
@@ -212,6 +214,12 @@ class PlspTask(LightningModule):
             text_loss(answer.part, parts[batch["pair"]], quirks),
             self.loss,
         )
+
+    def on_train_batch_start(self, batch: Item, batch_idx: int) -> None:
+        """Make the paths that are dropped depend on nothing but the place in the run."""
+        place = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        (number,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
+        torch.manual_seed(int(number >> np.uint64(1)))
 
     def training_step(self, batch: Item, batch_index: int) -> torch.Tensor:
         """Compute the loss of one batch.

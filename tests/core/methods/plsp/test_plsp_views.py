@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affordance_grounding_core.methods.plsp.samples import PartSample, Person, irrelevant_objects
+from affordance_grounding_core.methods.plsp.samples import PartSample, Person, irrelevant_images
 from affordance_grounding_core.methods.plsp.views import (
     PlspViewConfig,
     draw_view,
@@ -125,7 +125,8 @@ def test_mosaics_show_objects_without_a_common_action() -> None:
 
     pairs = [("hold", "mug"), ("drink_with", "mug"), ("hold", "hammer"), ("press", "panel")]
     samples = [PartSample(Path(n), a, n, Path(n)) for a, n in pairs]
-    found = irrelevant_objects(samples)
-    assert found == {"mug": (3,), "hammer": (3,), "panel": (0, 1, 2)}
-    assert irrelevant_objects(samples[:3]) == {"mug": (2,), "hammer": (0, 1)}
-    assert irrelevant_objects(samples[3:]) == {"panel": ()}
+    found = irrelevant_images(samples)
+    mug, hammer, panel = Path("mug"), Path("hammer"), Path("panel")
+    assert found == {"mug": (panel,), "hammer": (panel,), "panel": (mug, mug, hammer)}
+    assert irrelevant_images(samples[:3]) == {"mug": (hammer,), "hammer": (mug, mug)}
+    assert irrelevant_images(samples[3:]) == {"panel": ()}
