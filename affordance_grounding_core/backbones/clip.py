@@ -309,6 +309,11 @@ def clip_text_encoder(tensors: Mapping[str, torch.Tensor]) -> ClipTextEncoder:
     return encoder.requires_grad_(False).eval()
 
 
+def clip_from_tensors(tensors: Mapping[str, torch.Tensor]) -> Clip:
+    """Build OpenAI's CLIP ViT-B/16 around its weights; see the two functions above."""
+    return Clip(clip_image_encoder(tensors), clip_text_encoder(tensors))
+
+
 def load_clip(weights: Path | None = None) -> Clip:
     """Load OpenAI's CLIP ViT-B/16, frozen.
 
@@ -319,10 +324,7 @@ def load_clip(weights: Path | None = None) -> Clip:
     Raises:
         WeightsError: the weights cannot be fetched, verified or read, or do not fit.
     """
-    tensors = load_clip_tensors(weights)
-    clip = empty_clip()
-    clip.load_tensors(tensors)
-    return clip
+    return clip_from_tensors(load_clip_tensors(weights))
 
 
 def random_clip(

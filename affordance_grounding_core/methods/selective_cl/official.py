@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from affordance_grounding_core.backbones.clip import Clip, empty_clip
+from affordance_grounding_core.backbones.clip import clip_from_tensors, empty_clip
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.official import (
@@ -72,7 +72,7 @@ def selective_cl_from_official(
         names,
         head={name: _float(file.tensors[name]) for name in head.state_dict()},
         affinity="clip",
-        texts=encode_actions(_loaded_clip(clip_tensors), names),
+        texts=encode_actions(clip_from_tensors(clip_tensors), names),
         calibration=calibration,
         clip_tensors=clip_tensors,
     )
@@ -163,12 +163,6 @@ def _network(file: OfficialFile, classifier: str, *, skip: bool, kind: str) -> S
             f"(classes, 384, 1, 1); it holds {sorted(file.tensors)[:4]}..."
         )
     return SelectiveHeadConfig(actions=len(weight), skip=skip)
-
-
-def _loaded_clip(tensors: Mapping[str, torch.Tensor]) -> Clip:
-    clip = empty_clip()
-    clip.load_tensors(tensors)
-    return clip
 
 
 def _below(file: OfficialFile, prefix: str) -> dict[str, torch.Tensor]:
