@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from affordance_grounding_core.commands.actions import actions
+from affordance_grounding_core.commands.benchmark import benchmark
 from affordance_grounding_core.commands.data import data
 from affordance_grounding_core.commands.evaluate import evaluate
 from affordance_grounding_core.commands.export import export
@@ -31,6 +32,7 @@ app.command()(actions)
 app.command()(weights)
 app.command(context_settings=PASS_THROUGH)(train)
 app.command()(export)
+app.command()(benchmark)
 app.command()(label)
 app.command()(refine)
 app.add_typer(data, name="data")

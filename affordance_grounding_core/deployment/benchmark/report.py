@@ -8,6 +8,19 @@ from typing import Any
 
 from affordance_grounding_core.deployment.benchmark.machine import Machine
 
+_HEADER = (
+    "work",
+    "runtime",
+    "precision",
+    "median ms",
+    "p95 ms",
+    "ratio",
+    "max error",
+    "roofline ms",
+    "memory MB",
+    "gate",
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -17,24 +30,26 @@ class Row:
         work: what is done, for example "inference" or "training step".
         runtime: by what, for example "eager"; "published-eager" is the path compared with.
         precision: of the computation, for example "fp32".
-        median_ms: median time in ms.
+        median_ms: median time in ms; this and the next two are None where it does not run.
         p95_ms: time in ms that 95 % of the rounds stayed under.
         ratio: time / time of the published path in the same round, median.
         max_error: largest difference of the results from the published path's, in their own
             unit; None where they are not comparable.
         gate: what the numeric gate says of it; "reference" for the path compared with.
         roofline_ms: time in ms if it were matrix products alone; None where not counted.
+        memory_mb: memory it took beside PyTorch's model; None where not measured.
     """
 
     work: str
     runtime: str
     precision: str
-    median_ms: float
-    p95_ms: float
-    ratio: float
+    median_ms: float | None
+    p95_ms: float | None
+    ratio: float | None
     max_error: float | None
     gate: str
     roofline_ms: float | None = None
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,7 @@ class BenchmarkReport:
         """Lines for a console."""
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.machine.gflops.items())
         cells = [
-            ["work", "runtime", "precision", "median ms", "p95 ms", "ratio", "max error", "gate"],
+            list(_HEADER),
             *(_cells(row) for row in self.rows),
         ]
         return [
@@ -80,12 +95,18 @@ def _cells(row: Row) -> list[str]:
         row.work,
         row.runtime,
         row.precision,
-        f"{row.median_ms:.1f}",
-        f"{row.p95_ms:.1f}",
-        f"{row.ratio:.3f}",
-        "-" if row.max_error is None else f"{row.max_error:.2g}",
+        _number(row.median_ms, ".1f"),
+        _number(row.p95_ms, ".1f"),
+        _number(row.ratio, ".3f"),
+        _number(row.max_error, ".2g"),
+        _number(row.roofline_ms, ".1f"),
+        _number(row.memory_mb, ".0f"),
         row.gate,
     ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

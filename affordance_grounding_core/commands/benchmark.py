@@ -1,0 +1,135 @@
+"""`affordance-grounding benchmark`: how fast, as ratios to the published path in one run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affordance_grounding_core.commands.common import (
+    JsonOption,
+    ModelOption,
+    WeightsOption,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.deployment.benchmark.machine import Machine
+    from affordance_grounding_core.deployment.benchmark.report import Row
+
+
+def benchmark(
+    model: ModelOption = "default",
+    runtimes: Annotated[
+        str,
+        typer.Option(
+            help="'all' that are installed, or some, separated by commas: eager, openvino, onnx, "
+            "openvino-int8, ..."
+        ),
+    ] = "all",
+    against: Annotated[
+        str, typer.Option(help="What ratios refer to; 'published-eager' is the only one.")
+    ] = "published-eager",
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train", help="Time a training step of SelectiveCL at its published size instead."
+        ),
+    ] = False,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Timed runs of each; default 20, or 3 with --train.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")] = 224,
+    json_file: JsonOption = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the times as a picture.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", metavar="DIR", help="Keep engines here, not in the cache."),
+    ] = None,
+    backbone_weights: WeightsOption = None,
+) -> None:
+    """Time a model by every runtime, in turns, against the plain published path.
+
+    The published path encodes the text for every image, runs the backbones in full and keeps
+    nothing from call to call. What its ratios are compared with is measured in the same run,
+    so that a busy machine is unkind to all.
+    """
+    if against != "published-eager":
+        raise typer.BadParameter(f"--against must be 'published-eager', got {against!r}")
+    logging.basicConfig(format="%(message)s")
+    from affordance_grounding_core.deployment.benchmark.machine import measure_machine
+    from affordance_grounding_core.deployment.benchmark.report import BenchmarkReport
+
+    machine = measure_machine()
+    if train:
+        rows = _training(model, machine, rounds or 3)
+    else:
+        rows = _inference(model, runtimes, machine, rounds or 20, size, store, backbone_weights)
+    report = BenchmarkReport(model, machine, tuple(rows))
+    for line in report.table():
+        typer.echo(line)
+    write_json(json_file, report.as_dict())
+    if plot:
+        from affordance_grounding_core.deployment.benchmark.plot import draw_report
+
+        draw_report(report, plot)
+
+
+def _inference(
+    model: str,
+    runtimes: str,
+    machine: Machine,
+    rounds: int,
+    size: int,
+    store: Path | None,
+    weights: Path | None,
+) -> list[Row]:
+    from affordance_grounding_core.deployment.benchmark.inference import (
+        all_candidates,
+        measure_inference,
+    )
+    from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
+    from affordance_grounding_core.deployment.runtimes.base import Candidate
+    from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
+    from affordance_grounding_core.inference.loading import load_grounder
+
+    candidates: list[Candidate] = []
+    if runtimes == "all":
+        candidates = all_candidates()
+    else:
+        for text in runtimes.split(","):
+            runtime, precision = parse_runtime(text.strip())
+            if (runtime, precision) != ("eager", "auto"):
+                ladder = make_ladder(RuntimeRequest(runtime, precision, fall_back=False))
+                candidates += ladder.candidates
+    grounder = load_grounder(model, "eager", backbone_weights=weights)
+    try:
+        return measure_inference(
+            grounder,
+            candidates,
+            machine,
+            size=size,
+            rounds=rounds,
+            store=store,
+            show_progress=True,
+        )
+    finally:
+        grounder.close()
+
+
+def _training(model: str, machine: Machine, rounds: int) -> list[Row]:
+    if model != "selective-cl-random":
+        raise typer.BadParameter(
+            f"--train times SelectiveCL's step: use --model selective-cl-random, got {model!r}"
+        )
+    from affordance_grounding_core.deployment.benchmark.selective_training import (
+        SelectiveTrainingBenchmark,
+        random_batch,
+    )
+
+    benchmark_run = SelectiveTrainingBenchmark(random_batch())
+    return benchmark_run.run(rounds, machine, show_progress=True)
