@@ -148,15 +148,16 @@ def array_to_image(values: NDArray[Any], encoding: str, header: Header) -> Image
     # Any other sequence of bytes is copied value by value by the message's setter.
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
-    return Image(
+    message = Image(
         header=header,
         height=shape[0],
         width=shape[1],
         encoding=encoding,
         is_bigendian=int(sys.byteorder == "big"),
         step=shape[1] * layout.pixel_bytes,
-        data=data,
     )
+    message.data = data  # The constructor would copy it once more.
+    return message
 
 
 def _is_plain(message: ImageMessage, layout: ImageLayout) -> bool:

@@ -16,7 +16,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.depth_view import POINT
+from affordance_grounding_ros.depth_view import POINT_FIELDS
 from affordance_grounding_ros.grasp_pose import Grasp
 from affordance_grounding_ros.rotations import rotation_of
 
@@ -54,32 +54,33 @@ def pose_array(header: Header, grasps: Sequence[Grasp | None]) -> PoseArray:
     return PoseArray(header=header, poses=[pose_message(grasp) for grasp in grasps if grasp])
 
 
-def cloud_message(header: Header, cloud: NDArray[np.void]) -> PointCloud2:
+def cloud_message(header: Header, cloud: NDArray[np.float32]) -> PointCloud2:
     """Make an organised PointCloud2.
 
     Args:
         header: stamp of the image, frame of the points.
-        cloud: (H, W) of `depth_view.POINT`.
+        cloud: (H, W, 5) float32, the `POINT_FIELDS` of `depth_view`.
     """
     # Any other sequence of bytes is copied value by value by the message's setter.
     data = array.array("B")
-    data.frombytes(np.ascontiguousarray(cloud).tobytes())
-    names = POINT.names or ()
-    return PointCloud2(
+    data.frombytes(np.ascontiguousarray(cloud).reshape(-1).view(np.uint8).data)
+    point_bytes = 4 * len(POINT_FIELDS)
+    message = PointCloud2(
         header=header,
         height=cloud.shape[0],
         width=cloud.shape[1],
         # RViz and PCL expect the packed colour to be called a float.
         fields=[
             PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-            for index, name in enumerate(names)
+            for index, name in enumerate(POINT_FIELDS)
         ],
         is_bigendian=sys.byteorder == "big",
-        point_step=POINT.itemsize,
-        row_step=POINT.itemsize * cloud.shape[1],
-        data=data,
+        point_step=point_bytes,
+        row_step=point_bytes * cloud.shape[1],
         is_dense=False,
     )
+    message.data = data  # The constructor would copy it once more.
+    return message
 
 
 def markers(header: Header, result: GroundingResult, grasps: Sequence[Grasp | None]) -> MarkerArray:

@@ -14,16 +14,8 @@ from affordance_grounding_ros.depth_image import DepthImage
 from affordance_grounding_ros.grasp_pose import Grasp, GraspConfig, NoGraspError, grasp_of_region
 from affordance_grounding_ros.transforms import RigidTransform
 
-POINT = np.dtype(
-    [
-        ("x", np.float32),
-        ("y", np.float32),
-        ("z", np.float32),
-        ("rgb", np.uint32),
-        ("heat", np.float32),
-    ]
-)
-"""A point of a cloud; `rgb` is 0x00RRGGBB, as RViz and PCL read it."""
+POINT_FIELDS = ("x", "y", "z", "rgb", "heat")
+"""What a point of a cloud holds, 4 bytes each; `rgb` is 0x00RRGGBB, as RViz and PCL read it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ class DepthView:
             grasps.append(self.transform.grasp(grasp) if self.transform else grasp)
         return grasps, problem
 
-    def cloud(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.void]:
+    def cloud(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.float32]:
         """Compute the points of the regions.
 
         Args:
@@ -76,8 +68,9 @@ class DepthView:
             result: of the grounder for the image.
 
         Returns:
-            (H, W) of `POINT`, organised as the image; x, y and z are metres in `frame_id`, NaN
-            outside the regions and where there is no depth.
+            (H, W, 5) float32, the `POINT_FIELDS` organised as the image; x, y and z are metres
+            in `frame_id`, NaN outside the regions and where there is no depth; of `rgb` the bits
+            count.
         """
         cloud = empty_cloud(result.mask.shape)
         rows, columns = np.nonzero(result.mask)
@@ -86,16 +79,14 @@ class DepthView:
         points = self.camera.rays(columns, rows) * depth[:, None]
         if self.transform:
             points = self.transform.points(points)
-        values = np.zeros(rows.shape, POINT)
-        values["x"], values["y"], values["z"] = points.T
         red, green, blue = image[rows, columns].astype(np.uint32).T
-        values["rgb"] = red << 16 | green << 8 | blue
-        values["heat"] = result.heatmap[rows, columns]
-        cloud[rows, columns] = values
+        cloud[rows, columns, :3] = points
+        cloud.view(np.uint32)[rows, columns, 3] = red << 16 | green << 8 | blue
+        cloud[rows, columns, 4] = result.heatmap[rows, columns]
         return cloud
 
 
-def empty_cloud(shape: tuple[int, ...]) -> NDArray[np.void]:
+def empty_cloud(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Make a cloud without points.
 
     Args:
@@ -104,9 +95,8 @@ def empty_cloud(shape: tuple[int, ...]) -> NDArray[np.void]:
     Returns:
         As `DepthView.cloud`.
     """
-    cloud = np.zeros(shape, POINT)
-    for axis in ("x", "y", "z"):
-        cloud[axis] = np.nan
+    cloud = np.zeros((*shape, len(POINT_FIELDS)), np.float32)
+    cloud[..., :3] = np.nan
     return cloud
 
 

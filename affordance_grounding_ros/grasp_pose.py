@@ -154,8 +154,10 @@ def _pixels_under_the_heat(
     """The pixels nearest to the middle of the heat, which itself may lie beside a curved handle."""
     total = heat.sum()
     middle = float(columns @ heat) / total, float(rows @ heat) / total
-    nearest = np.argsort((columns - middle[0]) ** 2 + (rows - middle[1]) ** 2, kind="stable")
-    return nearest[:_PIXELS_OF_THE_POINT]
+    distances = (columns - middle[0]) ** 2 + (rows - middle[1]) ** 2
+    count = min(_PIXELS_OF_THE_POINT, distances.size)
+    nearest = np.argpartition(distances, count - 1)[:count]
+    return nearest[np.argsort(distances[nearest], kind="stable")]
 
 
 def _patch_around(
