@@ -26,6 +26,7 @@ from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.maps import MapConfig
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.providers import SaliencySource
 
 METHOD = "selective_cl"
 TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_projection.")
@@ -42,6 +43,7 @@ class BackboneReference:
     Attributes:
         descriptor: name of the backbone that describes patches.
         affinity: where the object's affinity comes from at inference.
+        saliency: what stands out, where affinity is saliency; see `SaliencyAffinity`.
         embedded: whether the checkpoint holds the backbones' weights.
         descriptor_fingerprint: hash of the weights it was trained on, where they are known.
         clip_fingerprint: likewise, of CLIP's image encoder.
@@ -49,6 +51,7 @@ class BackboneReference:
 
     descriptor: str = "dino_vits16"
     affinity: Affinity = "clip"
+    saliency: SaliencySource = "contrast"
     embedded: bool = False
     descriptor_fingerprint: str | None = None
     clip_fingerprint: str | None = None
@@ -61,6 +64,10 @@ class BackboneReference:
         if self.affinity not in get_args(Affinity):
             raise ValueError(
                 f"affinity must be one of {list(get_args(Affinity))}, got {self.affinity!r}"
+            )
+        if self.saliency not in get_args(SaliencySource):
+            raise ValueError(
+                f"saliency must be one of {list(get_args(SaliencySource))}, got {self.saliency!r}"
             )
 
 

@@ -42,13 +42,13 @@ class ProvidedAffinity(nn.Module):
 
     Args:
         provider: asked for the affinity of every image.
+        needs_attention: whether it looks at the class attention.
     """
 
-    needs_attention = True
-
-    def __init__(self, provider: AffinityProvider) -> None:
+    def __init__(self, provider: AffinityProvider, *, needs_attention: bool) -> None:
         super().__init__()
         self.provider = provider
+        self.needs_attention = needs_attention
 
     def forward(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
         """Compute (K, h, w) min-maxed affinity of one image to K actions."""

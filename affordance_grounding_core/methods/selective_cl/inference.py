@@ -45,11 +45,13 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.grounding_network import (
+    ProvidedAffinity,
     SelectiveNetwork,
     TextAffinity,
 )
 from affordance_grounding_core.methods.selective_cl.maps import MapConfig
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.providers import SaliencyAffinity
 
 logger = logging.getLogger(__name__)
 
@@ -105,20 +107,30 @@ def build_network(model: StoredModel, backbone_weights: Path | None = None) -> S
             f"backbone {descriptor.name!r} gives descriptors of {descriptor.width} channels, the "
             f"head takes {model.network.feature_width}"
         )
-    affinity = None
-    clip = None
-    if model.backbones.affinity == "clip" and model.maps.calibration != "off":
-        clip = _clip_image(model)
-        assert model.texts is not None  # StoredModel refuses clip without texts
-        if model.texts.action.shape[1] != clip.embedding_width:
-            raise ValueError(
-                f"text vectors of {model.texts.action.shape[1]} channels, CLIP's images have "
-                f"{clip.embedding_width}"
-            )
-        affinity = TextAffinity(model.texts.action)
+    clip, affinity = _affinity(model)
     return SelectiveNetwork(
         FrozenBackbones(descriptor, clip), model.build_head(), affinity, model.maps, model.heat
     )
+
+
+def _affinity(
+    model: StoredModel,
+) -> tuple[ClipImageEncoder | None, TextAffinity | ProvidedAffinity | None]:
+    """What calibrates the class maps, and CLIP where it is needed for that."""
+    reference = model.backbones
+    if reference.affinity == "none" or model.maps.calibration == "off":
+        return None, None
+    if reference.affinity == "saliency":
+        provider = SaliencyAffinity(source=reference.saliency)
+        return None, ProvidedAffinity(provider, needs_attention=reference.saliency == "attention")
+    clip, texts = _clip_image(model), model.texts
+    assert texts is not None  # StoredModel refuses clip without texts
+    if texts.action.shape[1] != clip.embedding_width:
+        raise ValueError(
+            f"text vectors of {texts.action.shape[1]} channels, CLIP's images have "
+            f"{clip.embedding_width}"
+        )
+    return clip, TextAffinity(texts.action)
 
 
 def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
