@@ -161,7 +161,7 @@ class PlspData(LightningDataModule):
         self._listing = _Listing(
             training,
             WholeImages([item for item in scored if item.image not in unusable], training),
-            WholeImages(evenly(plain, self.calibration_images), training),
+            WholeImages(_whole_ones(evenly(plain, self.calibration_images)), training),
             affordances_of_objects([*listed.egocentric, *listed.exocentric]),
         )
         self._report(listed, [*problems, *unusable.values()])
@@ -300,3 +300,9 @@ class PlspData(LightningDataModule):
             logger.warning("Left out: %s", problem)
         if problems:
             logger.warning("%d files are left out, named above", len(problems))
+
+
+def _whole_ones(images: tuple[LabelledImage, ...]) -> list[LabelledImage]:
+    """Leave out images that can be opened, but not read to their end."""
+    damaged = find_unusable([item.image for item in images], decode=True)
+    return [item for item in images if item.image not in damaged]
