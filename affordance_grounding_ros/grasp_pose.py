@@ -26,6 +26,9 @@ from affordance_grounding_ros.surface import Plane, fit_plane
 _PIXELS_OF_THE_POINT = 25
 """How many pixels under the heat decide at what depth the surface is."""
 
+_MOST_PIXELS = 16384
+"""How many pixels of a region are looked at, so that one as large as the image costs no more."""
+
 
 @dataclass(frozen=True)
 class GraspConfig:
@@ -96,8 +99,7 @@ def grasp_of_region(
         NoGraspError: too few pixels of the region have depth.
     """
     config = config or GraspConfig()
-    rows, columns = np.nonzero(inside)
-    rows, columns = rows + region.box.y, columns + region.box.x
+    rows, columns = _pixels_of(region, inside)
     measured = depth.at(columns, rows).astype(np.float64)
     rays = camera.rays(columns, rows)
     valid = np.isfinite(measured) & np.isfinite(rays).all(axis=-1)
@@ -128,6 +130,17 @@ def grasp_of_region(
     return Grasp(position, quaternion_of(rotation), length, width)
 
 
+def _pixels_of(
+    region: AffordanceRegion, inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of a region; of a large one evenly spread pixels stand for all."""
+    rows, columns = np.nonzero(inside)
+    if rows.size > _MOST_PIXELS:
+        chosen = np.linspace(0, rows.size - 1, _MOST_PIXELS).astype(np.int64)
+        rows, columns = rows[chosen], columns[chosen]
+    return rows + region.box.y, columns + region.box.x
+
+
 def _check_enough(
     measured: NDArray[np.float64], valid: NDArray[np.bool_], config: GraspConfig
 ) -> None:
@@ -143,7 +156,7 @@ def _check_enough(
             "raise 'depth_maximum'"
         )
     raise NoGraspError(
-        f"{count} of the region's {measured.size} pixels have depth; expected at least "
+        f"{count} of the region's {measured.size} pixels have usable depth; expected at least "
         f"{config.least_pixels}: {hint}"
     )
 

@@ -200,7 +200,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "all holes": (
         {"depth": np.zeros((48, 64), np.uint16), "encoding": "16UC1"},
-        "pixels have depth; expected at least 6",
+        "pixels have usable depth; expected at least 6",
     ),
     "in millimetres, called metres": (
         {"depth": square_depth() * 1000},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from affordance_grounding_ros.camera_model import CameraModel, camera_model
+from affordance_grounding_ros.demo_stereo import DISPARITY, MOTORCYCLE
 from affordance_grounding_ros.depth_image import DepthImage
 from affordance_grounding_ros.depth_layers import nearest_layer, weighted_median
 from affordance_grounding_ros.grasp_pose import Grasp, GraspConfig, NoGraspError, grasp_of_region
@@ -153,6 +157,40 @@ def test_holes_and_outliers_hardly_move_the_pose(holes: float, seed: int) -> Non
     assert float(axes(found)[:, 2] @ -normal) > math.cos(math.radians(6.0))
 
 
+def test_a_region_as_large_as_a_large_image_has_the_pose_of_its_surface() -> None:
+    """Two million pixels; that they are not all looked at must not show."""
+    camera = CameraModel(1920, 1080, 1400.0, 1400.0, 959.5, 539.5)
+    normal, point = unit(0.3, 0.2, -1.0), np.array([0.0, 0.0, 1.5])
+    on = patch(np.ones((1080, 1920), np.bool_))
+    depth = DepthImage(plane_depth(point, normal, camera), 1920, 1080)
+    found = grasp_of_region(on.region, on.inside, on.heatmap, depth, camera)
+    np.testing.assert_allclose(found.position, point, atol=0.02)
+    assert float(axes(found)[:, 2] @ -normal) > math.cos(math.radians(0.5))
+    assert found.length > found.width > 1.0
+
+
+def test_the_motorcycle_of_the_stereo_pair_is_grasped_on_its_surface() -> None:
+    """Measured depth, with its holes and edges: wherever a region lies, its grasp lies on what
+    was measured there and faces the camera."""
+    data = pytest.importorskip("skimage.data", reason="the stereo pair comes with scikit-image")
+    disparity = np.load(Path(data.__file__).parent / DISPARITY)["arr_0"]
+    height, width = disparity.shape
+    camera = camera_model(MOTORCYCLE.camera_info(height, width), width, height)
+    metres = MOTORCYCLE.depth(disparity)
+    depth = DepthImage(metres, width, height)
+    rows, columns = np.indices(disparity.shape)
+    for row, column in itertools.product(range(60, height - 40, 60), range(60, width - 40, 70)):
+        on = patch(np.hypot(rows - row, 0.6 * (columns - column)) < 12.0)
+        found = grasp_of_region(on.region, on.inside, on.heatmap, depth, camera)
+        measured = metres[on.heatmap > 0]
+        nearest = measured[np.nanargmin(np.abs(measured - found.position[2]))]
+        assert found.position[2] == pytest.approx(nearest, abs=0.02), (row, column)
+        u = camera.focal_x * found.position[0] / found.position[2] + camera.center_x
+        v = camera.focal_y * found.position[1] / found.position[2] + camera.center_y
+        assert on.heatmap[round(v), round(u)] > 0.0, (row, column)
+        assert axes(found)[:, 2] @ found.position > 0.0, "into the surface, away from the camera"
+
+
 def test_a_wire_is_approached_from_the_camera() -> None:
     """One pixel wide, with noise in depth: no surface tells the normal."""
     mask = np.zeros((120, 160), np.bool_)
@@ -169,7 +207,7 @@ def test_a_wire_is_approached_from_the_camera() -> None:
 def test_a_region_without_depth_has_no_pose(value: float) -> None:
     metres = np.full((120, 160), value, np.float32)
     metres[~np.isfinite(metres) | (metres <= 0)] = np.nan
-    with pytest.raises(NoGraspError, match=r"0 of the region's .* pixels have depth"):
+    with pytest.raises(NoGraspError, match=r"0 of the region's .* pixels have usable depth"):
         grasp(patch(ellipse(80.0, 60.0, 20.0, 10.0)), metres)
 
 
@@ -193,7 +231,7 @@ def test_whatever_the_depth_the_pose_is_finite_or_refused(data: st.DataObject) -
     try:
         found = grasp(on, metres)
     except NoGraspError as error:
-        assert "have depth" in str(error)  # noqa: PT017 - both ends are allowed.
+        assert "have usable depth" in str(error)  # noqa: PT017 - both ends are allowed.
         return
     assert np.isfinite(found.position).all()
     assert 0.0 < found.position[2] <= 20.0 + 1e-6
