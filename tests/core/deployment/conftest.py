@@ -60,7 +60,7 @@ class SmallNetwork(nn.Module):
         grid = tokens.transpose(1, 2).reshape(1, 32, rows, columns)
         grid = grid + functional.gelu(self.mixing_norm(self.mixing(grid)))
         vectors = self.vectors.index_select(0, actions)
-        return torch.sigmoid(torch.einsum("kc,chw->khw", vectors, grid[0]) * 0.5)
+        return torch.sigmoid(torch.einsum("kc,chw->khw", vectors, grid[0]) * 0.1)
 
 
 @dataclass
