@@ -256,6 +256,17 @@ def test_depth_that_comes_after_its_image_is_waited_for(scene: Scene, camera: De
     assert has_pose(scene.client.results[before])
 
 
+def test_depth_that_stops_and_comes_back_takes_the_poses_with_it(
+    scene: Scene, camera: DepthCamera
+) -> None:
+    start(scene, camera, depth_wait=0.02)
+    camera.answer(has_pose, "a pose", square_depth())
+    result = camera.answer(lambda result: not has_pose(result), "no pose", None)
+    assert result.found
+    assert "ms before it" in result.pose_problem
+    assert camera.answer(has_pose, "a pose again", square_depth()).pose_problem == ""
+
+
 def test_the_same_stamp_goes_before_a_nearer_arrival(scene: Scene, camera: DepthCamera) -> None:
     """Depth of 20 ms before the image is there first, and would do."""
     start(scene, camera)
