@@ -98,12 +98,21 @@ def selective_objective(
     discovery, prototypes = None, None
     diagnostics: dict[str, torch.Tensor] = {}
     if contrast.prototypes != "none" or contrast.pixels != "none":
-        affinities = provider.affinities(egocentric, exocentric, labels)
-        if contrast.prototypes == "part":
-            discovery = _discover(
-                egocentric, exocentric, affinities, branches, epoch, config, generator, centroids
-            )
-            diagnostics.update(_diagnose(discovery))
+        # Thresholds and similarities need more digits than mixed precision has.
+        with torch.autocast(labels.device.type, enabled=False):
+            affinities = provider.affinities(egocentric, exocentric, labels)
+            if contrast.prototypes == "part":
+                discovery = _discover(
+                    egocentric,
+                    exocentric,
+                    affinities,
+                    branches,
+                    epoch,
+                    config,
+                    generator,
+                    centroids,
+                )
+                diagnostics.update(_diagnose(discovery))
         if contrast.prototypes != "none":
             prototypes = _prototype_maps(discovery, affinities, branches, epoch)
             losses["prototype"] = _prototype_loss(head, branches, prototypes, labels, config)
@@ -199,7 +208,7 @@ def _discover(
 ) -> PartDiscovery:
     evidence = affinities.exocentric
     if epoch > 0:
-        response = branches.exocentric_response.detach().reshape(evidence.shape)
+        response = branches.exocentric_response.detach().float().reshape(evidence.shape)
         evidence = evidence.relu() * response
     return discover_parts(
         egocentric,
@@ -244,7 +253,6 @@ def _prototype_loss(
 ) -> torch.Tensor:
     egocentric = head.K_contrast_projection(branches.egocentric)
     exocentric = head.K_contrast_projection(branches.exocentric)
-    # Similarities over a temperature need more digits than mixed precision has.
     with torch.autocast(labels.device.type, enabled=False):
         loss = prototype_contrast(
             egocentric.float(), exocentric.float(), maps, labels, config.contrast.temperature
