@@ -200,6 +200,17 @@ def test_images_without_contrast_give_finite_losses_and_gradients(
         assert torch.isfinite(parameter.grad).all()
 
 
+def test_mixed_precision_finds_the_same_parts(head: SelectiveHead) -> None:
+    full = run(head, epoch=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = run(head, epoch=0)
+    assert full.discovery is not None
+    assert mixed.discovery is not None
+    assert torch.equal(mixed.discovery.egocentric, full.discovery.egocentric)
+    assert mixed.total.dtype == torch.float32
+    torch.testing.assert_close(mixed.total, full.total, rtol=0.02, atol=0.0)
+
+
 @pytest.mark.parametrize(
     ("labels", "images", "message"),
     [
