@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
 
 SimilarityName = Literal["clip", "dinov2", "none"]
-
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ImageDescriber(Protocol):

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import nn
 
-from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.weights import load_pinned
-from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
-from affordance_grounding_core.methods.plsp.encoders import Dinov2Tokens, TokenEncoder
-from affordance_grounding_core.methods.plsp.labelling.describers import CLIP_MEAN, CLIP_STD
+from affordance_grounding_core.methods.plsp.encoders import (
+    EncoderConfig,
+    EncoderName,
+    TokenEncoder,
+    load_encoder,
+)
 from affordance_grounding_core.methods.plsp.part_names import Pair, object_phrase
+from affordance_grounding_core.methods.plsp.vectors import action_words
 
 FeatureName = Literal["clip", "dinov2"]
+
+ENCODERS: Mapping[FeatureName, EncoderName] = {"clip": "clip_vitb16", "dinov2": "dinov2_vits14"}
+"""Encoders of WSAG-PLSP by the names of the command line."""
+
+SIZE = 224
+"""Side of the square input in px."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class RefinementEncoders:
     queries: torch.Tensor | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    size: int = 224
+    size: int = SIZE
 
 
 def load_encoders(
@@ -58,22 +66,23 @@ def load_encoders(
     Raises:
         WeightsError: the weights cannot be fetched, verified or read.
     """
-    if name == "dinov2":
-        backbone = Dinov2()
-        backbone.load_tensors(load_pinned(path=weights))
-        encoder = Dinov2Tokens(backbone)
-        return RefinementEncoders(name, encoder, encoder, None, IMAGENET_MEAN, IMAGENET_STD)
-    from affordance_grounding_core.backbones.clip import load_clip
-
-    clip = load_clip(weights)
-    visual = {key.removeprefix("visual."): value for key, value in clip.image.state_dict().items()}
-    trained, frozen = ClipTokens(), ClipTokens()
-    for copy in (trained, frozen):
-        copy.load_state_dict(visual)
-    frozen.requires_grad_(False).eval()
-    texts = [f"{object_phrase(action)} {object_phrase(noun)}" for action, noun in pairs]
-    queries = clip.text.encode(texts).float()
-    return RefinementEncoders(name, trained, frozen, queries, CLIP_MEAN, CLIP_STD)
+    config = EncoderConfig(ENCODERS[name], str(weights) if weights else None)
+    loaded = load_encoder(config, SIZE)
+    mean, std = config.normalisation
+    if loaded.text is None:
+        # One copy serves both roles: it is not trained.
+        encoder = cast(TokenEncoder, loaded.image)
+        return RefinementEncoders(name, encoder, encoder, None, mean, std)
+    frozen = copy.deepcopy(loaded.image).requires_grad_(False).eval()
+    texts = [f"{action_words(action)} {object_phrase(noun)}" for action, noun in pairs]
+    return RefinementEncoders(
+        name,
+        cast(TokenEncoder, loaded.image),
+        cast(TokenEncoder, frozen),
+        loaded.text.encode(texts).float(),
+        mean,
+        std,
+    )
 
 
 class FrozenPatches:

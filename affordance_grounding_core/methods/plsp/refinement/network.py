@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -63,7 +65,7 @@ class MaskNetwork(nn.Module):
         """Tensors that training made or drew: all but a frozen encoder's."""
         frozen = {
             f"encoder.{name}"
-            for name, value in self._encoder_module().state_dict(keep_vars=True).items()
+            for name, value in cast(nn.Module, self.encoder).state_dict(keep_vars=True).items()
             if not value.requires_grad
         }
         return {name: value for name, value in self.state_dict().items() if name not in frozen}
@@ -88,7 +90,3 @@ class MaskNetwork(nn.Module):
                 "was trained with another encoder, other sizes or other pairs"
             )
         self.load_state_dict(tensors, strict=False)
-
-    def _encoder_module(self) -> nn.Module:
-        assert isinstance(self.encoder, nn.Module)
-        return self.encoder

@@ -17,6 +17,7 @@ from transformers import SamConfig, SamImageProcessor, SamModel
 from affordance_grounding_core import cli
 from affordance_grounding_core.errors import CheckpointError, DatasetError
 from affordance_grounding_core.images import read_grey, read_rgb, write_png
+from affordance_grounding_core.methods.plsp import clip_encoder
 from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
 from affordance_grounding_core.methods.plsp.refinement import encoders as encoders_module
 from affordance_grounding_core.methods.plsp.refinement.bank import VisibleObjectBank
@@ -363,7 +364,7 @@ def test_sam_proposes_what_its_pipeline_finds() -> None:
 
 
 def test_text_vectors_must_fit() -> None:
-    encoder = encoders_module.ClipTokens(
+    encoder = clip_encoder.ClipTokens(
         size=32, patch_size=16, width=16, layers=1, heads=2, output_width=16
     )
     network = MaskNetwork(encoder, 2, TINY, torch.randn(2, 16))
@@ -380,12 +381,8 @@ def test_clip_is_trained_along_and_compared_with_frozen(monkeypatch: pytest.Monk
     from affordance_grounding_core.backbones import clip as clip_module
 
     tiny = clip_module.random_clip(0, image_size=32, patch_size=16, width=32, heads=2)
-
-    def small() -> encoders_module.ClipTokens:
-        return encoders_module.__dict__["Original"](32, 16, 32, 2, 2, 16)
-
-    monkeypatch.setitem(encoders_module.__dict__, "Original", encoders_module.ClipTokens)
-    monkeypatch.setattr(encoders_module, "ClipTokens", small)
+    small = clip_encoder.ClipTokens(32, 16, 32, 2, 2, 16)
+    monkeypatch.setattr(clip_encoder, "ClipTokens", lambda: small)
     monkeypatch.setattr(clip_module, "load_clip", lambda _: tiny)
     loaded = load_encoders("clip", [("hold", "wine_glass"), ("pour", "kettle")])
     assert loaded.queries is not None
