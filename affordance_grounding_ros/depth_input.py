@@ -182,7 +182,7 @@ class DepthInput:
 
     def _transform(self, header: Any, settings: DepthSettings) -> RigidTransform | None:
         target = settings.target_frame
-        if not target or self._frames is None or target == header.frame_id:
+        if not target or self._frames is None or target == header.frame_id.lstrip("/"):
             return None
         return self._frames.find(target, header.frame_id, header.stamp, settings.depth_wait)
 

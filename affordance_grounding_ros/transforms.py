@@ -101,14 +101,17 @@ class TfLookup:
         if reason := why_no_tf():
             raise DepthError("transform", f"parameter 'target_frame' needs TF: {reason}")
         tf2_ros = importlib.import_module("tf2_ros")
+        self._node = node
+        # With the node, so that its clock's jumps clear the buffer, as when a bag starts over.
         self._buffer: Any = tf2_ros.Buffer(node=node)
         self._listener: Any = tf2_ros.TransformListener(self._buffer, node)
 
     def find(self, target: str, source: str, stamp: Any, timeout: float) -> RigidTransform:
         """See `FrameLookup`; must not be called by the thread that spins the node."""
         try:
+            # tf2 refuses the leading slash that a few drivers still send.
             found = self._buffer.lookup_transform(
-                target, source, Time.from_msg(stamp), Duration(seconds=timeout)
+                target, source.lstrip("/"), Time.from_msg(stamp), Duration(seconds=timeout)
             ).transform
         except Exception as error:  # tf2's exceptions share no base below Exception.
             raise DepthError(
@@ -123,5 +126,8 @@ class TfLookup:
         )
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and take away the service that the buffer has made on the node."""
         self._listener.unregister()
+        service = getattr(self._buffer, "srv", None)
+        if service is not None:
+            self._node.destroy_service(service)

@@ -15,8 +15,11 @@ from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rclpy.context import Context
+from rclpy.node import Node
 from sensor_msgs.msg import PointField
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker
 
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
@@ -171,10 +174,14 @@ def test_poses_are_those_of_the_regions_that_have_one() -> None:
 
 
 class FakeBuffer:
-    """Answers as tf2_ros.Buffer does, whose interface is documented; tf2_ros is not on PyPI."""
+    """Answers as tf2_ros.Buffer does, whose interface is documented; tf2_ros is not on PyPI.
+
+    Like it, it makes a service on the node and does not take it away by itself.
+    """
 
     def __init__(self, *, node: Any) -> None:
         self.asked: list[Any] = []
+        self.srv = node.create_service(Trigger, "tf2_frames", lambda asked, answer: answer)
 
     def lookup_transform(self, target: str, source: str, time: Any, timeout: Any) -> Any:
         if target == "moon":
@@ -196,13 +203,15 @@ class FakeListener:
 
 
 def test_transforms_are_looked_up_at_the_stamp_of_the_image(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, context: Context
 ) -> None:
     tf2_ros = types.SimpleNamespace(Buffer=FakeBuffer, TransformListener=FakeListener)
     monkeypatch.setitem(sys.modules, "tf2_ros", tf2_ros)
     assert why_no_tf() == ""
-    lookup = TfLookup(node=None)
-    found = lookup.find("base", "camera", Time(sec=7, nanosec=5), 0.25)
+    node = Node("listener", context=context)
+    services = len(list(node.services))
+    lookup = TfLookup(node)
+    found = lookup.find("base", "/camera", Time(sec=7, nanosec=5), 0.25)
     np.testing.assert_array_equal(found.translation, TURNED.translation)
     np.testing.assert_array_equal(found.quaternion, TURNED.quaternion)
     assert lookup._buffer.asked == [("base", "camera", 7_000_000_005, 250_000_000)]
@@ -211,6 +220,8 @@ def test_transforms_are_looked_up_at_the_stamp_of_the_image(
     assert caught.value.kind == "transform"
     lookup.close()
     assert not lookup._listener.listening
+    assert len(list(node.services)) == services, "configured again and again, nothing piles up"
+    node.destroy_node()
 
 
 def test_without_tf_a_target_frame_is_refused_with_the_reason(
