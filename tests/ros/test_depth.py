@@ -10,8 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import rclpy
 from geometry_msgs.msg import PoseArray
 from numpy.typing import NDArray
+from rclpy.context import Context
 from ros_support import Scene, bright_square, overrides
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
@@ -20,6 +22,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.depth_outputs import DepthOutputs
 from affordance_grounding_ros.image_player import pinhole
 from affordance_grounding_ros.msg import AffordanceResult
 from affordance_grounding_ros.rotations import rotation_of
@@ -310,6 +313,46 @@ def test_depth_off_means_no_topics_and_no_poses(scene: Scene, camera: DepthCamer
     assert scene.client.node.count_subscribers("depth") == 0
     assert scene.client.node.count_publishers("grounder/grasps") == 0
     assert scene.client.status()["depth"] == "off"
+
+
+def test_depth_is_taken_down_and_put_up_again_with_the_node(
+    scene: Scene, camera: DepthCamera
+) -> None:
+    start(scene, camera)
+    node, observer = scene.node, scene.client.node
+    assert node is not None
+    camera.answer(has_pose, "a pose", square_depth())
+    for _ in range(3):
+        node.trigger_deactivate()
+        assert not [s for s in node.subscriptions if s.topic_name in ("/depth", "/camera_info")]
+        node.trigger_cleanup()
+        assert not [p for p in node.publishers if p.topic_name.endswith("/grasps")]
+        node.trigger_configure()
+        node.trigger_activate()
+    assert len([p for p in node.publishers if p.topic_name.endswith("/grasps")]) == 1
+    scene.client.wait(lambda: observer.count_publishers("grounder/grasps") == 1, "one publisher")
+    camera.wait()
+    camera.answer(has_pose, "a pose again", square_depth())
+
+
+def test_markers_are_taken_away_when_the_node_stops_and_the_end_of_ros_is_no_error(
+    scene: Scene, camera: DepthCamera, context: Context
+) -> None:
+    start(scene, camera)
+    camera.listen()
+    node = scene.node
+    assert node is not None
+    scene.client.wait(
+        lambda: camera.markers and len(camera.markers[-1].markers) > 1,
+        "markers",
+        lambda: camera.answer(has_pose, "a pose", square_depth()),
+    )
+    node.trigger_deactivate()
+    scene.client.wait(lambda: len(camera.markers[-1].markers) == 1, "the markers to go")
+    outputs = DepthOutputs(node)
+    outputs._last = camera.header()
+    rclpy.shutdown(context=context)
+    outputs.clear()
 
 
 def test_a_target_frame_without_tf_fails_the_configuration_with_the_reason(
