@@ -26,7 +26,7 @@ from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.fit import require_fit
-from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
+from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 from affordance_grounding_core.errors import WeightsError
 
 ARCHITECTURE = "ViT-B-16-quickgelu"
@@ -47,6 +47,7 @@ class ClipImageEncoder(nn.Module):
     def __init__(self, visual: nn.Module) -> None:
         super().__init__()
         self.visual: Any = visual
+        self._positions = ResizedPositions(self, _POSITION_OFFSET)
 
     @property
     def patch_size(self) -> int:
@@ -117,9 +118,7 @@ class ClipImageEncoder(nn.Module):
         rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
         patches = visual.conv1(pixels).flatten(2).transpose(1, 2)
         class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        positions = resize_positions(
-            visual.positional_embedding, rows, columns, offset=_POSITION_OFFSET
-        )
+        positions = self._positions(visual.positional_embedding, rows, columns)
         tokens = torch.cat([class_token, patches], dim=1) + positions.to(patches.dtype)
         tokens = visual.ln_pre(visual.patch_dropout(tokens))
         for block in visual.transformer.resblocks[:-1]:

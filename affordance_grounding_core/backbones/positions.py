@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 
@@ -37,6 +38,34 @@ def resize_positions(
             grid, size=(rows, columns), mode="bicubic", align_corners=False
         )
     return torch.cat([table[:1], resized[0].flatten(1).T.to(table.dtype)])
+
+
+class ResizedPositions:
+    """Position tables by the grid they were resized to; frozen backbones resize each once.
+
+    Args:
+        module: that owns the table; loading weights into it makes all of this stale.
+        offset: see `resize_positions`.
+    """
+
+    def __init__(self, module: nn.Module, offset: float) -> None:
+        self._offset = offset
+        self._kept: dict[tuple[int, int], torch.Tensor] = {}
+        module.register_load_state_dict_post_hook(self._forget)  # type: ignore[no-untyped-call]
+
+    def __call__(self, table: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+        """Resize a table or return what was kept; see `resize_positions`."""
+        kept = self._kept.get((rows, columns))
+        if kept is not None and kept.device == table.device and kept.dtype == table.dtype:
+            return kept
+        positions = resize_positions(table, rows, columns, offset=self._offset)
+        # A table that is being trained changes with every step.
+        if positions is not table and not table.requires_grad:
+            self._kept[rows, columns] = positions
+        return positions
+
+    def _forget(self, *_: object) -> None:
+        self._kept.clear()
 
 
 def patch_grid(height: int, width: int, patch_size: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from affordance_grounding_core.backbones.descriptors import Descriptors, describe_block
 from affordance_grounding_core.backbones.fit import require_fit
-from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
+from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ class TransformerBackbone(nn.Module):
         self.width = int(self.transformer.embed_dim)
         self.depth = len(self.transformer.blocks)
         self.heads = int(cast(Any, self.transformer.blocks[0]).attn.num_heads)
-        self._positions: dict[tuple[int, int], torch.Tensor] = {}
-        self.register_load_state_dict_post_hook(_forget_positions)  # type: ignore[no-untyped-call]
+        self._positions = ResizedPositions(self, self.position_offset)
         self.requires_grad_(False).eval()
 
     def load_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -110,8 +109,7 @@ class TransformerBackbone(nn.Module):
             f"{type(self).__name__} {self.name!r}",
             f"the weights of timm's {self.architectures[self.name]}",
         )
-        self.transformer.load_state_dict(tensors)
-        self._positions.clear()
+        self.load_state_dict({f"transformer.{name}": value for name, value in tensors.items()})
 
     def forward(self, pixels: torch.Tensor, blocks: Sequence[int] = (-1,)) -> list[torch.Tensor]:
         """Compute patch features.
@@ -168,19 +166,5 @@ class TransformerBackbone(nn.Module):
         model = self.transformer
         patches = model.patch_embed.proj(pixels).flatten(2).transpose(1, 2)
         class_token = model.get_parameter("cls_token").expand(len(patches), -1, -1)
-        return torch.cat([class_token, patches], dim=1) + self._positions_for(rows, columns)
-
-    def _positions_for(self, rows: int, columns: int) -> torch.Tensor:
-        table = self.transformer.get_parameter("pos_embed")[0]
-        known = self._positions.get((rows, columns))
-        if known is not None and known.device == table.device and known.dtype == table.dtype:
-            return known
-        positions = resize_positions(table, rows, columns, offset=self.position_offset)
-        if positions is not table:
-            self._positions[rows, columns] = positions
-        return positions
-
-
-def _forget_positions(module: nn.Module, _: object) -> None:
-    """Positions resized from the table that was there before are stale after loading."""
-    cast(TransformerBackbone, module)._positions.clear()
+        positions = self._positions(model.get_parameter("pos_embed")[0], rows, columns)
+        return torch.cat([class_token, patches], dim=1) + positions

@@ -207,3 +207,23 @@ def test_weights_that_do_not_fit_are_named(clip: Clip) -> None:
 def test_an_image_encoder_needs_all_its_weights() -> None:
     with pytest.raises(WeightsError, match=r"image encoder.*visual\.class_embedding"):
         clip_image_encoder({"visual.proj": torch.zeros(768, 512)})
+
+
+def test_positions_that_are_trained_are_resized_anew() -> None:
+    trained = random_clip(5).image.requires_grad_(True)
+    pixels = torch.zeros(1, 3, 48, 48)
+    trained.dense(pixels).sum().backward()
+    first = trained.visual.positional_embedding.grad.clone()
+    assert first.abs().sum() > 0
+    trained.dense(pixels).sum().backward()
+    torch.testing.assert_close(trained.visual.positional_embedding.grad, 2 * first)
+
+
+@torch.no_grad()
+def test_resized_positions_follow_newly_loaded_weights() -> None:
+    other, pixels = random_clip(5), torch.zeros(1, 3, 48, 48)
+    before = other.image.dense(pixels)
+    state = other.image.state_dict()
+    state["visual.positional_embedding"] = state["visual.positional_embedding"] + torch.randn(32)
+    other.image.load_state_dict(state)
+    assert not torch.allclose(before, other.image.dense(pixels))
