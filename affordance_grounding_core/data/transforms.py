@@ -54,19 +54,66 @@ def random_crop(
     Returns:
         (3, crop, crop) float32, normalised.
     """
+    place = _draw_place(image.shape[0], image.shape[1], config, seed)
+    resized = _resize(image, place.height, place.width)
+    crop = resized.crop((place.left, place.top, place.left + config.crop, place.top + config.crop))
+    if place.mirrored:
+        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return _normalised(crop)
+
+
+def crop_label(
+    label: NDArray[np.float32], config: CropConfig, seed: tuple[int, ...], cells: int
+) -> NDArray[np.float32]:
+    """Look at a label through the crop that `random_crop` takes of its image.
+
+    Args:
+        label: (H, W) float32 of the image's size.
+        config: of the crop.
+        seed: that the crop of the image was drawn with.
+        cells: along a side of the result; they divide the crop.
+
+    Returns:
+        (cells, cells) float32, the mean of the label in each cell.
+
+    Raises:
+        ValueError: cells that do not divide the crop.
+    """
+    if cells < 1 or config.crop % cells:
+        raise ValueError(f"cells must divide the crop of {config.crop} px, got {cells}")
+    place = _draw_place(label.shape[0], label.shape[1], config, seed)
+    picture = Image.fromarray(np.asarray(label, np.float32))
+    resized = np.asarray(
+        picture.resize((place.width, place.height), Image.Resampling.BILINEAR), np.float32
+    )
+    rows = slice(place.top, place.top + config.crop)
+    crop = resized[rows, place.left : place.left + config.crop]
+    if place.mirrored:
+        crop = crop[:, ::-1]
+    size = config.crop // cells
+    return np.asarray(crop.reshape(cells, size, cells, size).mean(axis=(1, 3)), np.float32)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a crop lies in the resized image."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+    mirrored: bool
+
+
+def _draw_place(height: int, width: int, config: CropConfig, seed: tuple[int, ...]) -> _Place:
     random = np.random.default_rng(seed)
-    height, width = image.shape[:2]
     scale = config.resize / min(height, width)
     # Truncated as torchvision does; the shorter side is exact, whatever the rounding.
     tall = max(config.resize, int(height * scale))
     wide = max(config.resize, int(width * scale))
-    resized = _resize(image, tall, wide)
     top = int(random.integers(tall - config.crop + 1))
     left = int(random.integers(wide - config.crop + 1))
-    crop = resized.crop((left, top, left + config.crop, top + config.crop))
-    if random.random() < config.flip:
-        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return _normalised(crop)
+    return _Place(tall, wide, top, left, bool(random.random() < config.flip))
 
 
 def squash(image: NDArray[np.uint8], size: int) -> torch.Tensor:

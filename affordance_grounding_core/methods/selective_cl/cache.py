@@ -133,7 +133,19 @@ class FeatureCache:
         """Return a view of an image, (3, crop, crop) float32."""
         if view == SQUASHED:
             return squash(image, self.crops.crop)
-        return random_crop(image, self.crops, (self.seed, int(digest[:15], 16), view))
+        return random_crop(image, self.crops, self._crop_seed(digest, view))
+
+    def crop_seed(self, image: Path, view: int) -> tuple[int, ...]:
+        """What the crop of a view was drawn with.
+
+        Args:
+            image: a file that `fill` was called with.
+            view: number of a crop.
+        """
+        return self._crop_seed(self._digests[image], view)
+
+    def _crop_seed(self, digest: str, view: int) -> tuple[int, ...]:
+        return self.seed, int(digest[:15], 16), view
 
     def _identify(self, wanted: Sequence[WantedViews]) -> dict[str, tuple[Path, tuple[int, ...]]]:
         """Map the content of every readable file to one file that has it and to its views."""

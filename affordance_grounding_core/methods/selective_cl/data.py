@@ -20,6 +20,7 @@ from affordance_grounding_core.data.agd20k import (
 from affordance_grounding_core.data.pairing import Pairing
 from affordance_grounding_core.data.transforms import CropConfig
 from affordance_grounding_core.data.usable import find_unusable
+from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
@@ -34,6 +35,7 @@ from affordance_grounding_core.methods.selective_cl.labelled import (
     readable_labels,
     scored_images,
 )
+from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
     EpochSampler,
@@ -59,8 +61,8 @@ class _Listing:
 class SelectiveData(LightningDataModule):
     """Training pairs, images to score epochs on, and images to calibrate heat on.
 
-    Only image-level labels are trained on. Part masks are read for the selection "validation"
-    alone, never to learn from.
+    Only image-level labels are trained on, unless `part_labels` are given. Else part masks are
+    read for the selection "validation" alone, never to learn from.
 
     Args:
         root: folder in AGD20K layout.
@@ -75,6 +77,8 @@ class SelectiveData(LightningDataModule):
         calibration_images: training images on which heat is calibrated, at most.
         cache_features: whether frozen features are computed once and kept on disk.
         cached_views: views of a training image in the cache.
+        part_labels: folder with part masks, in the layout that `affordance-grounding label`
+            writes, for images that have one; None learns from image-level labels alone.
         workers: processes that load images; 0 loads in the training process.
         seed: of everything random.
     """
@@ -92,6 +96,7 @@ class SelectiveData(LightningDataModule):
         calibration_images: int = 512,
         cache_features: bool = False,
         cached_views: int = 4,
+        part_labels: str | None = None,
         workers: int = 4,
         seed: int = 0,
     ) -> None:
@@ -109,6 +114,7 @@ class SelectiveData(LightningDataModule):
         self.calibration_images = calibration_images
         self.cache_features = cache_features
         self.cached_views = cached_views
+        self.part_labels = Path(part_labels).expanduser() if part_labels else None
         self.workers = workers
         self.seed = seed
         self.backbones: FrozenBackbones | None = None
@@ -162,9 +168,9 @@ class SelectiveData(LightningDataModule):
         """Shuffled samples, the same for a seed and an epoch whatever else changes."""
         pairing = self._listed.pairing
         dataset: Dataset[Item] = (
-            CachedPairs(pairing, self.cache, self.cached_views)
+            CachedPairs(pairing, self.cache, self.cached_views, self._part_masks())
             if self.cache is not None
-            else PixelPairs(pairing, self.crops)
+            else PixelPairs(pairing, self.crops, self._part_masks())
         )
         trainer = self.trainer
         sampler = EpochSampler(
@@ -203,6 +209,24 @@ class SelectiveData(LightningDataModule):
         if self._listing is None:
             raise RuntimeError("setup() must run before the data is asked for")
         return self._listing
+
+    def _part_masks(self) -> PartMasks | None:
+        """Open the folder of part masks.
+
+        Raises:
+            DatasetError: it holds none.
+        """
+        if self.part_labels is None:
+            return None
+        if not any(self.part_labels.glob("PL*/*/*/*_pl.png")):
+            raise DatasetError(
+                f"no part mask at {str(self.part_labels / 'PL')!r}/ACTION/OBJECT/NAME_pl.png; make "
+                "them with `affordance-grounding label`, or leave data.part_labels out"
+            )
+        if self.backbones is None:
+            raise RuntimeError("part labels need the patch size: set `data.backbones` first")
+        cells = self.crops.crop // self.backbones.patch_size
+        return PartMasks(self.part_labels, self.crops, cells)
 
     def _plain(self, images: tuple[LabelledImage, ...]) -> DataLoader[Item]:
         dataset = PlainImages(images, self.actions, self.crops.crop, self.cache)

@@ -24,6 +24,11 @@ from affordance_grounding_core.methods.selective_cl.losses import (
     prototype_contrast,
 )
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.part_labels import (
+    PartLabels,
+    guide_affinities,
+    guide_discovery,
+)
 from affordance_grounding_core.methods.selective_cl.providers import Affinities, AffinityProvider
 
 
@@ -73,6 +78,7 @@ def selective_objective(
     config: ObjectiveConfig,
     generator: torch.Generator | None = None,
     centroids: torch.Tensor | None = None,
+    parts: PartLabels | None = None,
 ) -> SelectiveOutput:
     """Compute the losses of a batch.
 
@@ -87,6 +93,7 @@ def selective_objective(
         config: options.
         generator: of k-means.
         centroids: (B, k, C) in the place of k-means.
+        parts: labels of the egocentric images, trusted before any guess.
 
     Raises:
         ValueError: batches that do not fit each other.
@@ -101,8 +108,11 @@ def selective_objective(
         # Thresholds and similarities need more digits than mixed precision has.
         with torch.autocast(labels.device.type, enabled=False):
             affinities = provider.affinities(egocentric, exocentric, labels)
+            if parts is not None:
+                affinities = guide_affinities(affinities, parts)
+                diagnostics["parts_labelled"] = parts.known.float().mean()
             if contrast.prototypes == "part":
-                discovery = _discover(
+                guessed = _discover(
                     egocentric,
                     exocentric,
                     affinities,
@@ -112,9 +122,10 @@ def selective_objective(
                     generator,
                     centroids,
                 )
-                diagnostics.update(_diagnose(discovery))
+                diagnostics.update(_diagnose(guessed))
+                discovery = guessed if parts is None else guide_discovery(guessed, parts)
         if contrast.prototypes != "none":
-            prototypes = _prototype_maps(discovery, affinities, branches, epoch)
+            prototypes = _prototype_maps(discovery, affinities, branches, epoch, parts)
             losses["prototype"] = _prototype_loss(head, branches, prototypes, labels, config)
         if contrast.pixels != "none":
             losses["pixel"], positives = _pixel_loss(head, branches, affinities, config)
@@ -224,7 +235,11 @@ def _discover(
 
 
 def _prototype_maps(
-    discovery: PartDiscovery | None, affinities: Affinities, branches: _Branches, epoch: int
+    discovery: PartDiscovery | None,
+    affinities: Affinities,
+    branches: _Branches,
+    epoch: int,
+    parts: PartLabels | None,
 ) -> PrototypeMaps:
     if discovery is None:
         egocentric, exocentric = affinities.egocentric, affinities.exocentric.flatten(0, 1)
@@ -232,7 +247,8 @@ def _prototype_maps(
     else:
         egocentric = discovery.egocentric_map
         exocentric = discovery.exocentric_map.flatten(0, 1)
-        anchor = torch.where(discovery.found[:, None, None], affinities.egocentric, 1.0)
+        found = discovery.found if parts is None else discovery.found | parts.known
+        anchor = torch.where(found[:, None, None], affinities.egocentric, 1.0)
     if epoch == 0:
         return PrototypeMaps(egocentric, exocentric, 1 - egocentric, 1 - exocentric, anchor)
     return PrototypeMaps(

@@ -22,6 +22,7 @@ from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.selective_cl.cache import SQUASHED, FeatureCache
 from affordance_grounding_core.methods.selective_cl.labelled import LabelledImage
+from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +56,13 @@ class PixelPairs(Dataset[Item]):
     Args:
         pairing: which images belong together.
         crops: of every image, each on its own.
+        parts: part labels of the egocentric images, or None.
     """
 
-    def __init__(self, pairing: Pairing, crops: CropConfig) -> None:
+    def __init__(self, pairing: Pairing, crops: CropConfig, parts: PartMasks | None = None) -> None:
         self.pairing = pairing
         self.crops = crops
+        self.parts = parts
         self._unusable: dict[Path, str] = {}
 
     def __len__(self) -> int:
@@ -73,7 +76,8 @@ class PixelPairs(Dataset[Item]):
 
         Returns:
             "pixels" (1 + E, 3, crop, crop) float32, "label", "replaced", the number of
-            unreadable images that others stand in for, and "files", one line each.
+            unreadable images that others stand in for, and "files", one line each; with part
+            labels also "part_map" (h, w) float32 and "part_known".
 
         Raises:
             DatasetError: hardly any image of the class can be read.
@@ -81,10 +85,13 @@ class PixelPairs(Dataset[Item]):
         epoch, index = place
         pair = self.pairing.sample(epoch, index)
         views, files, replaced = [], [], 0
+        labelled: Item = {}
         for slot in range(len(pair.files)):
             file, image, skipped = self._readable(pair, slot, place)
             seed = (self.pairing.seed, epoch, index, slot, _VIEW_STREAM)
             views.append(random_crop(image, self.crops, seed))
+            if slot == 0:
+                labelled = _labelled(self.parts, pair, file, seed)
             files.append(str(file))
             replaced += skipped
         return {
@@ -92,6 +99,7 @@ class PixelPairs(Dataset[Item]):
             "label": self.pairing.actions.index(pair.action),
             "replaced": replaced,
             "files": "\n".join(files),
+            **labelled,
         }
 
     def _readable(
@@ -124,12 +132,16 @@ class CachedPairs(Dataset[Item]):
         pairing: which images belong together, without unusable ones.
         cache: filled with views 0 to `views` - 1 of all of them.
         views: cached views of an image.
+        parts: part labels of the egocentric images, or None.
     """
 
-    def __init__(self, pairing: Pairing, cache: FeatureCache, views: int) -> None:
+    def __init__(
+        self, pairing: Pairing, cache: FeatureCache, views: int, parts: PartMasks | None = None
+    ) -> None:
         self.pairing = pairing
         self.cache = cache
         self.views = views
+        self.parts = parts
 
     def __len__(self) -> int:
         return len(self.pairing)
@@ -141,7 +153,8 @@ class CachedPairs(Dataset[Item]):
             place: epoch and number of the sample.
 
         Returns:
-            The features by name, (1 + E, ...) float16, "label", "replaced" and "files".
+            The features by name, (1 + E, ...) float16, "label", "replaced" and "files"; with
+            part labels also "part_map" and "part_known".
         """
         epoch, index = place
         pair = self.pairing.sample(epoch, index)
@@ -150,6 +163,7 @@ class CachedPairs(Dataset[Item]):
         features = [
             self.cache.read(file, int(view)) for file, view in zip(pair.files, views, strict=True)
         ]
+        seed = self.cache.crop_seed(pair.egocentric, int(views[0]))
         return {
             **{
                 name: torch.from_numpy(np.stack([f[name] for f in features]))
@@ -158,7 +172,16 @@ class CachedPairs(Dataset[Item]):
             "label": self.pairing.actions.index(pair.action),
             "replaced": 0,
             "files": "\n".join(map(str, pair.files)),
+            **_labelled(self.parts, pair, pair.egocentric, seed),
         }
+
+
+def _labelled(parts: PartMasks | None, pair: Pair, image: Path, seed: tuple[int, ...]) -> Item:
+    """The part label of the egocentric image, under the crop that was drawn with a seed."""
+    if parts is None:
+        return {}
+    label, known = parts.look(image, pair.action, pair.object_name, seed)
+    return {"part_map": torch.from_numpy(label), "part_known": known}
 
 
 class PlainImages(Dataset[Item]):

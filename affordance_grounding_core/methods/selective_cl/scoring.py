@@ -56,25 +56,28 @@ def single(features: FrozenFeatures, index: int) -> FrozenFeatures:
 
 
 @torch.no_grad()
-def action_maps(
+def maps_with_affinity(
     head: SelectiveHead,
     provider: AffinityProvider,
     features: FrozenFeatures,
     actions: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Map one image for some actions.
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Map some images, each for actions of its own.
 
     Args:
         head: trained or not.
         provider: of affinity.
-        features: of one image.
-        actions: (K) int64.
+        features: of B images.
+        actions: (B, K) int64.
 
     Returns:
-        The class maps and the affinities in [0, 1], (K, rows, columns) each.
+        For each image, its class maps and its affinities in [0, 1], (K, rows, columns) each.
     """
-    maps = head(features.descriptors, features.rows, features.columns)[0, actions].float()
-    return maps, provider.affinity(features, actions).float()
+    maps = head(features.descriptors, features.rows, features.columns).float()
+    return [
+        (maps[index, wanted], provider.affinity(single(features, index), wanted).float())
+        for index, wanted in enumerate(actions)
+    ]
 
 
 def score_maps(

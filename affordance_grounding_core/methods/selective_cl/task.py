@@ -32,6 +32,7 @@ from affordance_grounding_core.methods.selective_cl.optimiser import (
     OptimiserConfig,
     build_optimiser,
 )
+from affordance_grounding_core.methods.selective_cl.part_labels import PartLabels
 from affordance_grounding_core.methods.selective_cl.providers import (
     PUBLISHED_HEADS,
     AffinityProvider,
@@ -42,9 +43,8 @@ from affordance_grounding_core.methods.selective_cl.samples import Item
 from affordance_grounding_core.methods.selective_cl.scoring import (
     METRICS,
     EpochScore,
-    action_maps,
+    maps_with_affinity,
     score_maps,
-    single,
 )
 
 _FROZEN = "backbones."
@@ -146,6 +146,7 @@ class SelectiveTask(LightningModule):
             self.provider,
             self.objective,
             self._generator(batch_index),
+            parts=part_labels(batch),
         )
         if not torch.isfinite(output.total):
             terms = {name: float(value.detach()) for name, value in output.losses.items()}
@@ -187,13 +188,9 @@ class SelectiveTask(LightningModule):
             "index" of the images and "maps", their calibrated maps, for pictures.
         """
         features, labels = self.features(batch), batch["label"]
-        plain, calibrated = [], []
-        for index in range(len(labels)):
-            maps, affinity = action_maps(
-                self.head, self.provider, single(features, index), labels[index : index + 1]
-            )
-            plain.append(maps[0])
-            calibrated.append(calibrate_maps(maps, affinity, self.maps)[0])
+        found = maps_with_affinity(self.head, self.provider, features, labels[:, None])
+        plain = [maps[0] for maps, _ in found]
+        calibrated = [calibrate_maps(maps, affinity, self.maps)[0] for maps, affinity in found]
         truths = batch["ground_truth"]
         self._epoch_scores += zip(
             score_maps(plain, truths, self._protocol),
@@ -292,6 +289,13 @@ class SelectiveTask(LightningModule):
                 batch_size=count,
                 sync_dist=self.trainer.world_size > 1,
             )
+
+
+def part_labels(batch: Item) -> PartLabels | None:
+    """Part labels of a batch, None where the data has none."""
+    if "part_map" not in batch:
+        return None
+    return PartLabels(batch["part_map"], batch["part_known"])
 
 
 def split_views(features: FrozenFeatures, batch: int) -> tuple[FrozenFeatures, FrozenFeatures]:

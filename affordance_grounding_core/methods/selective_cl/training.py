@@ -30,8 +30,7 @@ from affordance_grounding_core.methods.selective_cl.data import SelectiveData
 from affordance_grounding_core.methods.selective_cl.maps import calibrate_maps
 from affordance_grounding_core.methods.selective_cl.scoring import (
     EpochScore,
-    action_maps,
-    single,
+    maps_with_affinity,
 )
 from affordance_grounding_core.methods.selective_cl.task import SelectiveTask
 from affordance_grounding_core.training.callbacks import (
@@ -142,7 +141,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome:
     output = Path(cli.config.output)
     state = resume_path(output, cli.config.resume)
     cli.datamodule.backbones = cli.model.backbones
-    if cli.config.score_untrained:
+    if cli.config.score_untrained and state is None:
         cli.trainer.validate(cli.model, datamodule=cli.datamodule, verbose=False)
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=state, weights_only=True)
     minutes = round((time.perf_counter() - started) / 60, 1)
@@ -193,9 +192,9 @@ def calibrate_heat(task: SelectiveTask, data: SelectiveData) -> HeatCalibration:
     actions = torch.arange(len(task.actions), device=task.device)
     for batch in data.calibration_dataloader():
         moved = {n: v.to(task.device) if torch.is_tensor(v) else v for n, v in batch.items()}
-        features = task.features(moved)
-        for place, index in enumerate(batch["index"].tolist()):
-            maps, affinity = action_maps(task.head, task.provider, single(features, place), actions)
+        wanted = actions.expand(len(moved["label"]), -1)
+        found = maps_with_affinity(task.head, task.provider, task.features(moved), wanted)
+        for index, (maps, affinity) in zip(batch["index"].tolist(), found, strict=True):
             peaks = calibrate_maps(maps, affinity, task.maps).amax(dim=(1, 2)).tolist()
             afforded = data.affordances[data.calibration_image(index).object_name]
             for action, peak in zip(task.actions, peaks, strict=True):
@@ -263,7 +262,7 @@ def _training_record(cli: SelectiveTrainingCLI, minutes: float) -> dict[str, Any
         "data": Path(data.root).name,
         "split": data.split,
         "samples": len(data.pairing),
-        "labels": "image level",
+        "labels": "image level" if data.part_labels is None else "image level and part masks",
         "crops": asdict(data.crops),
         "batch_size": data.batch_size * cli.trainer.world_size,
         "exocentric_count": data.exocentric_count,
