@@ -28,18 +28,32 @@ _SILENCE = 2.0
 
 
 class DepthSettings(Protocol):
-    """The parameters that matter here; their meanings are in the parameter table."""
+    """The parameters that matter here; the parameter table says more about each."""
 
     @property
-    def depth_slop(self) -> float: ...  # noqa: D102
+    def depth_slop(self) -> float:
+        """Seconds between an image and its depth at most."""
+        ...
+
     @property
-    def depth_wait(self) -> float: ...  # noqa: D102
+    def depth_wait(self) -> float:
+        """Seconds after an image's arrival that its depth is waited for."""
+        ...
+
     @property
-    def depth_maximum(self) -> float: ...  # noqa: D102
+    def depth_maximum(self) -> float:
+        """Metres beyond which depth does not count."""
+        ...
+
     @property
-    def image_rectified(self) -> bool: ...  # noqa: D102
+    def image_rectified(self) -> bool:
+        """Whether P of the calibration holds, rather than K and D."""
+        ...
+
     @property
-    def target_frame(self) -> str: ...  # noqa: D102
+    def target_frame(self) -> str:
+        """Frame of the poses; empty for the camera's own."""
+        ...
 
 
 @dataclass(frozen=True)
