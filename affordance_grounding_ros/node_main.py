@@ -15,6 +15,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from affordance_grounding_ros.compatibility import shut_down_ros
+from affordance_grounding_ros.problem_log import one_line
 
 
 class ClosableNode(Protocol):
@@ -44,11 +45,18 @@ def run_node(
         refusals: errors that end the process with their message alone.
 
     Returns:
-        Exit code: 0 after SIGINT, SIGTERM and an ordinary end; 1 after a refusal.
+        Exit code: 0 after SIGINT, SIGTERM and an ordinary end; 1 after a refusal, and where the
+        command line or a parameter file cannot be read.
     """
-    made: list[ClosableNode] = []
     try:
         rclpy.init(args=args)
+    except KeyboardInterrupt:
+        return 0
+    except Exception as error:
+        fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
+        return 1
+    made: list[ClosableNode] = []
+    try:
         # Made now, not by spin: a signal in the midst of making it leaves half an executor,
         # whose end is a traceback.
         rclpy.get_global_executor()
@@ -56,7 +64,7 @@ def run_node(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except refusals as error:
-        rclpy.logging.get_logger(name).fatal(str(error))
+        fatal(name, str(error))
         return 1
     except Exception:
         # Whatever fails once the context is down, fails because it is down.
@@ -72,6 +80,16 @@ def run_node(
         shut_down_ros()
         _leave_hanging_threads(name)
     return 0
+
+
+def fatal(name: str, message: str) -> None:
+    """Log the one line a process ends with.
+
+    Args:
+        name: of the node.
+        message: names the thing, what was expected, what came, and the fix.
+    """
+    rclpy.logging.get_logger(name).fatal(message)
 
 
 def spin(node: Node, report: Callable[[Exception], object]) -> None:

@@ -90,12 +90,33 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
     DeclareLaunchArgument(
+        "name", default_value="grounder", description="Name of the node, and of its topics."
+    ),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="Whether the node is started again when its process ends.",
+    ),
+    DeclareLaunchArgument(
+        "respawn_delay", default_value="2.0", description="Seconds until it is started again."
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
         description="Least severity that is logged.",
     ),
 )
+
+
+def _seconds(name: str, context: LaunchContext) -> float:
+    """The value of an argument; `float` would end in a trace that does not name it."""
+    text = LaunchConfiguration(name).perform(context)
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        raise RuntimeError(f"launch argument '{name}' must be seconds, got '{text}'") from None
 
 
 def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -113,9 +134,11 @@ def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         Node(
             package=PACKAGE,
             executable="grounder_node",
-            name="grounder",
+            name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
             output="screen",
+            respawn=LaunchConfiguration("respawn").perform(context) == "true",
+            respawn_delay=_seconds("respawn_delay", context),
             parameters=[LaunchConfiguration("params_file"), values],
             remappings=[
                 ("image", LaunchConfiguration("image_topic")),
@@ -147,6 +170,7 @@ def _viewers(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def _rviz() -> Node:
+    name = LaunchConfiguration("name")
     outputs = ("overlay", "mask", "region_cloud", "grasps", "markers")
     return Node(
         package="rviz2",
@@ -161,7 +185,7 @@ def _rviz() -> Node:
         remappings=[
             ("/image", LaunchConfiguration("image_topic")),
             ("/camera_info", LaunchConfiguration("camera_info_topic")),
-            *((f"/grounder/{name}", f"grounder/{name}") for name in outputs),
+            *((f"/grounder/{output}", [name, f"/{output}"]) for output in outputs),
         ],
     )
 

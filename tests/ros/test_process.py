@@ -202,6 +202,28 @@ def test_wrong_values_on_the_command_line_are_reported_and_the_node_stays(
     assert "Traceback" not in process.output()
 
 
+BAD_COMMAND_LINES = {
+    "no such file": (("--params-file", "/no/such.yaml"), "/no/such.yaml"),
+    "unknown option": (("--bogus",), "--bogus"),
+    "values of two types": (("-p", "threshold:=[1, high]"), "threshold:=[1, high]"),
+    "impossible name": (("-r", "__node:=9 lives"), "9 lives"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_COMMAND_LINES)
+def test_a_command_line_that_cannot_be_read_ends_the_process_with_the_reason(
+    processes: list[Process], tmp_path: Path, kind: str
+) -> None:
+    arguments, expectation = BAD_COMMAND_LINES[kind]
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", *arguments)
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 1, process.output()
+    line = next(line for line in process.output().splitlines() if "FATAL" in line)
+    assert "command line refused" in line
+    assert expectation in line
+    assert "Traceback" not in process.output()
+
+
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
     path = tmp_path / "photograph.png"

@@ -1,0 +1,106 @@
+"""What the launch tests share: a camera and commander in the test's process, and who runs what."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HAS_LAUNCH_TESTING = importlib.util.find_spec("launch_testing") is not None
+WITHOUT_LAUNCH_TESTING = (
+    "launch_testing is not installed; it comes with a ROS 2 distribution, not with PyPI"
+)
+LAUNCH_FILES = Path(__file__).parents[2] / "launch"
+DEADLINE = 90.0
+"""Seconds until something that must happen has failed to; a model is loaded meanwhile."""
+
+
+def weights_are_here() -> bool:
+    """Whether the default model can be loaded without fetching anything."""
+    from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
+
+    return (cache_directory() / f"{DINOV2_VITS14.name}.safetensors").is_file()
+
+
+class Observer:
+    """A camera, a commander and a listener of one grounder."""
+
+    def __init__(self, namespace: str, image_topic: str, name: str = "grounder") -> None:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticStatus
+        from sensor_msgs.msg import Image
+
+        from affordance_grounding_ros import qos
+        from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+
+        self._rclpy = rclpy
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("observer", namespace=namespace, context=self.context)
+        self._executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._images = self.node.create_publisher(Image, image_topic, qos.camera_output())
+        self.goals = self.node.create_publisher(ActionGoal, f"{name}/goal", qos.goal_latched())
+        self.results: list[Any] = []
+        self.statuses: list[Any] = []
+        subscribe = self.node.create_subscription
+        subscribe(AffordanceResult, f"{name}/result", self.results.append, qos.output())
+        subscribe(DiagnosticStatus, f"{name}/status", self.statuses.append, qos.status())
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._rclpy.shutdown(context=self.context)
+
+    def show(self) -> None:
+        """Publish a grey image with the stamp of now."""
+        import numpy as np
+        from std_msgs.msg import Header
+
+        from affordance_grounding_ros.conversions import array_to_image
+
+        header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="camera")
+        self._images.publish(array_to_image(np.full((48, 64, 3), 127, np.uint8), "rgb8", header))
+
+    def status(self) -> dict[str, str]:
+        """Values of the last status; empty before the first."""
+        if not self.statuses:
+            return {}
+        last = self.statuses[-1]
+        values = {pair.key: pair.value for pair in last.values}
+        return {**values, "message": last.message, "level": str(ord(last.level))}
+
+    def wait(
+        self, condition: Callable[[], Any], what: str, each: Callable[[], object] = int
+    ) -> Any:
+        deadline = time.monotonic() + DEADLINE
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"waited for {what}; status: {self.status()}"
+            each()
+            self._executor.spin_once(timeout_sec=0.1)
+        return value
+
+
+def processes_of(namespace: str) -> list[int]:
+    """Numbers of the grounder's processes in a namespace."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # It has just ended.
+        is_grounder = any(word.endswith(b"grounder_node") for word in words)
+        if is_grounder and f"__ns:=/{namespace}".encode() in words:
+            found.append(int(folder.name))
+    return found
+
+
+def kill(process: int) -> None:
+    """End a process without a chance to clean up, as the kernel does when memory runs out."""
+    os.kill(process, signal.SIGKILL)
