@@ -12,6 +12,8 @@ import os
 import shutil
 import tempfile
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +93,38 @@ def cached_file(pinned: PinnedFile) -> Path:
     return path
 
 
+def store_file(pinned: PinnedFile, source: Path) -> Path:
+    """Put a published file that was fetched elsewhere into the cache.
+
+    Args:
+        pinned: what the file should be.
+        source: the file.
+
+    Returns:
+        Where it lies in the cache.
+
+    Raises:
+        WeightsError: it cannot be read, is another file, or the cache cannot be written.
+    """
+    target = cache_directory() / pinned.file_name
+    try:
+        found = file_digest(source)
+        if found != pinned.sha256:
+            raise WeightsError(
+                f"{source} has sha256 {found}, expected {pinned.sha256} of {pinned.url}: it is "
+                "another file or not fully copied"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+    except OSError as error:
+        raise WeightsError(
+            f"weights {source} cannot be put at {target} ({error}); free space, or name another "
+            f"folder in the environment variable {CACHE_VARIABLE}"
+        ) from error
+    return target
+
+
 def file_digest(path: Path) -> str:
     """Hash a file: sha256, hexadecimal."""
     with path.open("rb") as file:
@@ -104,25 +138,34 @@ def _fetch(pinned: PinnedFile, path: Path) -> None:
     logger.info("Fetching %s (about %d MB)", pinned.url, pinned.megabytes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
+        with _replacing(path) as temporary:
             with (
-                os.fdopen(descriptor, "wb") as target,
+                temporary.open("wb") as target,
                 urllib.request.urlopen(pinned.url, timeout=TIMEOUT_SECONDS) as source,
             ):
                 shutil.copyfileobj(source, target, 1 << 20)
-            found = file_digest(Path(temporary))
+            found = file_digest(temporary)
             if found != pinned.sha256:
                 raise WeightsError(
                     f"{pinned.url} answered with a file of sha256 {found}, expected "
                     f"{pinned.sha256}: it is refused; try again from another network"
                 )
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
     except OSError as error:  # of the network as of the disk
         raise WeightsError(
             f"weights of {pinned.name} cannot be fetched ({type(error).__name__}: {error}). "
-            f"Download {pinned.url} on a machine with a network and put the file at {path}, or "
-            f"name its path as the backbone's weights; {CACHE_VARIABLE} moves the cache"
+            f"Download {pinned.url} on a machine with a network and put the file at {path}, or run "
+            f"`affordance-grounding weights {pinned.name} --file THE_FILE`; {CACHE_VARIABLE} moves "
+            "the cache"
         ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Write beside a file and put it in place at the end, or leave everything as it was."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(descriptor)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

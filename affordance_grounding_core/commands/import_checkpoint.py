@@ -14,6 +14,7 @@ from affordance_grounding_core.errors import CheckpointError
 if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.official import OfficialFile
     from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
+    from affordance_grounding_core.methods.selective_cl.peaks import CalibrationSet
 
 CalibrationName = Literal["raw", "binarised", "off"]
 
@@ -36,6 +37,10 @@ CalibrateOption = Annotated[
         help="Data in AGD20K layout; makes heat say whether an action is afforded at all.",
     ),
 ]
+ImagesOption = Annotated[
+    int,
+    typer.Option("--calibration-images", min=1, help="How many images heat is fitted on, at most."),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace a checkpoint that is there already.")
 ]
@@ -56,6 +61,7 @@ def selective_cl(
     ] = "raw",
     calibrate_on: CalibrateOption = None,
     split: SplitOption = None,
+    calibration_images: ImagesOption = 256,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Import a SelectiveCL checkpoint: DINO, CLIP and head, 492 tensors."""
@@ -63,9 +69,10 @@ def selective_cl(
     from affordance_grounding_core.methods.selective_cl.official import selective_cl_from_official
 
     require_free(folder, overwrite)
+    images = calibration_set(calibrate_on, split, calibration_images)
     official = read_official(file)
     model = selective_cl_from_official(official, split_names(actions), calibration)
-    _write(official, model, "selective-cl", folder, calibrate_on, split)
+    _write(official, model, "selective-cl", folder, images)
 
 
 @import_checkpoint.command("locate")
@@ -75,6 +82,7 @@ def locate(
     actions: ActionsOption = None,
     calibrate_on: CalibrateOption = None,
     split: SplitOption = None,
+    calibration_images: ImagesOption = 256,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Import a LOCATE checkpoint: DINO and head, 186 tensors."""
@@ -82,9 +90,10 @@ def locate(
     from affordance_grounding_core.methods.selective_cl.official import locate_from_official
 
     require_free(folder, overwrite)
+    images = calibration_set(calibrate_on, split, calibration_images)
     official = read_official(file)
     model = locate_from_official(official, split_names(actions))
-    _write(official, model, "locate", folder, calibrate_on, split)
+    _write(official, model, "locate", folder, images)
 
 
 @import_checkpoint.command("plsp")
@@ -140,6 +149,17 @@ def require_free(folder: Path, overwrite: bool) -> None:
         )
 
 
+def calibration_set(root: Path | None, split: str | None, limit: int) -> CalibrationSet | None:
+    """List the images to fit heat on; None where no data is given.
+
+    Raises:
+        DatasetError: there is no data set at that root.
+    """
+    from affordance_grounding_core.methods.selective_cl.peaks import read_calibration_set
+
+    return None if root is None else read_calibration_set(root, split, limit)
+
+
 def split_names(text: str | None) -> list[str] | None:
     """Split a list on commas; None stays None."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
@@ -150,21 +170,16 @@ def _write(
     model: StoredModel,
     kind: str,
     folder: Path,
-    calibrate_on: Path | None,
-    split: str | None,
+    images: CalibrationSet | None,
 ) -> None:
     from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
     from affordance_grounding_core.checkpoints.official import source_notes
     from affordance_grounding_core.inference.preprocess import Preprocess
     from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
     from affordance_grounding_core.methods.selective_cl.inference import build_network
-    from affordance_grounding_core.methods.selective_cl.peaks import (
-        fit_network_heat,
-        read_calibration_set,
-    )
+    from affordance_grounding_core.methods.selective_cl.peaks import fit_network_heat
 
-    if calibrate_on is not None:
-        images = read_calibration_set(calibrate_on, split)
+    if images is not None:
         heat = fit_network_heat(
             build_network(model),
             Preprocess(model.preprocess),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
-from affordance_grounding_core.backbones import clip_weights, loading
+from affordance_grounding_core.backbones import clip_weights, loading, pinned_files
 from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dino import Dino
@@ -18,9 +19,11 @@ from affordance_grounding_core.backbones.pinned_files import (
     PinnedFile,
     cached_file,
     file_digest,
+    store_file,
 )
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.backbones.weights import CACHE_VARIABLE
+from affordance_grounding_core.cli import app
 from affordance_grounding_core.errors import WeightsError
 
 
@@ -79,6 +82,33 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(
     monkeypatch.setenv(CACHE_VARIABLE, str(blocked / "cache"))
     with pytest.raises(WeightsError, match=CACHE_VARIABLE):
         cached_file(published)
+
+
+def test_a_file_fetched_elsewhere_is_stored_if_it_is_the_right_one(
+    cache: Path, published: PinnedFile, tmp_path: Path
+) -> None:
+    source = tmp_path / "publisher" / "weights.pth"
+    assert store_file(published, source) == cache / "weights.pth"
+    source.write_bytes(b"others")
+    assert cached_file(published).read_bytes() == b"weights"
+    with pytest.raises(WeightsError, match="another file or not fully copied"):
+        store_file(published, source)
+    with pytest.raises(WeightsError, match="cannot be put at"):
+        store_file(published, tmp_path / "nowhere.pth")
+    assert cached_file(published).read_bytes() == b"weights"
+
+
+def test_the_command_stores_a_file_by_name(
+    cache: Path, published: PinnedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "publisher" / "weights.pth"
+    monkeypatch.setattr(pinned_files, "DINO_VITS16", published)
+    run = CliRunner().invoke(app, ["weights", "dino_vits16", "--file", str(source)])
+    assert run.exit_code == 0, run.output
+    assert (cache / "weights.pth").read_bytes() == b"weights"
+    two = CliRunner().invoke(app, ["weights", "dino_vits16", "clip_vitb16", "--file", str(source)])
+    assert two.exit_code == 2
+    assert "one name" in two.output
 
 
 def test_the_hash_of_clip_is_the_one_in_its_publishers_address() -> None:
