@@ -34,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     runs = plan_runs(options.output, options.seeds)
     try:
+        # First, since it finds out within a second whether the data is there.
+        references = _references(options.data)
         for run in runs:
             done = do_run(run, options.config, options.data, options.training)
             print(f"{run.folder.name}: {'done' if done else 'left as it is'}", flush=True)
-        references = _references(options.data)
     except (AffordanceGroundingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -69,6 +69,7 @@ def do_run(run: Run, config: Path, root: Path, options: Sequence[str]) -> bool:
         # Lightning is slow to import and not needed to draw the table.
         from affordance_grounding_core.methods.selective_cl.training import train_from_config
 
+        interrupted = (run.folder / "lightning" / "last.ckpt").is_file()
         outcome = train_from_config(
             [
                 f"--config={config}",
@@ -77,6 +78,7 @@ def do_run(run: Run, config: Path, root: Path, options: Sequence[str]) -> bool:
                 f"--seed_everything={run.seed}",
                 "--score_untrained=true",
                 *run.setting.options(),
+                *(["--resume=last"] if interrupted else []),
                 *options,
             ]
         )

@@ -31,7 +31,6 @@ SETTINGS = (
     Setting("classification", "classification only", "none", "none"),
     Setting("object_prototypes", "+ object prototypes", "object", "none"),
     Setting("part_prototypes", "+ part prototypes", "part", "none"),
-    Setting("pixels_object", "+ pixels, object level", "part", "object"),
-    Setting("pixels_part", "+ pixels, part level", "part", "part"),
+    Setting("pixels", "+ pixels", "part", "part"),
 )
 """Each adds to the one before it."""
