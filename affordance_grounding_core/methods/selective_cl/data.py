@@ -260,7 +260,8 @@ class SelectiveData(LightningDataModule):
         crops = tuple(range(self.cached_views))
         wanted = [WantedViews(file, crops) for file in self._training_files(training)]
         wanted += [WantedViews(file, (SQUASHED,)) for file in whole]
-        self.cache = FeatureCache(cache_directory(), self.backbones, self.crops, self.seed)
+        # The cached views are the same for every seed, so that seeds share one cache.
+        self.cache = FeatureCache(cache_directory(), self.backbones, self.crops)
         if self.trainer is not None:
             self.backbones.to(self.trainer.strategy.root_device)
         self.cache.fill(wanted, self.backbones)
