@@ -43,4 +43,6 @@ fi
 
 # Without more shared memory Fast DDS loses nearly every image of a camera's size.
 export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-${_repository}/config/fastdds.xml}"
+# The same on Humble and Jazzy, whose Fast DDS 2 knows it by this name.
+export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-${FASTDDS_DEFAULT_PROFILES_FILE}}"
 unset _repository _environment _ros _libraries
