@@ -152,11 +152,10 @@ def export_network(
     device = next((value.device for value in static.parameters()), torch.device("cpu"))
     static.to(device)
     inputs = tuple(value.to(device) for value in shape.example())
-    with torch.no_grad():
+    with torch.no_grad(), frozen(static):
         try:
-            expected = static(*inputs)  # interpolates and keeps positions before the export
-            with frozen(static):
-                program = torch.export.export(static, inputs, strict=False)
+            expected = static(*inputs)  # resizes frozen positions and keeps them, as constants
+            program = torch.export.export(static, inputs, strict=False)
         except Exception as error:
             raise ExportError(
                 f"{type(network).__name__} cannot be exported for {shape.height} x {shape.width} "

@@ -6,7 +6,7 @@ import torch
 from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 from torch import nn
 
-from affordance_grounding_core.backbones.positions import patch_grid, resize_positions
+from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 
 
 class ClipTokens(nn.Module):
@@ -54,6 +54,7 @@ class ClipTokens(nn.Module):
         self.heads = heads
         self.patch_size = patch_size
         self.output_width = output_width
+        self._positions = ResizedPositions(self, offset=0.0)
         self.trained_grid = (size // patch_size, size // patch_size)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -72,7 +73,7 @@ class ClipTokens(nn.Module):
         rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
         patches = self.conv1(pixels).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(len(patches), 1, -1)
-        positions = resize_positions(self.positional_embedding, rows, columns)
+        positions = self._positions(self.positional_embedding, rows, columns)
         tokens = torch.cat([first, patches], dim=1) + positions
         projected: torch.Tensor = self.ln_post(self.transformer(self.ln_pre(tokens))) @ self.proj
         return projected
