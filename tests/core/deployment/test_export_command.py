@@ -1,0 +1,97 @@
+"""`affordance-grounding export` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from affordance_grounding_core.cli import app
+from affordance_grounding_core.commands.export import parse_size
+from affordance_grounding_core.inference import loading
+from affordance_grounding_core.inference.grounder import Grounder
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def small_model(
+    make_grounder: Callable[[Any], Grounder], network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model `default` is a small network."""
+    monkeypatch.setattr(loading, "_load_eager", lambda name, weights: make_grounder(network))
+
+
+@pytest.mark.usefixtures("small_model")
+def test_an_engine_is_built_into_a_folder_and_reported(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    arguments = ["export", "--runtime", "openvino", "--precision", "fp32"]
+    arguments += ["--image-size", "640x480", "-o", str(tmp_path / "engines")]
+    arguments += ["--json", str(tmp_path / "report.json")]
+    outcome = RUNNER.invoke(app, arguments)
+    assert outcome.exit_code == 0, outcome.output
+    assert "640x480: openvino-cpu-fp32" in outcome.output
+    (entry,) = json.loads((tmp_path / "report.json").read_text())["engines"]
+    assert entry["degraded"] is False
+    assert entry["gate"]["frames"] >= 16
+    assert entry["median_ms"] > 0
+    assert Path(entry["folder"]).is_relative_to(tmp_path / "engines")
+    assert (Path(entry["folder"]) / "manifest.json").is_file()
+
+
+@pytest.mark.usefixtures("small_model")
+def test_a_failed_gate_is_seen_in_text_and_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    from affordance_grounding_core.deployment.runtimes.openvino import OpenvinoEngine
+
+    answer = OpenvinoEngine.run
+    monkeypatch.setattr(
+        OpenvinoEngine, "run", lambda self, pixels, actions: 1 - answer(self, pixels, actions)
+    )
+    arguments = ["export", "--runtime", "openvino-fp32", "--build-only", "-o", str(tmp_path)]
+    outcome = RUNNER.invoke(app, arguments)
+    assert outcome.exit_code == 1
+    assert "640x480: eager-cpu-fp32" in outcome.output
+    assert "not used: openvino-fp32 did not pass the gate: " in outcome.output
+
+
+@pytest.mark.usefixtures("small_model")
+def test_build_only_takes_no_time_measurement(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    outcome = RUNNER.invoke(
+        app, ["export", "--runtime", "eager", "--build-only", "--json", str(file)]
+    )
+    assert outcome.exit_code == 0
+    (entry,) = json.loads(file.read_text())["engines"]
+    assert entry == {
+        "image_width": 640,
+        "image_height": 480,
+        "description": "eager",
+        "degraded": False,
+    }
+
+
+@pytest.mark.usefixtures("small_model")
+def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    arguments = ["export", "--runtime", "openvino", "--frames", str(tmp_path), "-o", str(tmp_path)]
+    outcome = RUNNER.invoke(app, arguments)
+    assert outcome.exit_code == 1
+    assert "holds 0 image files, the gate needs 8 or more" in str(outcome.exception)
+
+
+@pytest.mark.parametrize("text", ["640", "640x0", "x480", "640x480x3", "-1x5", "1e3x4", ""])
+def test_an_image_size_of_another_form_is_refused(text: str) -> None:
+    outcome = RUNNER.invoke(app, ["export", "--image-size", text])
+    assert outcome.exit_code == 2
+    assert "must look like 640x480" in outcome.output
+
+
+def test_image_sizes_are_width_and_height() -> None:
+    assert parse_size("1280x720") == (1280, 720)
