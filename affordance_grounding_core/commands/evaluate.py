@@ -38,6 +38,9 @@ from affordance_grounding_core.evaluation.summary import ImageScore
 
 ProtocolName = Literal["locate", "plsp"]
 
+PAPER_METHODS = ("plsp", "selective_cl")
+"""Methods that have maps of their own beside the heat."""
+
 
 def evaluate(
     data: Annotated[
@@ -82,6 +85,12 @@ def evaluate(
     guesses = score_baselines(evaluation, training, chosen) if baselines else {}
     report = make_report(grounder, dataset, protocol, evaluation, guesses)
     typer.echo(report.as_text())
+    if not evaluation.raw_maps and grounder.information.method in PAPER_METHODS:
+        typer.echo(
+            f"The maps that the paper scores are left out of the graph of {grounder.runtime}; add "
+            "`--runtime eager` to score them, too.",
+            err=True,
+        )
     write_json(json_file, report.as_dict())
     if pictures is not None:
         from affordance_grounding_core.evaluation.pictures import write_pictures
