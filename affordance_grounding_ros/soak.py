@@ -109,7 +109,7 @@ def run(
         idle_after = _idle(plan, client, process.number)
     figures["cpu_idle"] = {"before": idle_before, "after": idle_after}
     figures["errors_in_log"] = log.read_text(errors="replace").count("[ERROR]")
-    return {"plan": asdict(plan), "machine": _machine(), **figures, "limits": _limits(figures)}
+    return {"plan": asdict(plan), "machine": _machine(), **figures, "limits": limits(figures)}
 
 
 def _load(
@@ -163,8 +163,12 @@ def _memory(
     }
 
 
-def _limits(figures: dict[str, Any]) -> dict[str, bool]:
-    """Which limits are kept."""
+def limits(figures: dict[str, Any]) -> dict[str, bool]:
+    """Which limits are kept, by what they ask for.
+
+    Args:
+        figures: of `run`.
+    """
     frames = figures["frames"]
     overhead = figures["overhead_cpu_ms"]["p95"]
     return {

@@ -95,9 +95,15 @@ class SoakClient:
             timeout: seconds to wait.
 
         Raises:
-            SoakError: it is not active in time.
+            SoakError: it is not active in time, or says that it cannot be.
         """
-        self._wait(lambda: self._status.get("state") == "active", timeout, "the model to be loaded")
+
+        def active() -> bool:
+            if self._status.get("problem"):
+                raise SoakError(f"the grounder cannot start: {self._status['problem']}")
+            return self._status.get("state") == "active"
+
+        self._wait(active, timeout, "the model to be loaded")
         actions = self._status["vocabulary"].split(", ")
         # Every action, then two in turn, then a pause.
         self._plan = itertools.cycle([*actions, "; ".join(actions[:2]), ""])
@@ -195,6 +201,8 @@ class SoakClient:
     def _on_status(self, message: DiagnosticStatus) -> None:
         self._status = {pair.key: pair.value for pair in message.values}
         self._status["message"] = message.message
+        failed = message.level == DiagnosticStatus.ERROR
+        self._status["problem"] = message.message if failed else ""
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._diagnostics = {pair.key: pair.value for pair in message.status[0].values}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.context import Context
@@ -20,6 +21,8 @@ from std_msgs.msg import Header, String
 
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
+from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
+from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
@@ -27,6 +30,12 @@ from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.grounder_node import GrounderNode
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+
+NEEDS_WEIGHTS = pytest.mark.skipif(
+    packaged_checkpoint("default") is None
+    or not (cache_directory() / f"{DINOV2_VITS14.name}.safetensors").is_file(),
+    reason="the default model's weights are not on this machine; `make setup` fetches them",
+)
 
 DEADLINE = 30.0
 """Seconds until a condition that must come true has failed to; generous for a slow machine."""

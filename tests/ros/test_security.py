@@ -1,0 +1,71 @@
+"""What the node's own modules must never do with what they are sent; see docs/security.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import affordance_grounding_ros.grounder_node as grounder_node
+
+PACKAGE = "affordance_grounding_ros"
+FOLDER = Path(grounder_node.__file__).parent
+
+FORBIDDEN_MODULES = {
+    "ctypes", "ftplib", "glob", "http", "marshal", "pathlib", "pickle", "requests",
+    "runpy", "shelve", "shutil", "socket", "subprocess", "tempfile", "urllib", "xmlrpc",
+}  # fmt: skip
+"""Ways to files, programs, networks and code."""
+
+FORBIDDEN_CALLS = {"__import__", "compile", "eval", "exec", "open"}
+ALLOWED_OF_OS = {"_exit"}
+
+
+def modules_of_the_node() -> dict[str, ast.Module]:
+    """Sources of the node's module and all of this package that it imports, by name."""
+    found: dict[str, ast.Module] = {}
+    open_names = ["grounder_node"]
+    while open_names:
+        name = open_names.pop()
+        path = FOLDER / f"{name}.py"
+        if name in found or not path.is_file():
+            continue
+        tree = found[name] = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            if node.module == PACKAGE:
+                open_names += [alias.name for alias in node.names]
+            elif node.module.startswith(f"{PACKAGE}."):
+                open_names.append(node.module.split(".")[1])
+    return found
+
+
+MODULES = modules_of_the_node()
+
+
+def test_the_modules_of_the_node_are_found() -> None:
+    assert {"grounder_node", "goals", "pipeline", "conversions", "parameters"} <= set(MODULES)
+    assert "soak" not in MODULES
+    assert "demo" not in MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_node_reaches_no_file_program_network_or_pickle(name: str) -> None:
+    for node in ast.walk(MODULES[name]):
+        imported: list[str] = []
+        if isinstance(node, ast.Import):
+            imported = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported = [node.module]
+        for module in imported:
+            assert module.split(".")[0] not in FORBIDDEN_MODULES, f"{name} imports {module}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in FORBIDDEN_CALLS, f"{name} calls {node.func.id}"
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            written = [isinstance(argument, ast.Constant) for argument in node.args]
+            assert all(written), f"{name} imports a module whose name comes from elsewhere"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            is_os = node.value.id == "os"
+            assert not is_os or node.attr in ALLOWED_OF_OS, f"{name} uses os.{node.attr}"
