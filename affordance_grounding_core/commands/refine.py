@@ -102,9 +102,12 @@ def refine(
     manifest = read_manifest(labels)
     run.claim_refined(labels, overwrite=overwrite)
     present = {(item.action, item.object_name) for item in training.egocentric}
-    chosen = choose_pairs(present, training.split, pair or [])
-    pairs = sorted(chosen) if model is None else masks.trained_pairs(model)
-    samples = read_samples(manifest, training.folder, labels, chosen & set(pairs))
+    trained = [] if model is None else masks.trained_pairs(model)
+    given = pair or ["/".join(known) for known in trained]
+    chosen = choose_pairs(present, training.split, given)
+    pairs = trained or sorted(chosen)
+    masks.require_pairs(chosen, pairs, model)
+    samples = read_samples(manifest, training.folder, labels, chosen)
     encoders = load_encoders(features, pairs, features_weights)
     picture_format = PictureFormat(encoders.mean, encoders.std, encoders.size)
     device = best_device(accelerator)

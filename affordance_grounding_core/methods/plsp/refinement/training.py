@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -183,3 +183,21 @@ def trained_pairs(folder: Path) -> list[Pair]:
     """
     names = read_checkpoint(folder).config.get("pairs", [])
     return [(str(name).partition("/")[0], str(name).partition("/")[2]) for name in names]
+
+
+def require_pairs(chosen: Collection[Pair], pairs: Collection[Pair], folder: Path | None) -> None:
+    """Check that a mask network knows all pairs that are to be refined.
+
+    Args:
+        chosen: to be refined.
+        pairs: that it was trained for.
+        folder: of the network, for the message.
+
+    Raises:
+        CheckpointError: it does not know one.
+    """
+    if unknown := sorted("/".join(pair) for pair in set(chosen) - set(pairs)):
+        raise CheckpointError(
+            f"checkpoint {folder} was not trained for the pairs {unknown}; it knows "
+            f"{sorted('/'.join(pair) for pair in pairs)}: refine those, or train without --model"
+        )

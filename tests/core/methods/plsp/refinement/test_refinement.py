@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +10,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from transformers import SamConfig, SamImageProcessor, SamModel
 
-from affordance_grounding_core import cli
 from affordance_grounding_core.errors import CheckpointError, DatasetError
 from affordance_grounding_core.images import read_grey, read_rgb, write_png
 from affordance_grounding_core.methods.plsp import clip_encoder
 from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.refinement import encoders as encoders_module
 from affordance_grounding_core.methods.plsp.refinement.bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.config import (
     RefinementConfig,
@@ -36,7 +31,6 @@ from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwor
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from affordance_grounding_core.methods.plsp.refinement.proposals import (
     FeatureProposals,
-    SamProposals,
 )
 from affordance_grounding_core.methods.plsp.refinement.run import claim_refined, refine_labels
 from affordance_grounding_core.methods.plsp.refinement.samples import (
@@ -303,66 +297,6 @@ def test_refined_labels_of_another_hand_are_safe(labelled: Labelled) -> None:
     claim_refined(labels, overwrite=True)
 
 
-def test_feature_clusters_separate_colours(encoders: RefinementEncoders) -> None:
-    image = np.full((64, 96, 3), (220, 30, 30), np.uint8)
-    image[:, 64:] = (30, 200, 40)
-    picture_format = PictureFormat(encoders.mean, encoders.std, 96)
-    source = FeatureProposals(FrozenPatches(encoders.frozen), picture_format, counts=(2,))
-    masks = source.propose(image)
-    assert masks.shape == (2, 64, 96)
-    green = np.zeros((64, 96), np.bool_)
-    green[:, 64:] = True
-    assert max((mask & green).sum() / (mask | green).sum() for mask in masks) > 0.85
-    assert source.propose(image[:1, :1]).shape == (0, 1, 1)
-
-
-def test_sam_proposes_what_its_pipeline_finds() -> None:
-    torch.manual_seed(0)
-    model = SamModel(
-        SamConfig(
-            vision_config={
-                "hidden_size": 16,
-                "num_hidden_layers": 1,
-                "num_attention_heads": 2,
-                "image_size": 64,
-                "patch_size": 16,
-                "output_channels": 32,
-                "mlp_dim": 16,
-                "window_size": 2,
-                "global_attn_indexes": [0],
-                "num_pos_feats": 16,
-            },
-            prompt_encoder_config={
-                "hidden_size": 32,
-                "image_size": 64,
-                "patch_size": 16,
-                "mask_input_channels": 4,
-            },
-            mask_decoder_config={
-                "hidden_size": 32,
-                "mlp_dim": 16,
-                "num_hidden_layers": 1,
-                "num_attention_heads": 2,
-                "iou_head_hidden_dim": 16,
-            },
-        )
-    )
-    processor = SamImageProcessor(
-        size={"longest_edge": 64},
-        pad_size={"height": 64, "width": 64},
-        mask_size={"longest_edge": 16},
-        mask_pad_size={"height": 16, "width": 16},
-    )
-    image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-    loose = SamProposals(model, processor, points=2, predicted_iou=-1e9, stability=-1e9)
-    masks = loose.propose(image)
-    assert masks.dtype == np.bool_
-    assert masks.shape[1:] == (40, 60)
-    assert all(mask.sum() >= 100 for mask in masks)
-    strict = SamProposals(model, processor, points=2, predicted_iou=1e9)
-    assert strict.propose(image).shape == (0, 40, 60)
-
-
 def test_text_vectors_must_fit() -> None:
     encoder = clip_encoder.ClipTokens(
         size=32, patch_size=16, width=16, layers=1, heads=2, output_width=16
@@ -395,52 +329,3 @@ def test_clip_is_trained_along_and_compared_with_frozen(monkeypatch: pytest.Monk
     assert all(parameter.requires_grad for parameter in loaded.masks.parameters())
     assert isinstance(loaded.frozen, torch.nn.Module)
     assert not any(parameter.requires_grad for parameter in loaded.frozen.parameters())
-
-
-@pytest.fixture
-def refine(
-    monkeypatch: pytest.MonkeyPatch, labelled: Labelled, encoders: RefinementEncoders
-) -> Callable[..., int]:
-    """Run the command on the drawn tools with colours as features; returns the exit code."""
-    trainset, labels, _ = labelled
-    monkeypatch.setattr(encoders_module, "load_encoders", lambda *_: encoders)
-
-    def call(*arguments: object) -> int:
-        line = ["refine", "--data", trainset.parent, "--labels", labels, "--features", "dinov2"]
-        line += ["--proposals", "features", "--accelerator", "cpu", "--workers", 0, *arguments]
-        monkeypatch.setattr(sys, "argv", ["affordance-grounding", *map(str, line)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        code = stop.value.code
-        assert isinstance(code, int)
-        return code
-
-    return call
-
-
-def test_the_command_trains_and_refines_and_can_refine_again(
-    refine: Callable[..., int],
-    labelled: Labelled,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    _, labels, _ = labelled
-    report = tmp_path / "report.json"
-    options = ("--pair", "hold/hammer", "--epochs", 1, "--batch-size", 6, "--accumulate", 1)
-    assert refine(*options, "--json", report) == 0
-    content = json.loads(report.read_text())
-    assert content["refined"] + content["kept"] == 6
-    assert "labels refined" in capsys.readouterr().out
-    before = (labels / "refinement/model.safetensors").read_bytes()
-    assert refine("--pair", "hold/hammer", "--model", labels / "refinement") == 0
-    assert (labels / "refinement/model.safetensors").read_bytes() == before
-    assert json.loads((labels / "refinement.json").read_text()) == content
-
-
-def test_mistakes_of_the_command_are_one_line(
-    refine: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert refine("--pair", "hold/cup") == 2
-    assert "pairs ['hold/cup'] are not in the data" in capsys.readouterr().err
-    assert refine("--labels", tmp_path) == 2
-    assert "has no readable manifest.json" in capsys.readouterr().err
