@@ -86,7 +86,7 @@ class TextSimilarity:
         """
         similarities = self._vectors @ self._unit_vectors([text])[0]
         order = np.argsort(-similarities, kind="stable")
-        names = [self._vocabulary.names[index] for index in order[:2]]
+        names: list[str] = [self._vocabulary.names[index] for index in order[:2]]
         values = [float(similarities[index]) for index in order[:2]]
         if values[0] >= self._minimum_similarity and (
             len(values) == 1 or values[0] - values[1] >= self._minimum_lead
