@@ -7,12 +7,29 @@ import math
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 
+from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.frame_figures import FrameFigures, Percentiles
+from affordance_grounding_ros.problem_log import one_line
 from affordance_grounding_ros.status import NodeStatus, component_name, key_values
 
 GATE_NOT_RUN = "not run"
-"""What is said of the numeric gate while the network runs in the reference runtime, eager."""
+"""What is said of the numeric gate where nothing but the reference, plain PyTorch, runs."""
+
+
+def engine_values(grounder: Grounder | None) -> dict[str, str]:
+    """What runs the network and how it compares with the reference, by name, as text.
+
+    Args:
+        grounder: the model that is loaded; None while there is none.
+    """
+    report = grounder.runtime_report if grounder else None
+    return {
+        "gate": str(report.gate) if report and report.gate else GATE_NOT_RUN if grounder else "",
+        "engine": report.fingerprint if report else "",
+        "runtime_asked": report.asked if report else "",
+        "runtime_rejected": one_line("; ".join(report.rejected)) if report else "",
+    }
 
 
 class DiagnosticsPublisher:
@@ -29,22 +46,22 @@ class DiagnosticsPublisher:
             node, DiagnosticArray, "/diagnostics", qos.diagnostics()
         )
 
-    def publish(self, status: NodeStatus, figures: FrameFigures, gate: str = GATE_NOT_RUN) -> None:
+    def publish(self, status: NodeStatus, figures: FrameFigures, engine: dict[str, str]) -> None:
         """Publish the figures of the second that has passed.
 
         Args:
             status: of now.
             figures: of the images.
-            gate: result of comparing the runtime with the reference.
+            engine: of `engine_values`.
         """
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
-        message.status = [diagnostic_status(self._name, status, figures, gate)]
+        message.status = [diagnostic_status(self._name, status, figures, engine)]
         self._publisher.publish(message)
 
 
 def diagnostic_status(
-    name: str, status: NodeStatus, figures: FrameFigures, gate: str
+    name: str, status: NodeStatus, figures: FrameFigures, engine: dict[str, str]
 ) -> DiagnosticStatus:
     """Make the entry of one grounder.
 
@@ -54,7 +71,7 @@ def diagnostic_status(
         name: of the component.
         status: of now.
         figures: of its images.
-        gate: as in `DiagnosticsPublisher.publish`.
+        engine: of `engine_values`.
     """
     received, processed = figures.rates()
     level = status.level
@@ -63,7 +80,7 @@ def diagnostic_status(
     values = {
         **status.values,
         "precision": precision_of(status.runtime),
-        "gate": gate if status.runtime else "",
+        **engine,
         "input_rate_hz": f"{received:.1f}",
         "output_rate_hz": f"{processed:.1f}",
         **_milliseconds("inference", figures.inference.percentiles),

@@ -16,7 +16,7 @@ from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.depth_stage import DepthStage, depth_figures
-from affordance_grounding_ros.diagnostics import DiagnosticsPublisher
+from affordance_grounding_ros.diagnostics import DiagnosticsPublisher, engine_values
 from affordance_grounding_ros.frame_figures import FrameFigures
 from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
@@ -293,7 +293,11 @@ class GrounderNode(LifecycleNode):
     def _on_second(self) -> None:
         self._guard("watchdog", self._look_after)
         self._publish_status()
-        self._guard("diagnostics", lambda: self._diagnostics.publish(self.status, self._figures))
+        self._guard("diagnostics", self._diagnose)
+
+    def _diagnose(self) -> None:
+        engine = engine_values(self._pipeline.grounder if self._pipeline else None)
+        self._diagnostics.publish(self.status, self._figures, engine)
 
     def _look_after(self) -> None:
         self._problems.settle()

@@ -9,10 +9,12 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from hypothesis import given
 from hypothesis import strategies as st
-from ros_support import Scene
+from ros_support import BrightnessRuntime, Scene, make_grounder
 
+from affordance_grounding_core.deployment.gate import GateFigures
+from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
 from affordance_grounding_ros import qos
-from affordance_grounding_ros.diagnostics import diagnostic_status, precision_of
+from affordance_grounding_ros.diagnostics import diagnostic_status, engine_values, precision_of
 from affordance_grounding_ros.frame_figures import FrameFigures, Percentiles, Window
 from affordance_grounding_ros.goals import ActiveGoal
 from affordance_grounding_ros.process_figures import read_figures
@@ -62,21 +64,43 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
     ],
 )
 def test_the_level_says_how_it_stands(status: NodeStatus, level: bytes) -> None:
-    made = diagnostic_status("grounder", status, FrameFigures(), "not run")
+    made = diagnostic_status("grounder", status, FrameFigures(), {})
     assert made.level == level
     assert made.message == status.summary
 
 
 def test_durations_are_in_milliseconds_and_empty_without_images() -> None:
     figures = FrameFigures()
-    empty = values_of(diagnostic_status("grounder", NodeStatus(), figures, "not run"))
+    empty = values_of(diagnostic_status("grounder", NodeStatus(), figures, {}))
     assert empty["inference_p50_ms"] == empty["latency_p95_ms"] == ""
     for _ in range(3):
         figures.inference.add(0.25)
         figures.latency.add(0.5)
-    full = values_of(diagnostic_status("grounder", NodeStatus(), figures, "not run"))
+    full = values_of(diagnostic_status("grounder", NodeStatus(), figures, {}))
     assert full["inference_p50_ms"] == full["inference_p95_ms"] == "250.00"
     assert full["latency_p50_ms"] == full["latency_max_ms"] == "500.00"
+
+
+def test_the_gate_of_a_runtime_is_told() -> None:
+    runtime = BrightnessRuntime()
+    grounder = make_grounder(runtime)
+    assert engine_values(None) == dict.fromkeys(engine_values(grounder), "")
+    assert engine_values(grounder)["gate"] == "not run"
+    figures = GateFigures(16, 128, True, 0.9998, 0.9999, 0.01, 0.99, 0.4, 40)
+
+    class Prepared(BrightnessRuntime):
+        report = RuntimeReport(
+            "onnx-cpu-int8", "onnx-int8", True, figures, "f" * 64, None, ("tensorrt: no GPU",)
+        )
+
+        def prepare(self, height: int, width: int) -> RuntimeReport:
+            return self.report
+
+    values = engine_values(make_grounder(Prepared()))
+    assert values["gate"] == str(figures)
+    assert values["engine"] == "f" * 64
+    assert values["runtime_asked"] == "onnx-int8"
+    assert values["runtime_rejected"] == "tensorrt: no GPU"
 
 
 def test_the_precision_is_the_end_of_the_runtime() -> None:
