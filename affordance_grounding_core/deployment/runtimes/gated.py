@@ -64,7 +64,8 @@ class RuntimeReport:
     Attributes:
         description: runtime, device and precision.
         asked: runtime and precision that were asked for.
-        degraded: whether something that should have answered does not: a build or gate failed.
+        degraded: whether the runtime and precision that should have answered do not, because a
+            build or gate failed.
         gate: figures of the numeric gate; None for the reference itself.
         fingerprint: of the engine, hexadecimal; empty for the reference.
         folder: of the engine; None for the reference.
@@ -154,12 +155,19 @@ class GatedRuntime:
         return RuntimeReport(
             description=self.description,
             asked=f"{self._request.runtime}-{self._request.precision}",
-            degraded=bool(lane and lane.rejected),
+            degraded=bool(lane and lane.rejected) and not self._is_as_good(lane),
             gate=artifact.manifest.gate if artifact else None,
             fingerprint=artifact.manifest.fingerprint if artifact else "",
             folder=artifact.folder if artifact else None,
             rejected=(*self._ladder.refused, *(lane.rejected if lane else ())),
         )
+
+    def _is_as_good(self, lane: _Lane | None) -> bool:
+        """Whether another variant of the first rung's runtime and precision answers."""
+        if lane is None or lane.engine is None:
+            return False
+        first, chosen = self._ladder.candidates[0], self._ladder.candidates[lane.rung]
+        return (first.runtime, first.precision) == (chosen.runtime, chosen.precision)
 
     def prepare(self, height: int, width: int) -> RuntimeReport:
         """Load or build the engine for one input size now.

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from affordance_grounding_core.deployment.request import RuntimeRequest
+from affordance_grounding_core.deployment.runtimes.base import Candidate
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
 from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
@@ -91,6 +92,19 @@ def test_an_engine_that_computes_wrongly_never_answers(
     assert runtime.report.degraded
     (reason,) = runtime.report.rejected
     assert reason.startswith("fake-int8 did not pass the gate: ")
+
+
+def test_another_variant_of_the_precision_is_as_good(
+    make_runtime: MakeRuntime, backend: Any, pixels: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rungs = (Candidate("fake", "int8"), Candidate("fake", "int8", "dynamic"))
+    monkeypatch.setattr(backend, "ladder", lambda precision: rungs)
+    backend.faults["fake-int8"] = mirrored
+    runtime = make_runtime()
+    runtime.run(pixels, [0])
+    assert runtime.description == "fake-int8-dynamic-cpu"
+    assert not runtime.report.degraded
+    assert len(runtime.report.rejected) == 1
 
 
 def test_what_failed_the_gate_is_not_built_again(

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from affordance_grounding_core.deployment.export import GraphInput
 from affordance_grounding_core.deployment.gate import LIMITS, judge
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.deployment.runtimes import ladder as ladder_module
+from affordance_grounding_core.deployment.runtimes.base import Work
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime, half_precisions
 from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
 from affordance_grounding_core.deployment.runtimes.selection import choose_runtime, store_directory
@@ -65,6 +68,22 @@ def test_a_runtime_answers_as_pytorch_does(
     assert report.folder is not None
     assert report.folder.is_relative_to(tmp_path)
     grounder.close()
+
+
+@needs("openvino")
+@needs("nncf")
+def test_int8_by_groups_stands_in_for_int8_by_calibration(network: Any, tmp_path: Path) -> None:
+    backend = ladder_module.BACKENDS["openvino"]()
+    calibrated, grouped = backend.ladder("int8")[:2]
+    assert (calibrated.precision, grouped.precision) == ("int8", "int8")
+    work = Work(network, GraphInput(56, 56, 3, 3), grouped)
+    backend.build(work, tmp_path)
+    engine = backend.load(work, tmp_path)
+    assert engine.description == "openvino-cpu-int8-dynamic"
+    pixels = np.random.default_rng(0).normal(size=(1, 3, 56, 56)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels), torch.arange(3)).numpy()
+    assert np.abs(engine.run(pixels, np.arange(3)) - expected).max() < 0.05
 
 
 @pytest.mark.slow
