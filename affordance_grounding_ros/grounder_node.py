@@ -212,6 +212,14 @@ class GrounderNode(LifecycleNode):
             f"{', '.join(grounder.actions)}",
             COMMAND_BURST,
         )
+        report = grounder.runtime_report
+        if report and report.degraded:
+            self.get_logger().warning(
+                one_line(
+                    f"asked for runtime '{report.asked}', '{report.description}' answers: "
+                    f"{'; '.join(report.rejected)}"
+                )
+            )
 
     def _make_pipeline(self, grounder: Grounder, settings: GrounderSettings) -> Pipeline:
         now, depth = self._current_settings, None

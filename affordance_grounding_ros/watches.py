@@ -39,8 +39,9 @@ class InferenceWatch:
         self._problem = (
             f"the model has been at work on one image for more than {timeout:g} s (parameter "
             "'inference_timeout'); nothing is published meanwhile, and it goes on with the newest "
-            "image by itself when the model answers. If it does not, start the node again, and "
-            "look at the load of this machine and at its GPU"
+            "image by itself when the model answers. It may be preparing itself for images of "
+            "another size; if it does not answer at all, look at the load of this machine and at "
+            "its GPU, and start the node again"
         )
         return self._problem, ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -46,6 +47,9 @@ def test_rates_count_since_the_last_call() -> None:
     assert figures.rates() == (0.0, 0.0)
     now[0] += 1.0
     assert figures.rates() == (0.0, 0.0)
+
+
+Lines = Callable[[], list[tuple[str, str]]]
 
 
 def values_of(status: DiagnosticStatus) -> dict[str, str]:
@@ -101,6 +105,22 @@ def test_the_gate_of_a_runtime_is_told() -> None:
     assert values["engine"] == "f" * 64
     assert values["runtime_asked"] == "onnx-int8"
     assert values["runtime_rejected"] == "tensorrt: no GPU"
+
+
+def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Lines) -> None:
+    class Fallen(BrightnessRuntime):
+        report = RuntimeReport(
+            "eager-cpu-fp32", "onnx-int8", True, None, "", None, ("onnx-int8: mask IoU 0.4",)
+        )
+
+        def prepare(self, height: int, width: int) -> RuntimeReport:
+            return self.report
+
+    scene.start(loader=lambda model, runtime: make_grounder(Fallen()))
+    warnings = [text for level, text in log() if level == "warn" and "asked for" in text]
+    assert warnings == [
+        "asked for runtime 'onnx-int8', 'eager-cpu-fp32' answers: onnx-int8: mask IoU 0.4"
+    ]
 
 
 def test_the_precision_is_the_end_of_the_runtime() -> None:
