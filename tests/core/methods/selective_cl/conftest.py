@@ -95,6 +95,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
             f"--output={output}",
             "--model.actions=[hold, cut_with]",
             "--model.hidden=32",
+            "--model.objective.contrast.prototypes=part",
+            "--model.objective.contrast.pixels=part",
             f"--data.crops.crop={SIZE}",
             "--data.crops.resize=64",
             "--data.batch_size=4",
