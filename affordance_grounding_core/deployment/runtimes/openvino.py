@@ -201,9 +201,7 @@ def import_openvino() -> Any:
 
 
 def _import(module: str, problem: str) -> Any:
-    # Both libraries report what they convert to their makers where this package is there. Without
-    # it they do not, and nothing else changes.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    _silence_reports()
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -211,3 +209,19 @@ def _import(module: str, problem: str) -> Any:
             f"{problem} ({type(error).__name__}: {error}); install it with "
             "pip install 'affordance-grounding-core[openvino]'"
         ) from error
+
+
+def _silence_reports() -> None:
+    """Keep OpenVINO and NNCF from reporting to their makers what they convert.
+
+    Both do without the package that sends; where somebody imported it before, it sends nothing.
+    """
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    if sys.modules["openvino_telemetry"] is not None:
+        sender = importlib.import_module("openvino_telemetry.utils.sender")
+        sender.TelemetrySender.send = _send_nothing
+
+
+def _send_nothing(*_: object, **__: object) -> None:
+    """Stand in for the method that sends a report."""

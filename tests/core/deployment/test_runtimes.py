@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -107,13 +108,29 @@ def test_eager_float32_is_the_reference_itself(make_grounder: Any, network: Any)
         assert choose_runtime(grounder, reference, RuntimeRequest("eager", precision)) is reference
 
 
-def test_openvino_and_nncf_report_to_nobody() -> None:
+@pytest.mark.parametrize("imported_before", [False, True])
+def test_openvino_and_nncf_report_to_nobody(
+    monkeypatch: pytest.MonkeyPatch, imported_before: bool
+) -> None:
     """Their makers' usage reports are switched off wherever this package imports them."""
     pytest.importorskip("openvino")
     from affordance_grounding_core.deployment.runtimes.openvino import import_openvino
 
+    sent: list[object] = []
+    sender = ModuleType("openvino_telemetry.utils.sender")
+    sender.TelemetrySender = type(  # type: ignore[attr-defined]
+        "TelemetrySender", (), {"send": lambda self, *event: sent.append(event)}
+    )
+    monkeypatch.delitem(sys.modules, "openvino_telemetry", raising=False)
+    if imported_before:
+        monkeypatch.setitem(sys.modules, "openvino_telemetry", ModuleType("openvino_telemetry"))
+        monkeypatch.setitem(sys.modules, sender.__name__, sender)
     import_openvino()
-    assert sys.modules["openvino_telemetry"] is None
+    if imported_before:
+        sender.TelemetrySender().send("backend", "event")
+        assert sent == []
+    else:
+        assert sys.modules["openvino_telemetry"] is None
 
 
 @pytest.mark.parametrize(
