@@ -29,10 +29,16 @@ def border_contrast(descriptors: torch.Tensor, rows: int, columns: int) -> torch
     Returns:
         (B, rows, columns) in [0, 1], min-maxed.
     """
-    border = torch.ones(rows, columns, dtype=torch.bool, device=descriptors.device)
-    border[1:-1, 1:-1] = False
+    # Indices, not a mask: an exported graph must know how many there are.
+    border = [
+        row * columns + column
+        for row in range(rows)
+        for column in range(columns)
+        if row in (0, rows - 1) or column in (0, columns - 1)
+    ]
     vectors = unit(descriptors)
-    similarity = vectors @ vectors[:, border.flatten()].transpose(1, 2)
+    chosen = vectors.index_select(1, torch.tensor(border, device=descriptors.device))
+    similarity = vectors @ chosen.transpose(1, 2)
     matches = similarity.topk(min(_BORDER_MATCHES, similarity.shape[2]), dim=2).values
     return min_max(-matches.mean(dim=2).reshape(-1, rows, columns))
 
