@@ -108,11 +108,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _train(folder: Path, setting: Setting, seed: int, options: argparse.Namespace) -> None:
+    labels = folder / "labels"
+    count = write_labels(read_training_set(options.data).folder, labels, setting.labels, seed)
     # Lightning is slow to import and not needed to draw the table.
     from affordance_grounding_core.methods.plsp.training import train_from_config
 
-    labels = folder / "labels"
-    count = write_labels(read_training_set(options.data).folder, labels, setting.labels, seed)
     outcome = train_from_config(
         [
             f"--config={options.config}",
