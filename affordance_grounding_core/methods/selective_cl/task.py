@@ -208,7 +208,12 @@ class SelectiveTask(LightningModule):
         score = EpochScore(epoch, means[0], means[1])
         for name, value in score.as_dict().items():
             if name != "epoch":
-                self.log(f"{self.selection}/{name}", value, prog_bar=name == "calibrated_kld")
+                self.log(
+                    f"{self.selection}/{name}",
+                    value,
+                    prog_bar=name == "calibrated_kld",
+                    sync_dist=self.trainer.world_size > 1,  # equal everywhere already
+                )
         if not self.trainer.sanity_checking:
             self.scores.append(score)
 
