@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.cli import LightningArgumentParser
 
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import (
@@ -25,7 +22,6 @@ from affordance_grounding_core.inference.heat_calibration import (
     fit_heat_calibration,
 )
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
     EncoderReference,
@@ -34,52 +30,20 @@ from affordance_grounding_core.methods.plsp.checkpoint import (
 from affordance_grounding_core.methods.plsp.data import PlspData
 from affordance_grounding_core.methods.plsp.scoring import EpochScore, log_density
 from affordance_grounding_core.methods.plsp.task import PlspTask
-from affordance_grounding_core.training.callbacks import (
-    STATE_FOLDER,
-    OverlayPictures,
-    keep_best,
-    keep_last,
-    resume_path,
-)
-from affordance_grounding_core.training.checkpoint_io import SafeCheckpointIO
+from affordance_grounding_core.training.callbacks import resume_path
+from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
 
 
-class PlspTrainingCLI(LightningCLI):
-    """Options of a run: those of task, data and trainer, and where its results go."""
+class PlspTrainingCLI(TrainingRunCLI):
+    """Options of a run; the size of the views is that of the network's input."""
+
+    method = METHOD
+    best_score = "plsp_kld"
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Say vocabulary, size, seed and selection once, for task and data."""
-        parser.add_argument("--method", type=str, default=METHOD, help="Training method.")
-        parser.add_argument("--output", type=str, help="Folder of the run; made if needed.")
-        parser.add_argument(
-            "--resume",
-            type=str | None,
-            default=None,
-            help="'last' goes on where the run of this output stopped; or a .ckpt file.",
-        )
-        parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
-        parser.link_arguments("model.actions", "data.actions")
+        """Add what is this method's own."""
+        super().add_arguments_to_parser(parser)
         parser.link_arguments("data.views.crop", "model.size")
-        parser.link_arguments("seed_everything", "data.seed")
-        parser.link_arguments("seed_everything", "model.seed")
-        parser.link_arguments("data.selection", "model.selection")
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Add what every run keeps: best and last epoch, pictures, scalars."""
-        output = Path(self.config.output)
-        given = self.config_init["trainer"]
-        callbacks = list(given.get("callbacks") or [])
-        plugins = list(given.get("plugins") or [])
-        if given.get("enable_checkpointing") is not False:
-            callbacks += [OverlayPictures(), keep_last(output)]
-            if self.datamodule.selection != "none":
-                callbacks.append(keep_best(output, f"{self.datamodule.selection}/plsp_kld"))
-            plugins.append(SafeCheckpointIO())
-        kwargs |= {"callbacks": callbacks, "plugins": plugins or None}
-        if given.get("logger") in (None, True):
-            kwargs["logger"] = TensorBoardLogger(output, name=None, version="tensorboard")
-        trainer: Trainer = super().instantiate_trainer(**kwargs)
-        return trainer
 
 
 @dataclass(frozen=True)
@@ -112,17 +76,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome:
         CheckpointError: a checkpoint cannot be written, or does not fit what is resumed.
     """
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # Lightning cannot know that these are the command line's own arguments.
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-        cli = PlspTrainingCLI(
-            PlspTask,
-            PlspData,
-            run=False,
-            args=list(arguments),
-            save_config_callback=None,
-            seed_everything_default=0,
-        )
+    cli = parse_run(PlspTrainingCLI, PlspTask, PlspData, arguments)
     output = Path(cli.config.output)
     state = resume_path(output, cli.config.resume)
     cli.datamodule.encoder = cli.model.encoder
@@ -230,14 +184,9 @@ def _write_outcome(cli: PlspTrainingCLI, output: Path, minutes: float) -> None:
     task: PlspTask = cli.model
     trained = _training_record(cli, minutes)
     write_model(output / "last", cli, trained | {"epoch": cli.trainer.current_epoch - 1})
-    best = output / STATE_FOLDER / "best.ckpt"
-    if (
-        cli.datamodule.selection == "none"
-        or not best.is_file()
-        or cli.config_init["trainer"]["fast_dev_run"]
-    ):
+    state = cli.best_state()
+    if state is None:
         return
-    state = SafeCheckpointIO().load_checkpoint(best, map_location="cpu")
     task.load_state_dict(state["state_dict"], strict=False)  # a frozen encoder is not in it
     write_model(output / "best", cli, trained | {"epoch": int(state["epoch"])})
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.cli import LightningArgumentParser
 
 from affordance_grounding_core.checkpoints.format import (
     Checkpoint,
@@ -24,7 +21,6 @@ from affordance_grounding_core.inference.heat_calibration import (
     fit_heat_calibration,
 )
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
 from affordance_grounding_core.methods.selective_cl.data import SelectiveData
 from affordance_grounding_core.methods.selective_cl.maps import calibrate_maps
@@ -33,59 +29,25 @@ from affordance_grounding_core.methods.selective_cl.scoring import (
     maps_with_affinity,
 )
 from affordance_grounding_core.methods.selective_cl.task import SelectiveTask
-from affordance_grounding_core.training.callbacks import (
-    STATE_FOLDER,
-    OverlayPictures,
-    keep_best,
-    keep_last,
-    resume_path,
-)
-from affordance_grounding_core.training.checkpoint_io import SafeCheckpointIO
+from affordance_grounding_core.training.callbacks import resume_path
+from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
 
 
-class SelectiveTrainingCLI(LightningCLI):
-    """Options of a run: those of task, data and trainer, and where its results go."""
+class SelectiveTrainingCLI(TrainingRunCLI):
+    """Options of a run, with one more: whether the first weights are scored."""
+
+    method = "selective_cl"
+    best_score = "calibrated_kld"
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Say vocabulary, seed and selection once, for task and data."""
-        parser.add_argument("--method", type=str, default="selective_cl", help="Training method.")
-        parser.add_argument("--output", type=str, help="Folder of the run; made if needed.")
-        parser.add_argument(
-            "--resume",
-            type=str | None,
-            default=None,
-            help="'last' goes on where the run of this output stopped; or a .ckpt file.",
-        )
+        """Add what is this method's own."""
+        super().add_arguments_to_parser(parser)
         parser.add_argument(
             "--score_untrained",
             type=bool,
             default=False,
             help="Score the first weights too, as epoch -1.",
         )
-        parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
-        parser.link_arguments("model.actions", "data.actions")
-        parser.link_arguments("seed_everything", "data.seed")
-        parser.link_arguments("seed_everything", "model.seed")
-        parser.link_arguments("data.selection", "model.selection")
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Add what every run keeps: best and last epoch, pictures, scalars."""
-        output = Path(self.config.output)
-        given = self.config_init["trainer"]
-        callbacks = list(given.get("callbacks") or [])
-        plugins = list(given.get("plugins") or [])
-        if given.get("enable_checkpointing") is not False:
-            callbacks.append(OverlayPictures())
-            if self.datamodule.selection != "none":
-                callbacks.append(keep_best(output, monitored(self.datamodule.selection)))
-            # After the best, so that the state it holds knows which epoch that was.
-            callbacks.append(keep_last(output))
-            plugins.append(SafeCheckpointIO())
-        kwargs |= {"callbacks": callbacks, "plugins": plugins or None}
-        if given.get("logger") in (None, True):
-            kwargs["logger"] = TensorBoardLogger(output, name=None, version="tensorboard")
-        trainer: Trainer = super().instantiate_trainer(**kwargs)
-        return trainer
 
 
 @dataclass(frozen=True)
@@ -108,11 +70,6 @@ class TrainingOutcome:
         return tuple(score for score in self.scores if score.epoch >= 0)
 
 
-def monitored(selection: str) -> str:
-    """Name of the score that the best epoch is chosen by."""
-    return f"{selection}/calibrated_kld"
-
-
 def train_from_config(arguments: Sequence[str]) -> TrainingOutcome:
     """Train and write checkpoints: OUTPUT/last and, with a selection, OUTPUT/best.
 
@@ -127,17 +84,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome:
         CheckpointError: a checkpoint cannot be written, or does not fit what is resumed.
     """
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # Lightning cannot know that these are the command line's own arguments.
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-        cli = SelectiveTrainingCLI(
-            SelectiveTask,
-            SelectiveData,
-            run=False,
-            args=list(arguments),
-            save_config_callback=None,
-            seed_everything_default=0,
-        )
+    cli = parse_run(SelectiveTrainingCLI, SelectiveTask, SelectiveData, arguments)
     output = Path(cli.config.output)
     state = resume_path(output, cli.config.resume)
     cli.datamodule.backbones = cli.model.backbones
@@ -209,14 +156,9 @@ def _write_outcome(cli: SelectiveTrainingCLI, output: Path, minutes: float) -> N
     task: SelectiveTask = cli.model
     trained = _training_record(cli, minutes)
     write_model(output / "last", cli, trained | {"epoch": cli.trainer.current_epoch - 1})
-    best = output / STATE_FOLDER / "best.ckpt"
-    if (
-        cli.datamodule.selection == "none"
-        or not best.is_file()
-        or cli.config_init["trainer"]["fast_dev_run"]
-    ):
+    state = cli.best_state()
+    if state is None:
         return
-    state = SafeCheckpointIO().load_checkpoint(best, map_location="cpu")
     weights = {
         name.removeprefix("head."): value
         for name, value in state["state_dict"].items()
