@@ -114,16 +114,24 @@ class ClipImageEncoder(nn.Module):
 
     def last_block_input(self, pixels: torch.Tensor) -> torch.Tensor:
         """Compute the tokens that enter the last block, (B, 1 + N, width)."""
+        tokens = self.first_block_input(pixels)
+        for block in self.visual.transformer.resblocks[:-1]:
+            # Attention by `attend`: PyTorch's layer swaps images and tokens first, and products
+            # of such a view are many times slower in bfloat16.
+            attended = attend(block.attn, block.ln_1(tokens), DenseMode.vanilla)
+            tokens = tokens + block.ls_1(attended)
+            tokens = tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
+        return tokens
+
+    def first_block_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Compute the tokens that enter the first block, (B, 1 + N, width)."""
         visual = self.visual
         rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
         patches = visual.conv1(pixels).flatten(2).transpose(1, 2)
         class_token = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         positions = self._positions(visual.positional_embedding, rows, columns)
         tokens = torch.cat([class_token, patches], dim=1) + positions.to(patches.dtype)
-        tokens = visual.ln_pre(visual.patch_dropout(tokens))
-        for block in visual.transformer.resblocks[:-1]:
-            tokens = block(tokens)
-        return cast(torch.Tensor, tokens)
+        return cast(torch.Tensor, visual.ln_pre(visual.patch_dropout(tokens)))
 
     def _project(self, tokens: torch.Tensor) -> torch.Tensor:
         return cast(torch.Tensor, self.visual.ln_post(tokens) @ self.visual.proj)

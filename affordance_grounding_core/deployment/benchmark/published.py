@@ -58,7 +58,9 @@ class PublishedBackbones:
             (B, N, D).
         """
         visual = self.clip.image.visual
-        tokens = self.clip.image.last_block_input(pixels)
+        tokens = self.clip.image.first_block_input(pixels)
+        for block in visual.transformer.resblocks[:-1]:
+            tokens = block(tokens)
         block = visual.transformer.resblocks[-1]
         attended = _query_attention(block.attn, block.ln_1(tokens))
         block(tokens)
