@@ -101,7 +101,7 @@ def count_calls(network: SelectiveNetwork) -> dict[str, int]:
     backbones = network.backbones
     backbones.descriptor.transformer.blocks[0].register_forward_hook(counted("dino"))
     if backbones.clip is not None:
-        backbones.clip.visual.transformer.resblocks[0].register_forward_hook(counted("clip"))
+        backbones.clip.visual.transformer.resblocks[0].mlp.register_forward_hook(counted("clip"))
     return calls
 
 
