@@ -1,6 +1,7 @@
 """Train every setting with every seed, and write one table.
 
     python -m tools.ablation --data ROOT --output runs/ablation -- --trainer.max_epochs=6
+    python -m tools.ablation --data ROOT --output runs/both --settings object_prototypes both
 
 Options after `--` go to every run. What is done is not done again, so that an interrupted
 ablation goes on where it stopped; started twice, the processes share the runs.
@@ -24,6 +25,7 @@ from affordance_grounding_core.evaluation.baselines import (
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.summary import mean_score
 from tools.ablation.runs import do_run, plan_runs
+from tools.ablation.settings import BY_NAME, SETTINGS
 from tools.ablation.table import METRICS, as_markdown, make_rows
 
 CONFIG = Path(__file__).parents[2] / "config" / "train" / "selective_cl_rendered.yaml"
@@ -32,7 +34,7 @@ CONFIG = Path(__file__).parents[2] / "config" / "train" / "selective_cl_rendered
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ablation; returns the exit code."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
-    runs = plan_runs(options.output, options.seeds)
+    runs = plan_runs(options.output, options.seeds, [BY_NAME[name] for name in options.settings])
     try:
         # First, since it finds out within a second whether the data is there.
         references = _references(options.data)
@@ -58,6 +60,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--config", type=Path, default=CONFIG, help="config of the training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--settings",
+        nargs="+",
+        choices=list(BY_NAME),
+        default=[setting.name for setting in SETTINGS],
+        help="the paper's ablation by default; those called both learn from part masks too",
+    )
     parsed = parser.parse_args(arguments[:place])
     parsed.training = list(arguments[place + 1 :])
     return parsed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.ablation.settings import SETTINGS, Setting
+from tools.ablation.settings import Setting
 
 OUTCOME = "scores.json"
 """File, in the folder of a run, that is written when it is done."""
@@ -40,12 +40,12 @@ class Run:
         return scores
 
 
-def plan_runs(output: Path, seeds: Sequence[int]) -> list[Run]:
+def plan_runs(output: Path, seeds: Sequence[int], settings: Sequence[Setting]) -> list[Run]:
     """List all runs, seed by seed, so that an interrupted ablation has whole rows."""
     return [
         Run(setting, seed, output / f"{setting.name}-{seed}")
         for seed in seeds
-        for setting in SETTINGS
+        for setting in settings
     ]
 
 
@@ -77,7 +77,7 @@ def do_run(run: Run, config: Path, root: Path, options: Sequence[str]) -> bool:
                 f"--output={run.folder}",
                 f"--seed_everything={run.seed}",
                 "--score_untrained=true",
-                *run.setting.options(),
+                *run.setting.options(root),
                 *(["--resume=last"] if interrupted else []),
                 *options,
             ]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from affordance_grounding_core.data.agd20k import read_training_set
 
 
 @dataclass(frozen=True)
@@ -14,17 +18,29 @@ class Setting:
         title: in the table.
         prototypes: level of the prototype loss.
         pixels: level of the pixel loss.
+        part_labels: whether the part masks of the data are learned from too.
     """
 
     name: str
     title: str
     prototypes: str
     pixels: str
+    part_labels: bool = False
 
-    def options(self) -> list[str]:
-        """Options of `affordance-grounding train` that make the difference."""
+    def options(self, root: Path) -> list[str]:
+        """Options of `affordance-grounding train` that make the difference.
+
+        Args:
+            root: of the data, where part masks lie in `trainset/PL`.
+
+        Raises:
+            DatasetError: part masks are asked for, and the data cannot be read.
+        """
         contrast = "--model.objective.contrast"
-        return [f"{contrast}.prototypes={self.prototypes}", f"{contrast}.pixels={self.pixels}"]
+        options = [f"{contrast}.prototypes={self.prototypes}", f"{contrast}.pixels={self.pixels}"]
+        if self.part_labels:
+            options.append(f"--data.part_labels={read_training_set(root).folder}")
+        return options
 
 
 SETTINGS = (
@@ -34,3 +50,13 @@ SETTINGS = (
     Setting("pixels", "+ pixels", "part", "part"),
 )
 """Each adds to the one before it."""
+
+LABELLED_SETTINGS = (
+    Setting("both_prototypes", "both as one, prototypes only", "part", "none", part_labels=True),
+    Setting("both", "both as one", "part", "part", part_labels=True),
+)
+"""SelectiveCL's contrast with part masks as its reliable clue; a stronger supervision."""
+
+BY_NAME: Mapping[str, Setting] = {
+    setting.name: setting for setting in (*SETTINGS, *LABELLED_SETTINGS)
+}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.ablation.runs import Run
-from tools.ablation.settings import SETTINGS
 
 METRICS = ("kld", "sim", "nss")
 MAPS = ("plain", "calibrated")
@@ -69,13 +68,14 @@ def make_rows(runs: Sequence[Run]) -> list[Row]:
         Untrained, then every setting with both maps and both choices of the epoch.
     """
     rows: list[Row] = []
+    settings = list(dict.fromkeys(run.setting for run in runs))
     done = [(run, scores) for run in runs if (scores := run.scores) is not None]
-    first = [scores for run, scores in done if run.setting is SETTINGS[0]]
+    first = [scores for run, scores in done if run.setting is settings[0]]
     for kind in MAPS:
         rows += _row("untrained", "-", kind, [_untrained(scores, kind) for scores in first])
     for epoch, choose in CHOICES.items():
         for kind in MAPS:
-            for setting in SETTINGS:
+            for setting in settings:
                 chosen = [choose(s, kind) for run, s in done if run.setting is setting]
                 rows += _row(setting.title, epoch, kind, chosen)
     return rows

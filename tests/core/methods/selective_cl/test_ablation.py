@@ -73,13 +73,13 @@ def test_every_setting_is_trained_once_with_every_seed(
 def test_a_run_that_another_process_is_at_is_left_to_it(
     drawn_data: Path, tmp_path: Path, calls: list[list[str]]
 ) -> None:
-    taken = plan_runs(tmp_path, [0])[1].folder
+    taken = plan_runs(tmp_path, [0], SETTINGS)[1].folder
     taken.mkdir(parents=True)
     with (taken / "claim").open("w") as claim:
         fcntl.flock(claim, fcntl.LOCK_EX)
         assert main(["--data", str(drawn_data), "--output", str(tmp_path), "--seeds", "0"]) == 0
     assert len(calls) == len(SETTINGS) - 1
-    titles = {row.title for row in make_rows(plan_runs(tmp_path, [0]))}
+    titles = {row.title for row in make_rows(plan_runs(tmp_path, [0], SETTINGS))}
     assert SETTINGS[1].title not in titles
     assert SETTINGS[2].title in titles
 
@@ -91,7 +91,19 @@ def test_a_wrong_root_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_table_without_runs_has_its_references(tmp_path: Path) -> None:
-    rows = make_rows(plan_runs(tmp_path, [0]))
+    rows = make_rows(plan_runs(tmp_path, [0], SETTINGS))
     assert not rows
     text = as_markdown(rows, {"uniform": {"kld": 2.5, "sim": 0.1, "nss": 0.0}})
     assert text.splitlines()[-1] == "| uniform | - | - | 2.500 | 0.100 | 0.000 | - |"
+
+
+def test_part_masks_are_learned_from_only_where_a_setting_says_so(
+    drawn_data: Path, tmp_path: Path, calls: list[list[str]]
+) -> None:
+    arguments = ["--data", str(drawn_data), "--output", str(tmp_path), "--seeds", "0"]
+    assert main([*arguments, "--settings", "pixels", "both"]) == 0
+    masks = f"--data.part_labels={drawn_data / 'trainset'}"
+    assert [masks in call for call in calls] == [False, True]
+    report = json.loads((tmp_path / "ablation.json").read_text())
+    titles = {row["title"] for row in report["rows"]}
+    assert titles == {"untrained", "+ pixels", "both as one"}
