@@ -1,0 +1,1 @@
+"""Parametric everyday objects, one module a kind."""
