@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.files import replace_file
+from affordance_grounding_core.images import read_grey
+from affordance_grounding_core.methods.plsp.labelling.store import encode_mask
 
 Mask = NDArray[np.uint8]
 Corruption = Callable[[Mask, int], Mask | None]
@@ -85,20 +87,18 @@ def write_labels(trainset: Path, folder: Path, corruption: str, seed: int) -> in
     change, count = CORRUPTIONS[corruption], 0
     for file in sorted((trainset / "PL").rglob("*_pl.png")):
         place = file.relative_to(trainset)
-        mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        mask = read_grey(file) >= 0.5
         number = zlib.crc32(f"{seed}/{place.as_posix()}".encode())
-        changed = change(np.where(mask >= 128, 255, 0).astype(np.uint8), number)
+        changed = change(mask.astype(np.uint8) * 255, number)
         if changed is not None and changed.any():
-            encoded, data = cv2.imencode(".png", changed)
-            if not encoded:
-                raise OSError(f"OpenCV could not encode {str(folder / place)!r} as PNG")
-            replace_file(folder / place, data.tobytes())
+            replace_file(folder / place, encode_mask(changed > 0))
             count += 1
     return count
 
 
 def _kernel(mask: Mask) -> int:
-    return 2 * max(1, round(_SHARE * max(mask.shape))) + 1
+    height, width = mask.shape
+    return 2 * max(1, round(_SHARE * max(height, width))) + 1
 
 
 def _disc(side: int) -> NDArray[np.uint8]:
