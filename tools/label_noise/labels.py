@@ -97,8 +97,8 @@ def write_labels(trainset: Path, folder: Path, corruption: str, seed: int) -> in
 
 
 def _kernel(mask: Mask) -> int:
-    height, width = mask.shape
-    return 2 * max(1, round(_SHARE * max(height, width))) + 1
+    side: int = max(mask.shape)
+    return 2 * max(1, round(_SHARE * side)) + 1
 
 
 def _disc(side: int) -> NDArray[np.uint8]:
