@@ -7,9 +7,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from affordance_grounding_core.actions.resolution import ActionResolution
+from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import (
     MAXIMUM_ACTION_LENGTH,
@@ -42,6 +44,7 @@ class ActiveGoal:
         object_name: object the command named; may be empty.
         threshold: heat threshold it brought, in (0, 1]; None: the node's.
         timeout: seconds without renewal after which it stops; 0: never.
+        resolutions: how each of the actions was understood.
     """
 
     text: str
@@ -49,11 +52,32 @@ class ActiveGoal:
     object_name: str = ""
     threshold: float | None = None
     timeout: float = 0.0
+    resolutions: tuple[ActionResolution, ...] = field(default=(), compare=False)
 
     @property
     def summary(self) -> str:
         """The actions in one line."""
         return "; ".join(self.actions)
+
+    @property
+    def understood(self) -> str:
+        """How the actions were found and how sure that is, in one line."""
+        return "; ".join(resolution.summary for resolution in self.resolutions)
+
+    @property
+    def candidates(self) -> str:
+        """What each of the actions may mean, with confidences, in one line."""
+        return "; ".join(
+            ", ".join(f"{one.action} {one.confidence:.2f}" for one in resolution.candidates)
+            for resolution in self.resolutions
+        )
+
+    @property
+    def report(self) -> str:
+        """The actions, and how they were understood where they were not named as such."""
+        if all(resolution.found == "exact" for resolution in self.resolutions):
+            return f"'{self.summary}'"
+        return f"'{self.summary}', from {abbreviate(self.text)}: {self.understood}"
 
 
 class Turn(NamedTuple):
@@ -80,7 +104,7 @@ class GoalKeeper:
         self._lock = threading.Lock()
         self._vocabulary: ActionVocabulary | None = None
         self._similarity: ActionSimilarity | None = None
-        self._remembered: OrderedDict[str, str] = OrderedDict()
+        self._remembered: OrderedDict[str, ActionResolution] = OrderedDict()
         self._active: ActiveGoal | None = None
         self._deadline = math.inf
         self._turns = 0
@@ -187,10 +211,15 @@ class GoalKeeper:
                 f"(0, {MAXIMUM_TIMEOUT:g}], or 0 for the node's own"
             )
         parts = [part.strip() for part in text.split(ACTION_SEPARATOR) if part.strip()]
-        actions = tuple(dict.fromkeys(self._action(part) for part in parts or [text]))
-        return ActiveGoal(text, actions, object_name, threshold or None, timeout)
+        found: dict[str, ActionResolution] = {}
+        for part in parts or [text]:
+            resolution = self._resolve_action(part)
+            found.setdefault(resolution.action, resolution)
+        return ActiveGoal(
+            text, tuple(found), object_name, threshold or None, timeout, tuple(found.values())
+        )
 
-    def _action(self, text: str) -> str:
+    def _resolve_action(self, text: str) -> ActionResolution:
         with self._lock:
             vocabulary, similarity = self._vocabulary, self._similarity
             remembered = self._remembered.get(text)
@@ -199,12 +228,7 @@ class GoalKeeper:
         if remembered is not None:
             return remembered
         try:
-            return vocabulary.resolve(text)
-        except UnknownActionError as error:
-            if similarity is None:
-                raise GoalError(str(error)) from error
-        try:
-            action = similarity.resolve(text)
+            resolution = resolve_action(text, vocabulary, similarity)
         except UnknownActionError as error:
             raise GoalError(str(error)) from error
         except Exception as error:
@@ -213,12 +237,12 @@ class GoalKeeper:
                 f"failed with {type(error).__name__}: {error}; use a name of the vocabulary"
             ) from error
         with self._lock:
-            # A goal that is renewed ten times a second is encoded once.
-            if self._similarity is similarity:
-                self._remembered[text] = action
+            # A goal that is renewed ten times a second is understood once.
+            if self._vocabulary is vocabulary and self._similarity is similarity:
+                self._remembered[text] = resolution
                 if len(self._remembered) > _REMEMBERED_TEXTS:
                     self._remembered.popitem(last=False)
-        return action
+        return resolution
 
     def _expire(self) -> None:
         if self._active is not None and self._clock() >= self._deadline:

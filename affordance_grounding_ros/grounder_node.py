@@ -278,7 +278,7 @@ class GrounderNode(LifecycleNode):
             self._problems.report_command(f"goal refused: {error}; {stays}")
             return
         if changed:
-            said = f"goal: '{goal.summary}'" if goal else "goal: stop"
+            said = f"goal: {goal.report}" if goal else "goal: stop"
             self._notices.report("goal", said, COMMAND_BURST)
             self._follow_goal()
 

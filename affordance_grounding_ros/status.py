@@ -76,6 +76,8 @@ class NodeStatus:
             "vocabulary": ", ".join(self.vocabulary),
             "goal": self.goal.text if self.goal else "",
             "action": self.goal.summary if self.goal else "",
+            "understood": self.goal.understood if self.goal else "",
+            "candidates": self.goal.candidates if self.goal else "",
             "object_name": self.goal.object_name if self.goal else "",
             "goal_timeout": f"{self.goal.timeout:g}" if self.goal else "",
             "goal_ended": self.ended,

@@ -1,4 +1,8 @@
-"""Other words for the actions of the packaged vocabularies."""
+"""Other words for the actions of the packaged vocabularies.
+
+Single commands only, listed by `affordance-grounding actions`; phrases are understood by
+`lexicon`, which knows what to do where a vocabulary has a better entry.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from types import MappingProxyType
 
 _WORDS = {
     "hold": "grasp grip grab take carry pick_up lift hold_on_to grasp_handle take_hold",
-    "drink_with": "drink drink_from sip sip_from take_a_sip",
-    "cut_with": "cut slice chop cut_using",
+    "drink_with": "drink drink_from sip",
+    "cut_with": "cut cut_using",
     "hit": "hit_with hammer strike pound beat",
     "pour": "pour_from pour_out pour_with",
     "open": "open_up pull_open unscrew uncap",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
+from affordance_grounding_core.actions.resolution import ActionResolution
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 
 
@@ -20,7 +21,7 @@ class LazySimilarity:
         self._lock = Lock()
         self._built: ActionSimilarity | None = None
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str) -> ActionResolution:
         """Find the entry of the vocabulary that a text is most like; see `ActionSimilarity`."""
         with self._lock:
             if self._built is None:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, abbreviate
 from affordance_grounding_core.errors import UnknownActionError
 
@@ -18,7 +19,7 @@ TextEncoder = Callable[[Sequence[str]], NDArray[np.floating]]
 class ActionSimilarity(Protocol):
     """Finds the action a free text means, where no name or alias matches."""
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str) -> ActionResolution:
         """Find the entry of the vocabulary that a text is most like.
 
         Called from the thread that receives commands, while the network may be running in
@@ -28,7 +29,7 @@ class ActionSimilarity(Protocol):
             text: a command, printable, at most `MAXIMUM_ACTION_LENGTH` characters.
 
         Returns:
-            An entry of the vocabulary.
+            The entry, and those that come next.
 
         Raises:
             UnknownActionError: no entry is like it, or two are equally so.
@@ -70,14 +71,14 @@ class TextSimilarity:
         self._minimum_lead = minimum_lead
         self._vectors = self._unit_vectors([name.replace("_", " ") for name in vocabulary.names])
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str) -> ActionResolution:
         """Find the entry of the vocabulary that a text is most like.
 
         Args:
             text: a command.
 
         Returns:
-            An entry of the vocabulary.
+            The entry, and the two that come next; confidences are cosines, 0 where negative.
 
         Raises:
             UnknownActionError: the best entry is not similar enough, or hardly more so than the
@@ -86,21 +87,25 @@ class TextSimilarity:
         """
         similarities = self._vectors @ self._unit_vectors([text])[0]
         order = np.argsort(-similarities, kind="stable")
-        names: list[str] = [self._vocabulary.names[index] for index in order[:2]]
-        values = [float(similarities[index]) for index in order[:2]]
+        names: list[str] = [self._vocabulary.names[index] for index in order[:3]]
+        values = [float(similarities[index]) for index in order[:3]]
         if values[0] >= self._minimum_similarity and (
             len(values) == 1 or values[0] - values[1] >= self._minimum_lead
         ):
-            return names[0]
+            candidates = (
+                Candidate(name, min(1.0, max(0.0, value)))
+                for name, value in zip(names, values, strict=True)
+            )
+            return ActionResolution(text, tuple(candidates), "similarity")
         described = ", ".join(
-            f"{name!r} ({value:.2f})" for name, value in zip(names, values, strict=True)
+            f"{name!r} ({value:.2f})" for name, value in zip(names[:2], values[:2], strict=True)
         )
         raise UnknownActionError(
             f"action {abbreviate(text)} is not in this model's vocabulary of "
             f"{len(self._vocabulary.names)}, and like no action in it clearly enough; most "
             f"similar: {described}; expected a similarity of {self._minimum_similarity:g} and a "
             f"lead of {self._minimum_lead:g}: use one of these names",
-            names,
+            names[:2],
         )
 
     def _unit_vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -79,6 +79,11 @@ class ActionVocabulary:
         found = difflib.get_close_matches(wanted, candidates, n=4 * count, cutoff=0.5)
         return list(dict.fromkeys(candidates[match] for match in found))[:count]
 
+    def find(self, text: str) -> str | None:
+        """Entry that a command names, or that one of its aliases means; None without either."""
+        name = normalize_action(text)
+        return name if name in self.names else self.aliases.get(name)
+
     def resolve(self, text: str) -> str:
         """Find the entry a command means: by its name, or else by an alias.
 
@@ -93,32 +98,38 @@ class ActionVocabulary:
         """
         if not isinstance(text, str):
             raise UnknownActionError(
-                f"action must be a text, got {type(text).__name__}; expected one of "
-                f"{self._listed()}"
+                f"action must be a text, got {type(text).__name__}; expected one of {self.listed()}"
             )
         if len(text) > MAXIMUM_ACTION_LENGTH:
             raise UnknownActionError(
                 f"action {abbreviate(text)} has {len(text)} characters; expected at most "
-                f"{MAXIMUM_ACTION_LENGTH}: send the name of an action, one of {self._listed()}"
+                f"{MAXIMUM_ACTION_LENGTH}: send the name of an action, one of {self.listed()}"
             )
         name = normalize_action(text)
         if not name:
             raise UnknownActionError(
-                f"action {abbreviate(text)} names no action; expected one of {self._listed()}"
+                f"action {abbreviate(text)} names no action; expected one of {self.listed()}"
             )
-        if name in self.names:
-            return name
-        if name in self.aliases:
-            return self.aliases[name]
+        if (found := self.find(text)) is not None:
+            return found
         closest = self.closest(text)
         hint = f"; closest: {', '.join(map(repr, closest))}" if closest else ""
         raise UnknownActionError(
             f"action {abbreviate(text)} is not in this model's vocabulary of "
-            f"{len(self.names)}{hint}; expected one of {self._listed()}",
+            f"{len(self.names)}{hint}; expected one of {self.listed()}",
             closest,
         )
 
-    def _listed(self, limit: int = 12) -> str:
+    def is_readable(self, text: str) -> bool:
+        """Whether a command has words at all, and not too many characters."""
+        return (
+            isinstance(text, str)
+            and len(text) <= MAXIMUM_ACTION_LENGTH
+            and bool(normalize_action(text))
+        )
+
+    def listed(self, limit: int = 12) -> str:
+        """Name the entries in a message, at most `limit` of them."""
         shown = ", ".join(self.names[:limit])
         return shown if len(self.names) <= limit else f"{shown}, ... ({len(self.names)} in all)"
 

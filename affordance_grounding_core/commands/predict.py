@@ -12,6 +12,7 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.commands.common import (
     JsonOption,
     ModelOption,
@@ -72,7 +73,12 @@ def predict(
         list[Path], typer.Argument(metavar="IMAGE", help="Image files, or folders of them.")
     ],
     action: Annotated[
-        list[str], typer.Option("--action", "-a", help="What to do; may be given several times.")
+        list[str],
+        typer.Option(
+            "--action",
+            "-a",
+            help="What to do, in a word or a phrase ('take a sip'); may be given several times.",
+        ),
     ],
     output: Annotated[
         Path,
@@ -104,7 +110,11 @@ def predict(
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
     grounder = load_model(model, runtime, backbone_weights)
-    actions = list(dict.fromkeys(grounder.vocabulary.resolve(text) for text in action))
+    resolutions = [grounder.resolve(text) for text in action]
+    for resolution in resolutions:
+        if resolution.found != "exact":
+            typer.echo(f"{abbreviate(resolution.text)} means {resolution.summary}", err=True)
+    actions = list(dict.fromkeys(resolution.action for resolution in resolutions))
     # Words and numbers only: the maps of a folder of photographs do not fit into memory.
     entries: list[dict[str, Any]] = []
     lines: list[str] = []
@@ -130,6 +140,7 @@ def predict(
         {
             **asdict(grounder.information),
             "runtime": grounder.runtime,
+            "resolutions": [resolution.as_dict() for resolution in resolutions],
             "results": entries,
             "unreadable": unreadable,
         },

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.actions.resolution import ActionResolution
+from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
@@ -116,12 +118,27 @@ class Grounder:
         """Runtime, device and precision, for example "eager-cpu-fp32"."""
         return self._runtime.description
 
+    def resolve(self, command: str) -> ActionResolution:
+        """Find the action that a command means: a name, another word for it, or a phrase.
+
+        Args:
+            command: for example "hold", "grasp" or "grab the mug by its handle".
+
+        Returns:
+            The entry of the vocabulary, how it was found, and how sure that is.
+
+        Raises:
+            UnknownActionError: the model cannot be asked for it; the message says why and
+                names the closest entries.
+        """
+        return resolve_action(command, self.vocabulary, self.similarity)
+
     def heatmaps(self, image: NDArray[np.uint8], actions: Sequence[str]) -> NDArray[np.float32]:
         """Ground several actions in one image, without extracting regions.
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            actions: K names of the vocabulary or aliases.
+            actions: K names of the vocabulary, or what `resolve` understands.
 
         Returns:
             (K, H, W) float32 in [0, 1], comparable between frames.
@@ -137,7 +154,7 @@ class Grounder:
                 f"actions must name at least one action, got none; expected some of "
                 f"{list(self.actions)}"
             )
-        indices = [self.vocabulary.index(self.vocabulary.resolve(action)) for action in actions]
+        indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
         pixels, geometry = self.preprocess(image)
         heat = self._runtime.run(pixels, indices)
@@ -159,7 +176,7 @@ class Grounder:
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            actions: K names of the vocabulary or aliases.
+            actions: K names of the vocabulary, or what `resolve` understands.
 
         Returns:
             (K, rows, columns) float32 by name, for example "class_map". Empty where the method
@@ -174,7 +191,7 @@ class Grounder:
             return {}
         from affordance_grounding_core.inference.evaluation_maps import network_maps
 
-        indices = [self.vocabulary.index(self.vocabulary.resolve(action)) for action in actions]
+        indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
         return network_maps(network, self.preprocess.as_published(image), indices)
 
@@ -190,7 +207,7 @@ class Grounder:
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            action: a name of the vocabulary or an alias.
+            action: a name of the vocabulary, or what `resolve` understands.
             threshold: heat at or above which a pixel can belong to a region, in (0, 1];
                 the model's where None.
             regions: how regions are extracted; the model's where None.
@@ -219,7 +236,7 @@ class Grounder:
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            actions: names of the vocabulary or aliases, at least one.
+            actions: names of the vocabulary, or what `resolve` understands; at least one.
             threshold: see `ground`.
             regions: see `ground`.
 
@@ -237,15 +254,20 @@ class Grounder:
         options = regions or self.regions
         if threshold is not None:
             options = options.with_threshold(threshold)
-        heatmaps = self.heatmaps(image, actions)
-        share = (time.perf_counter() - started) / len(actions)
+        resolutions = [self.resolve(action) for action in actions]
+        heatmaps = self.heatmaps(image, [resolution.action for resolution in resolutions])
+        share = (time.perf_counter() - started) / len(resolutions)
         return [
-            self._result(heatmap, action, options, share)
-            for heatmap, action in zip(heatmaps, actions, strict=True)
+            self._result(heatmap, resolution, options, share)
+            for heatmap, resolution in zip(heatmaps, resolutions, strict=True)
         ]
 
     def _result(
-        self, heatmap: NDArray[np.float32], action: str, options: RegionConfig, seconds: float
+        self,
+        heatmap: NDArray[np.float32],
+        resolution: ActionResolution,
+        options: RegionConfig,
+        seconds: float,
     ) -> GroundingResult:
         started = time.perf_counter()
         found, mask = extract_regions(heatmap, options)
@@ -253,11 +275,12 @@ class Grounder:
             heatmap=heatmap,
             mask=mask,
             regions=found,
-            action=self.vocabulary.resolve(action),
+            action=resolution.action,
             score=float(heatmap.max()),
             threshold=options.threshold,
             found=bool(found),
             seconds=seconds + time.perf_counter() - started,
+            resolution=resolution,
         )
 
     @property

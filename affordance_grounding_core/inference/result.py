@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.actions.resolution import ActionResolution
+
 
 @dataclass(frozen=True)
 class Box:
@@ -69,6 +71,7 @@ class GroundingResult:
         threshold: heat at or above which a pixel can belong to the mask.
         found: whether there is at least one region.
         seconds: time spent in preprocessing, network and region extraction.
+        resolution: how `action` was found from the request; None where a result was made by hand.
     """
 
     heatmap: NDArray[np.float32]
@@ -79,3 +82,4 @@ class GroundingResult:
     threshold: float
     found: bool
     seconds: float
+    resolution: ActionResolution | None = None

@@ -9,6 +9,7 @@ import pytest
 from ros_support import Scene, make_grounder
 from std_msgs.msg import String
 
+from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.image_input import ImageInput
@@ -97,21 +98,21 @@ def test_a_goal_through_two_subscriptions_is_taken_once(scene: Scene, log: Lines
 class Synonyms:
     """Knows one more word."""
 
-    def resolve(self, text: str) -> str:
-        if text == "lift the cup":
-            return "hold"
+    def resolve(self, text: str) -> ActionResolution:
+        if text == "levitate the cup":
+            return ActionResolution(text, (Candidate("hold", 0.9),), "similarity")
         raise UnknownActionError(f"action {text!r} is like no action clearly enough")
 
 
 def test_free_text_resolves_by_meaning_where_a_text_encoder_is_loaded(scene: Scene) -> None:
     scene.start(loader=lambda model, runtime: make_grounder(scene.runtime, similarity=Synonyms()))
     client = scene.client
-    client.command("lift the cup")
+    client.command("levitate the cup")
     result = client.next_result()
-    assert (result.goal, result.action) == ("lift the cup", "hold")
+    assert (result.goal, result.action) == ("levitate the cup", "hold")
     client.actions.publish(String(data="juggle"))
     client.wait(lambda: "clearly enough" in client.status()["last_error"], "the refusal")
-    assert client.status()["goal"] == "lift the cup"
+    assert client.status()["goal"] == "levitate the cup"
 
 
 def test_images_are_received_only_while_there_is_a_goal(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ros_support import VOCABULARY
 
+from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros.goals import ActiveGoal, GoalError, GoalKeeper
 
@@ -87,12 +88,12 @@ class Synonyms:
         self.calls: list[str] = []
         self.failure: Exception | None = None
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str) -> ActionResolution:
         self.calls.append(text)
         if self.failure:
             raise self.failure
-        if text == "lift":
-            return "hold"
+        if text == "levitate":
+            return ActionResolution(text, (Candidate("hold", 0.9),), "similarity")
         raise UnknownActionError(f"action {text!r} is like no action clearly enough")
 
 
@@ -154,8 +155,8 @@ def test_free_text_is_compared_by_meaning_once() -> None:
     assert goals.accept("grasp")[0].actions == ("hold",)
     assert synonyms.calls == [], "names and aliases need no encoder"
     for _ in range(3):
-        assert goals.accept("lift")[0].actions == ("hold",)
-    assert synonyms.calls == ["lift"]
+        assert goals.accept("levitate")[0].actions == ("hold",)
+    assert synonyms.calls == ["levitate"]
     with pytest.raises(GoalError, match="like no action clearly enough"):
         goals.accept("juggle")
     for number in range(200):
@@ -171,5 +172,5 @@ def test_an_encoder_that_fails_refuses_the_goal() -> None:
     goals.accept("pour")
     synonyms.failure = MemoryError("no room")
     with pytest.raises(GoalError, match="MemoryError: no room; use a name"):
-        goals.accept("lift")
+        goals.accept("levitate")
     assert goals.turn().action == "pour"

@@ -3,11 +3,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
+from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 
 
 class Echo:
-    def resolve(self, text: str) -> str:
-        return text.upper()
+    def resolve(self, text: str) -> ActionResolution:
+        return ActionResolution(text, (Candidate(text.upper(), 1.0),), "similarity")
 
 
 def test_it_is_built_once_however_many_ask_and_not_before() -> None:
@@ -20,5 +21,6 @@ def test_it_is_built_once_however_many_ask_and_not_before() -> None:
     similarity = LazySimilarity(build)
     assert built == []
     with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(similarity.resolve, ["grasp"] * 8)) == ["GRASP"] * 8
+        found = list(threads.map(similarity.resolve, ["grasp"] * 8))
+    assert [one.action for one in found] == ["GRASP"] * 8
     assert len(built) == 1

@@ -36,8 +36,11 @@ def encode(texts: Sequence[str]) -> NDArray[np.float64]:
 
 def test_the_most_similar_action_is_found() -> None:
     similarity = TextSimilarity(VOCABULARY, encode)
-    assert similarity.resolve("grab the cup") == "hold"
-    assert similarity.resolve("cut") == "cut_with"
+    found = similarity.resolve("grab the cup")
+    assert (found.action, found.found) == ("hold", "similarity")
+    assert [one.action for one in found.candidates] == ["hold", "pour", "cut_with"]
+    assert 0.9 < found.confidence <= 1.0
+    assert similarity.resolve("cut").action == "cut_with"
 
 
 def test_a_text_between_two_actions_is_refused_with_both() -> None:
@@ -87,7 +90,7 @@ def test_the_length_of_a_vector_does_not_matter(words: list[str]) -> None:
     def resolve(scale: float) -> str:
         similarity = TextSimilarity(VOCABULARY, lambda texts: scale * encode(texts))
         try:
-            return similarity.resolve(text)
+            return similarity.resolve(text).action
         except UnknownActionError:
             return ""
 

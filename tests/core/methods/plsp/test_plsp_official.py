@@ -127,7 +127,7 @@ def test_clip_brings_free_text(
     words = [action.replace("_", " ") for action in grounder.actions]
     stored = read_checkpoint(tmp_path / "model").tensors["actions"]
     torch.testing.assert_close(stored, clip.text.encode(words))
-    assert grounder.similarity.resolve("cut with") == "cut_with"
+    assert grounder.similarity.resolve("cut with").action == "cut_with"
 
 
 def test_heat_is_fitted_on_data(

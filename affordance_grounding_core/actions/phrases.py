@@ -1,0 +1,199 @@
+"""Everyday English that asks for an action: "could you grab the mug by its handle, please?".
+
+A command is read clause by clause. What is no command to do one thing is refused rather than
+guessed at: questions, negations, several actions at once, idioms.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from affordance_grounding_core.actions.clauses import Clause, command_of
+from affordance_grounding_core.actions.lexicon import (
+    HINTS,
+    IDIOMS,
+    OBJECTS,
+    SENSES,
+    Sense,
+    word_set,
+)
+from affordance_grounding_core.actions.patterns import Pattern, PatternIndex, verb_forms
+
+_ALLOWED = re.compile(r"[\w\s.,;:!?'\"()\-]*")
+_CONTRACTIONS = (
+    (re.compile(r"[\u2018\u2019`]"), "'"),
+    (re.compile(r"\bcan't\b|\bcannot\b"), "can not"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"n't\b|\b(?<=do)nt\b"), " not"),
+    (re.compile(r"\bdont\b"), "do not"),
+    (re.compile(r"'d\b"), " would"),
+    (re.compile(r"\blet's\b"), "let us"),
+    (re.compile(r"'ll\b"), " will"),
+    (re.compile(r"'m\b"), " am"),
+    (re.compile(r"'re\b"), " are"),
+    (re.compile(r"'ve\b"), " have"),
+    (re.compile(r"\b(it|that|what|where|who|how|there|he|she)'s\b"), r"\1 is"),
+)
+_BREAKS = re.compile(r"[.,;:!?()\"]+|\b(?:and|then|but|or)\b")
+_NEGATIONS = word_set(
+    "not no never nothing none nobody neither nor stop avoid refuse unless instead forbid quit "
+    "cease prevent undo"
+)
+_FINITE = word_set("is are was were has had does did will would can could am be been")
+_NOMINAL = word_set("it them him her to for with on in of by from at so as because if")
+
+_DIRECT, _SUBSTITUTE, _HINTED = 0.95, 0.85, 0.7
+_PER_UNREAD_CLAUSE = 0.15
+
+
+class PhraseRefusedError(ValueError):
+    """A phrase that was understood well enough to know that it asks for no single action."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An entry that a phrase may mean.
+
+    Attributes:
+        sense: what was understood.
+        entry: of the vocabulary; None where the vocabulary has none for it.
+        confidence: in [0, 1].
+    """
+
+    sense: str
+    entry: str | None
+    confidence: float
+
+
+def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
+    """Find the actions of a vocabulary that a phrase asks for.
+
+    Args:
+        text: a command of at most `MAXIMUM_ACTION_LENGTH` characters.
+        names: entries of the vocabulary. Names that the lexicon lacks are known by their own
+            words: "press the shutter" means "press_shutter".
+
+    Returns:
+        The most specific reading first; empty where nothing was understood.
+
+    Raises:
+        PhraseRefusedError: a question, a negation, several actions, or signs that no phrase has.
+    """
+    clauses = _clauses(text)
+    first = next((clause for clause in clauses if clause.words), None)
+    if first is None:
+        return []
+    readings = _read_clause(first, names)
+    if not readings:
+        return []
+    unread = 0
+    for clause in clauses:
+        if clause is first or not clause.words:
+            continue
+        others = _read_clause(clause, names)
+        if others and others[0].sense != readings[0].sense:
+            raise PhraseRefusedError(
+                f"asks for several actions, {readings[0].sense!r} and {others[0].sense!r}: send "
+                "one at a time"
+            )
+        unread += not others
+    doubt = _PER_UNREAD_CLAUSE * unread
+    return [
+        Reading(one.sense, one.entry, max(0.0, round(one.confidence - doubt, 4)))
+        for one in readings
+    ]
+
+
+def _clauses(text: str) -> list[Clause]:
+    folded = unicodedata.normalize("NFKC", text).casefold().strip().replace("_", " ")
+    for pattern, replacement in _CONTRACTIONS:
+        folded = pattern.sub(replacement, folded)
+    if not _ALLOWED.fullmatch(folded):
+        raise PhraseRefusedError("holds signs that no spoken command has")
+    said = set(re.findall(r"\w+", folded))
+    if negations := sorted(said & _NEGATIONS):
+        raise PhraseRefusedError(f"says what not to do ({negations[0]!r})")
+    clauses = [command_of(re.findall(r"\w+", part)) for part in _BREAKS.split(folded)]
+    if any(clause is None for clause in clauses):
+        raise PhraseRefusedError("is a question, not a command")
+    return [clause for clause in clauses if clause is not None]
+
+
+def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading]:
+    words = clause.words
+    if clause.is_noun_phrase:
+        return _read_hint(words, names)
+    matches = _INDEX.matches(words)
+    matches += _matches_of_names(words, names)
+    if not matches:
+        return _read_hint(words, names)
+    matches.sort(key=lambda match: -match[0])
+    best_weight, best = matches[0]
+    lone = best_weight < 2.0  # no pattern reaches past the verb
+    if len(words) > 1 and (words[1] in _FINITE or (lone and _is_second_verb(clause))):
+        return []
+    if any(sense is None and weight >= best_weight for weight, sense in matches) or best is None:
+        return []
+    senses = dict.fromkeys(sense for _, sense in matches if sense is not None)
+    return _readings(list(senses), names, _DIRECT, _SUBSTITUTE)
+
+
+def _is_second_verb(clause: Clause) -> bool:
+    word = clause.words[1]
+    return not clause.after_article[1] and word not in _NOMINAL and _INDEX.is_plain_verb(word)
+
+
+def _read_hint(words: Sequence[str], names: Sequence[str]) -> list[Reading]:
+    for pattern, sense in _HINTS:
+        size = len(pattern.items)
+        before = words[: len(words) - size]
+        if (
+            size <= len(words)
+            and pattern.matches(words[len(words) - size :])
+            and all(word in OBJECTS for word in before)
+        ):
+            return _readings([sense], names, _HINTED, _HINTED)
+    return []
+
+
+def _readings(
+    senses: Sequence[Sense], names: Sequence[str], direct: float, substitute: float
+) -> list[Reading]:
+    readings: list[Reading] = []
+    left = 1.0
+    for sense in senses:
+        entry = next((name for name in sense.entries if name in names), None)
+        if readings and (entry is None or entry in {one.entry for one in readings}):
+            continue
+        sure = direct if entry == sense.entries[0] else substitute
+        confidence = sure if not readings else left / 2
+        readings.append(Reading(sense.name, entry, round(confidence, 4)))
+        left = left - confidence
+    return readings
+
+
+def _matches_of_names(words: Sequence[str], names: Sequence[str]) -> list[tuple[float, Sense]]:
+    """Understand entries that the lexicon lacks by their own words, in order."""
+    return [
+        (name.count("_") + 1.5, Sense(name, (name,), ()))
+        for name in names
+        if name not in _LISTED and _has_in_order(words, name.split("_"))
+    ]
+
+
+def _has_in_order(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    rest = iter(words[1:])
+    return words[0] in verb_forms(wanted[0]) and all(word in rest for word in wanted[1:])
+
+
+_LISTED = frozenset(entry for sense in SENSES for entry in sense.entries)
+_INDEX = PatternIndex(
+    [
+        *((pattern, sense) for sense in SENSES for pattern in sense.patterns),
+        *((pattern, None) for pattern in IDIOMS),
+    ]
+)
+_HINTS = [(Pattern.parse(pattern), sense) for sense in HINTS for pattern in sense.patterns]

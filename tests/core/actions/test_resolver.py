@@ -1,0 +1,198 @@
+"""What people say resolves to what they mean, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affordance_grounding_core.actions.aliases import ALIASES
+from affordance_grounding_core.actions.datasets import AGD20K_SEEN
+from affordance_grounding_core.actions.lexicon import IDIOMS, SENSES, Sense
+from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
+from affordance_grounding_core.actions.resolver import resolve_action
+from affordance_grounding_core.actions.vocabulary import (
+    ActionVocabulary,
+    normalize_action,
+    vocabulary_from_mapping,
+)
+from affordance_grounding_core.errors import UnknownActionError
+
+FOLDER = Path(__file__).parent / "phrasings"
+EIGHT = ("hold", "drink_with", "cut_with", "hit", "pour", "open", "turn", "press")
+VOCABULARIES = MappingProxyType(
+    {
+        "default": vocabulary_from_mapping(EIGHT, ALIASES),
+        "household": vocabulary_from_mapping(
+            (*EIGHT, "stir", "brush_with", "write", "sit_on"), ALIASES
+        ),
+        "agd20k-seen": vocabulary_from_mapping(AGD20K_SEEN, ALIASES),
+    }
+)
+REFUSED = "-"
+
+
+def phrasings(half: str) -> Iterator[tuple[str, str, str]]:
+    """Text, name of the vocabulary and the entry it means there."""
+    for line in (FOLDER / f"{half}.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            _, text, *entries = line.split("\t")
+            for name, entry in zip(VOCABULARIES, entries, strict=True):
+                yield text, name, entry
+
+
+def answer(text: str, vocabulary: ActionVocabulary) -> str:
+    try:
+        return resolve_action(text, vocabulary).action
+    except UnknownActionError:
+        return REFUSED
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+@pytest.mark.parametrize("half", ["development", "held_out"])
+def test_labelled_phrasings(half: str, name: str) -> None:
+    rows = [(text, entry) for text, place, entry in phrasings(half) if place == name]
+    answers = {text: answer(text, VOCABULARIES[name]) for text, _ in rows}
+    asked = [text for text, entry in rows if entry != REFUSED]
+    right = [text for text, entry in rows if entry != REFUSED and answers[text] == entry]
+    wrongly_accepted = [text for text, entry in rows if answers[text] not in (entry, REFUSED)]
+    assert len(right) >= 0.95 * len(asked), sorted(set(asked) - set(right))
+    assert len(wrongly_accepted) <= 0.02 * len(rows), wrongly_accepted
+
+
+def test_the_list_is_as_large_as_it_should_be() -> None:
+    rows: dict[str, set[str]] = {}
+    for half in ("development", "held_out"):
+        for text, _, entry in phrasings(half):
+            rows.setdefault(text, set()).add(entry)
+    assert len(rows) >= 250
+    assert sum(entries == {REFUSED} for entries in rows.values()) >= 50
+    known = set(EIGHT) | set(AGD20K_SEEN)
+    missing = known - set().union(*rows.values())
+    assert not missing, f"no phrasing means {missing}"
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "confident"),
+    [
+        ("cut with", "exact", 1.0),
+        ("grasp", "alias", 1.0),
+        ("take a sip", "phrase", 0.8),
+        ("grab the mug by its handle", "phrase", 0.9),
+    ],
+)
+def test_it_says_how_an_action_was_found(text: str, found: str, confident: float) -> None:
+    resolution = resolve_action(text, VOCABULARIES["default"])
+    assert resolution.found == found
+    assert confident <= resolution.confidence <= 1.0
+    assert resolution.summary.endswith(f"({found}, {resolution.confidence:.2f})")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("don't touch the knife", r"says what not to do \('not'\)"),
+        ("is the drawer open?", "is a question"),
+        ("grab the jug and pour the water", "several actions, 'hold' and 'pour'"),
+        ("stir the soup", "asks for 'stir', which is not in this model's vocabulary of 8"),
+        ("take a picture", "asks for 'take_photo'"),
+        ("$(reboot)", "signs that no spoken command has"),
+        ("dance", "is not in this model's vocabulary of 8"),
+        ("hold on a second", "is not in this model's vocabulary of 8"),
+    ],
+)
+def test_a_refusal_gives_its_reason_and_the_vocabulary(text: str, reason: str) -> None:
+    with pytest.raises(UnknownActionError, match=rf"{reason}.*expected one of hold"):
+        resolve_action(text, VOCABULARIES["default"])
+
+
+PIECES = (
+    "hold", "on", "the", "a", "mug", "by", "its", "handle", "please", "take", "lid", "off", "and",
+    "not", "where", "can", "i", "use", "to", "cut", "with", ",", "?", "it", "have", "sip",
+)  # fmt: skip
+SENTENCES = st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join)
+
+
+def outcome(text: str, vocabulary: ActionVocabulary) -> ActionResolution | UnknownActionError:
+    try:
+        return resolve_action(text, vocabulary)
+    except UnknownActionError as error:
+        return error
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+@given(text=st.one_of(st.text(max_size=300), SENTENCES))
+def test_any_text_is_resolved_or_refused_in_one_line_and_always_alike(name: str, text: str) -> None:
+    vocabulary = VOCABULARIES[name]
+    first, second = outcome(text, vocabulary), outcome(text, vocabulary)
+    if isinstance(first, UnknownActionError):
+        assert str(first) == str(second)
+        assert str(first).isprintable()
+        assert len(str(first)) < 500
+        assert set(first.closest) <= set(vocabulary.names)
+        return
+    assert first == second
+    confidences = [one.confidence for one in first.candidates]
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0.0 <= confidence <= 1.0 for confidence in confidences)
+    assert {one.action for one in first.candidates} <= set(vocabulary.names)
+
+
+@given(st.sampled_from([sense for sense in SENSES if len(sense.entries) == 1]))
+def test_an_action_that_a_model_lacks_is_never_bent_to_another(sense: Sense) -> None:
+    entry = sense.entries[0]
+    served = [other.entries for other in SENSES if entry not in other.entries]
+    others = tuple(dict.fromkeys(name for names in served for name in names))
+    assert answer(entry.replace("_", " "), ActionVocabulary(others)) == REFUSED
+
+
+def test_names_that_no_lexicon_has_are_known_by_their_own_words() -> None:
+    vocabulary = ActionVocabulary(("press", "press_shutter", "grip_lid", "juggle"))
+    assert answer("press the red button", vocabulary) == "press"
+    assert answer("please press the camera's shutter", vocabulary) == "press_shutter"
+    assert answer("juggling the balls", vocabulary) == "juggle"
+    assert answer("grip the jar by its lid", vocabulary) == "grip_lid"
+
+
+class Encoder:
+    """Takes whatever it is asked for "hold", and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def resolve(self, text: str) -> ActionResolution:
+        self.asked.append(text)
+        return ActionResolution(text, (Candidate("hold", 0.85),), "similarity")
+
+
+def test_a_text_encoder_is_asked_last_and_not_about_what_was_refused() -> None:
+    encoder = Encoder()
+    vocabulary = VOCABULARIES["default"]
+    for text in ("hold", "grasp", "take a sip"):
+        assert resolve_action(text, vocabulary, encoder).found != "similarity"
+    for text in ("never hold it", "stir the soup", "who holds it?"):
+        with pytest.raises(UnknownActionError):
+            resolve_action(text, vocabulary, encoder)
+    assert encoder.asked == []
+    assert resolve_action("levitate the mug", vocabulary, encoder).confidence == 0.85
+    assert encoder.asked == ["levitate the mug"]
+
+
+def test_a_higher_bar_refuses_more() -> None:
+    vocabulary = VOCABULARIES["default"]
+    assert resolve_action("handle", vocabulary).confidence == pytest.approx(0.7)
+    with pytest.raises(
+        UnknownActionError, match=r"'hold' \(0\.70\), expected a confidence of 0\.9"
+    ):
+        resolve_action("handle", vocabulary, minimum_confidence=0.9)
+
+
+def test_the_lexicon_is_spelled_as_it_is_matched() -> None:
+    for sense in SENSES:
+        assert all(normalize_action(entry) == entry for entry in sense.entries)
+        assert all(pattern and not pattern.startswith("..") for pattern in sense.patterns)
+    assert all(IDIOMS)
