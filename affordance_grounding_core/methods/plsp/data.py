@@ -17,6 +17,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
+from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.data.usable import find_unusable
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.methods.plsp.dataset import (
@@ -29,7 +30,6 @@ from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
     irrelevant_images,
-    mask_problems,
     ranked_people,
     read_part_samples,
 )
@@ -228,7 +228,7 @@ class PlspData(LightningDataModule):
         }
         excluded = set(unusable) | held_out
         samples = read_part_samples(listed, self.actions, self.labels, excluded)
-        unusable |= mask_problems(samples)
+        unusable |= mask_problems((sample.mask, sample.image) for sample in samples)
         people = People(listed, ranked_people(self.labels, listed), excluded)
         usable = [sample for sample in samples if sample.mask not in unusable]
         kept = self._accompanied(usable, people, listed)

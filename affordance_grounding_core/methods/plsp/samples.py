@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
 from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.part_masks import find_part_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_grey
 
@@ -101,9 +101,7 @@ def read_part_samples(
     for item in training.egocentric:
         if item.action not in actions or item.image in excluded:
             continue
-        place = Path(item.action) / item.object_name / f"{item.image.stem}_pl.png"
-        files = [folder / kind / place for kind in ("PL_refined", "PL")]
-        mask = next((file for file in files if file.is_file() and file not in excluded), None)
+        mask = find_part_mask(folder, item.action, item.object_name, item.image, excluded)
         if mask is not None:
             samples.append(PartSample(item.image, item.action, item.object_name, mask))
     trained = {sample.action for sample in samples}
@@ -114,27 +112,6 @@ def read_part_samples(
             "`affordance-grounding label`, or train with model.actions that have some"
         )
     return samples
-
-
-def mask_problems(samples: Sequence[PartSample]) -> dict[Path, str]:
-    """Find masks that cannot be trained on.
-
-    Returns:
-        Mask to what is wrong with it: unreadable, empty, or of another size than its image.
-    """
-    problems = {}
-    for sample in samples:
-        mask = cv2.imread(str(sample.mask), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            problems[sample.mask] = f"part mask {str(sample.mask)!r} cannot be read as an image"
-        elif not (mask >= 128).any():
-            problems[sample.mask] = f"part mask {str(sample.mask)!r} is empty: nothing was found"
-        elif (size := _size(sample.image)) and size != mask.shape:
-            problems[sample.mask] = (
-                f"part mask {str(sample.mask)!r} has {mask.shape[0]} x {mask.shape[1]} px, its "
-                f"image {size[0]} x {size[1]}; make the label again"
-            )
-    return problems
 
 
 def irrelevant_images(
@@ -247,16 +224,3 @@ def ranked_people(
 def _inside(box: Box) -> Box:
     left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in box)
     return left, top, right, bottom
-
-
-def _size(image: Path) -> tuple[int, int] | None:
-    from PIL import Image
-
-    try:
-        with Image.open(image) as opened:
-            # The orientation in the EXIF data turns the picture when it is read.
-            turned = opened.getexif().get(0x0112, 1) >= 5
-            width, height = opened.size
-    except (OSError, ValueError):
-        return None
-    return (width, height) if turned else (height, width)

@@ -18,9 +18,13 @@ from affordance_grounding_core.data.agd20k import (
     read_training_set,
 )
 from affordance_grounding_core.data.pairing import Pairing
+from affordance_grounding_core.data.part_masks import (
+    all_part_masks,
+    mask_problems,
+    require_part_masks,
+)
 from affordance_grounding_core.data.transforms import CropConfig
 from affordance_grounding_core.data.usable import find_unusable
-from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
@@ -56,6 +60,7 @@ class _Listing:
     calibration: tuple[LabelledImage, ...]
     affordances: dict[str, frozenset[str]]
     skipped: tuple[str, ...]
+    unusable_masks: frozenset[Path]
 
 
 class SelectiveData(LightningDataModule):
@@ -155,12 +160,14 @@ class SelectiveData(LightningDataModule):
             self._fill(training, whole) if self.cache_features else self._inspect(training, whole)
         )
         excluded = set(unusable) | self._held_out(training)
+        masks = self._mask_problems(training)
         self._listing = _Listing(
             Pairing(training, self.actions, self.exocentric_count, self.seed, excluded),
             tuple(item for item in scored if item.image not in unusable),
             tuple(item for item in plain if item.image not in unusable),
             affordances_of_objects([*training.egocentric, *training.exocentric]),
-            (*problems, *unusable.values()),
+            (*problems, *unusable.values(), *masks.values()),
+            frozenset(masks),
         )
         self._report(training)
 
@@ -211,22 +218,24 @@ class SelectiveData(LightningDataModule):
         return self._listing
 
     def _part_masks(self) -> PartMasks | None:
-        """Open the folder of part masks.
-
-        Raises:
-            DatasetError: it holds none.
-        """
         if self.part_labels is None:
             return None
-        if not any(self.part_labels.glob("PL*/*/*/*_pl.png")):
-            raise DatasetError(
-                f"no part mask at {str(self.part_labels / 'PL')!r}/ACTION/OBJECT/NAME_pl.png; make "
-                "them with `affordance-grounding label`, or leave data.part_labels out"
-            )
         if self.backbones is None:
             raise RuntimeError("part labels need the patch size: set `data.backbones` first")
         cells = self.crops.crop // self.backbones.patch_size
-        return PartMasks(self.part_labels, self.crops, cells)
+        return PartMasks(self.part_labels, self.crops, cells, self._listed.unusable_masks)
+
+    def _mask_problems(self, training: TrainingSet) -> dict[Path, str]:
+        """Say which part masks cannot be used.
+
+        Raises:
+            DatasetError: the folder of part masks holds none.
+        """
+        if self.part_labels is None:
+            return {}
+        require_part_masks(self.part_labels)
+        shown = [item for item in training.egocentric if item.action in self.actions]
+        return mask_problems(all_part_masks(self.part_labels, shown))
 
     def _plain(self, images: tuple[LabelledImage, ...]) -> DataLoader[Item]:
         dataset = PlainImages(images, self.actions, self.crops.crop, self.cache)

@@ -9,6 +9,7 @@ are told from those outside. Images without a label are learnt as before.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.part_masks import find_part_mask
 from affordance_grounding_core.data.transforms import CropConfig, crop_label
 from affordance_grounding_core.images import read_grey
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery
@@ -52,18 +54,20 @@ class PartMasks:
             `PL_refined`, which counts first.
         crops: of the training images.
         cells: patches along a side of a crop.
+        excluded: masks that are not to be used.
     """
 
-    def __init__(self, folder: Path, crops: CropConfig, cells: int) -> None:
+    def __init__(
+        self, folder: Path, crops: CropConfig, cells: int, excluded: Collection[Path] = ()
+    ) -> None:
         self.folder = folder
         self.crops = crops
         self.cells = cells
+        self._excluded = frozenset(excluded)
 
     def file(self, image: Path, action: str, object_name: str) -> Path | None:
         """Find the mask of an image, None where there is none."""
-        place = Path(action) / object_name / f"{image.stem}_pl.png"
-        files = [self.folder / kind / place for kind in ("PL_refined", "PL")]
-        return next((file for file in files if file.is_file()), None)
+        return find_part_mask(self.folder, action, object_name, image, self._excluded)
 
     def look(
         self, image: Path, action: str, object_name: str, seed: tuple[int, ...]

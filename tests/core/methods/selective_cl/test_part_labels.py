@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,3 +138,35 @@ def test_a_run_learns_from_part_labels(
     plain = read_checkpoint(tmp_path / "plain" / "last").tensors
     with_parts = outcome.last.tensors
     assert any(not torch.equal(value, plain[name]) for name, value in with_parts.items())
+
+
+def test_damaged_part_labels_are_left_out_by_name(
+    forty_images: Path,
+    tiny: Callable[..., list[str]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    images = sorted((forty_images / "trainset" / "egocentric" / "hold").rglob("*.png"))
+    folder = tmp_path / "labels"
+
+    def place(kind: str, number: int) -> Path:
+        image = images[number]
+        return folder / kind / "hold" / image.parent.name / f"{image.stem}_pl.png"
+
+    whole = np.full((72, 96), 255, np.uint8)
+    write_png(place("PL", 0), whole[:, :72])
+    write_png(place("PL", 1), np.zeros_like(whole))
+    write_png(place("PL", 2), whole)
+    place("PL", 2).write_bytes(b"no image")
+    write_png(place("PL", 3), whole)
+    write_png(place("PL_refined", 3), whole[:50])
+    options = ["--data.part_labels", str(folder), "--data.cache_features=false"]
+    with caplog.at_level(logging.WARNING):
+        train_from_config(tiny(forty_images, tmp_path / "run", *options))
+    assert f"{place('PL', 0).name}' has 72 x 72 px, its image 72 x 96" in caplog.text
+    assert f"{place('PL', 1).name}' is empty: nothing was found" in caplog.text
+    assert f"{place('PL', 2).name}' cannot be read as an image" in caplog.text
+    assert f"{place('PL', 3).name}' has 50 x 96 px" in caplog.text
+    assert "4 files are left out" in caplog.text
+    known = PartMasks(folder, CROPS, 8, [place("PL_refined", 3)])
+    assert known.file(images[3], "hold", images[3].parent.name) == place("PL", 3)
