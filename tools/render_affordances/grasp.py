@@ -27,7 +27,7 @@ CLOSED = {
 """Farthest flexion of the joints of each digit, in degrees."""
 
 PRESSED_METRES = 0.0015  # how far skin gives way
-_STEPS = 10
+_STEPS = 8
 _HALVINGS = 3
 
 
@@ -99,8 +99,7 @@ class Closing:
 
         def bent(share: float) -> HandPose:
             angles = start + share * (goal - start)
-            curls = {**pose.curls, digit: (angles[0], angles[1], angles[2])}
-            return HandPose(curls, pose.spreads, pose.opposition)
+            return pose.with_curl(digit, (angles[0], angles[1], angles[2]))
 
         free, blocked = 0.0, 1.0
         for step in range(1, _STEPS + 1):
@@ -139,15 +138,12 @@ class Closing:
         return hand_surface(posed, triangles[own[triangles].all(axis=1)])
 
 
-def approach(
-    rig: HandRig, pose: HandPose, placement: Placement, surface: Distances, direction: Array
-) -> Placement:
+def approach(placement: Placement, skin: Array, surface: Distances, direction: Array) -> Placement:
     """Move a hand against an object until it touches.
 
     Args:
-        rig: the hand.
-        pose: its shape meanwhile.
         placement: where it is about; the way is sought from 6 cm before it to 6 cm after.
+        skin: (N, 3) points of the hand, in its own frame, that touch.
         surface: of the object.
         direction: (3,) unit vector of the movement.
 
@@ -155,14 +151,14 @@ def approach(
         The last place before the hand would press into the object, or 6 cm farther where it
         meets nothing.
     """
-    points = placement.apply(rig.pose(pose))
+    points = placement.apply(skin)
     best = -0.06
     for step in np.arange(-0.06, 0.0601, 0.004):
         if _blocked(surface, points + step * direction):
             break
         best = step
     fine = 0.004
-    while fine > 0.0008:
+    while fine > 0.001:
         fine /= 2
         if not _blocked(surface, points + (best + fine) * direction):
             best += fine

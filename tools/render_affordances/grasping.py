@@ -115,7 +115,10 @@ def _closed(rig: HandRig, surface: Distances, wanted: Wanted, random: np.random.
     start = draw_start(rig, wanted, random)
     placement = start.placement
     if start.heading is not None:
-        placement = approach(rig, start.pose, placement, surface, start.heading)
+        skin = rig.pose(start.pose)
+        if start.palm_first:
+            skin = skin[rig.palm_vertices()]
+        placement = approach(placement, skin, surface, start.heading)
     pose = Closing(rig, placement, surface).close(start.pose, start.digits)
     triangles = rig.triangles[:, ::-1] if placement.left else rig.triangles
     return Grasp(placement.apply(rig.pose(pose)), triangles, pose, placement, (), 0.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,13 @@ class HandPose:
             not named is straight. The thumb's first is its base.
         spreads: finger to its turn away from the middle finger, towards the thumb positive.
         opposition: turn of the thumb's base about the axis of the hand, in front of the palm.
+        abduction: turn of the thumb's base away from the palm, after the opposition.
     """
 
     curls: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     spreads: Mapping[str, float] = field(default_factory=dict)
     opposition: float = 0.0
+    abduction: float = 0.0
 
     def __post_init__(self) -> None:
         for name, known in (("curls", DIGITS), ("spreads", FINGERS)):
@@ -56,13 +58,9 @@ class HandPose:
             if unknown:
                 raise ValueError(f"{name} must name digits of {list(known)}, got {unknown}")
 
-    def curled(self, digit: str, joint: int, degrees: float) -> HandPose:
-        """The same pose with one joint at another flexion."""
-        angles = list(self.curls.get(digit, (0.0, 0.0, 0.0)))
-        angles[joint] = degrees
-        return HandPose(
-            {**self.curls, digit: (angles[0], angles[1], angles[2])}, self.spreads, self.opposition
-        )
+    def with_curl(self, digit: str, angles: tuple[float, float, float]) -> HandPose:
+        """The same pose with one digit at another flexion."""
+        return replace(self, curls={**self.curls, digit: angles})
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,10 @@ class HandRig:
             left -= weight
         return np.asarray(moved + left[:, None] * rest)
 
-    def end_vertices(self, digit: str) -> NDArray[np.int64]:
-        """Indices of the vertices of a digit's last bone."""
-        return np.flatnonzero(self.weights[_CHAINS[digit][-1]] > 0.6)
+    def palm_vertices(self) -> NDArray[np.int64]:
+        """Indices of the vertices that follow no digit."""
+        digits = np.sum([self.weights[n] for d in DIGITS for n in _CHAINS[d]], axis=0)
+        return np.flatnonzero(digits < 0.5)
 
     def motions(self, digit: str, pose: HandPose) -> dict[str, tuple[Array, Array]]:
         """How the bones of a digit move from rest: joint to rotation (3, 3) and shift (3,)."""
@@ -145,7 +144,8 @@ class HandRig:
         for number, (name, angle) in enumerate(zip(_CHAINS[digit], angles, strict=True)):
             own = rotation(self.axes[name], angle)
             if number == 0 and digit == "thumb":
-                own = rotation(np.array([0.0, 0.0, 1.0]), -pose.opposition) @ own
+                opposed = rotation(np.array([0.0, 0.0, 1.0]), -pose.opposition)
+                own = rotation(np.array([0.0, 1.0, 0.0]), pose.abduction) @ opposed @ own
             elif number == 0:
                 own = own @ rotation(np.array([1.0, 0.0, 0.0]), -pose.spreads.get(digit, 0.0))
             head = self.joints[name]

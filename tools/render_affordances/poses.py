@@ -29,12 +29,14 @@ class Start:
         placement: where it is, in the frame of the object.
         heading: (3,) unit vector along which it is moved until it touches; None where it stays.
         digits: which close then, in this order.
+        palm_first: only the palm stops the movement; the digits come to rest by closing.
     """
 
     pose: HandPose
     placement: Placement
     heading: Array | None
     digits: tuple[str, ...]
+    palm_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,24 @@ def _around(rig: HandRig, wanted: Wanted, random: np.random.Generator) -> Start:
     thick = float(np.clip((wide - 0.02) / 0.05, 0, 1))  # 0 a bar, 1 a bottle
     pose = HandPose(
         curls={
-            "thumb": (-14.0 - 6 * thick, 0.0, 0.0),
-            **{finger: (14.0 - 10 * thick, 6.0, 4.0) for finger in FINGERS},
+            "thumb": (-12.0, 0.0, 0.0),
+            **{finger: (10.0 - 10 * thick, 4.0, 2.0) for finger in FINGERS},
         },
         spreads={"index": 4 * thick, "ring": -3 * thick, "pinky": -6 * thick},
-        opposition=float(random.uniform(50, 72)) - 10 * thick,
+        opposition=float(random.uniform(62, 88)),
+        abduction=float(random.uniform(22, 42)),
     )
     free = wanted.freedom
     # The bar lies across the palm, at the root of the fingers.
-    hold = PALM + np.array([0.03, 0, float(random.uniform(0.012, 0.026)) - 0.008 * thick])
+    hold = PALM + np.array([wide / 2, 0, float(random.uniform(0.014, 0.026))])
     palm = rotation(grip.axis, float(random.normal(0, 12 + 45 * free))) @ -grip.normal
     slant = float(random.normal(6 * (1 - thick), 6))
     frame = _frame(palm, _thumb_side(wanted, random)) @ rotation(np.array([1.0, 0, 0]), slant)
     along = float(random.normal(0, 0.004 + 0.012 * free)) * grip.axis
     placement = _placed(frame, hold, grip.point + along, wanted)
-    away = (wide / 2 + 0.02) * palm
-    return Start(pose, placement.moved(-away), palm, (*FINGERS, "thumb"))
+    away = 0.02 * palm
+    digits = (*FINGERS, "thumb")
+    return Start(pose, placement.moved(-away), palm, digits, palm_first=True)
 
 
 def _hooked(rig: HandRig, wanted: Wanted, random: np.random.Generator) -> Start:
