@@ -89,7 +89,7 @@ class StaticNetwork(nn.Module):
         network: maps (1, 3, h, w) float32 pixels and (K,) int64 indices to (K, rows, columns).
         shape: of the input.
         precision: "fp32", "fp16" or "bf16". The latter two are casts of a copy of the
-            network: no runtime has to be told.
+            network, see `cast_network`: no runtime has to be told.
     """
 
     def __init__(self, network: nn.Module, shape: GraphInput, precision: str = "fp32") -> None:
@@ -100,7 +100,7 @@ class StaticNetwork(nn.Module):
                 "other precisions are the business of a runtime"
             )
         self.kind = _HALVES.get(precision, torch.float32)
-        self.network = network if precision == "fp32" else copy.deepcopy(network).to(self.kind)
+        self.network = network if precision == "fp32" else cast_network(network, self.kind)
         self.register_buffer("all_actions", torch.arange(shape.vocabulary), persistent=False)
         self.eval()
 
@@ -117,6 +117,30 @@ class StaticNetwork(nn.Module):
         indices = self.all_actions if actions is None else actions
         heat: torch.Tensor = self.network(pixels.to(self.kind), indices)
         return heat.float()
+
+
+def cast_network(network: nn.Module, kind: torch.dtype) -> nn.Module:
+    """Copy a network into a floating point type.
+
+    Modules with the attribute `keeps_float32` stay as they are: theirs are the few numbers
+    that 16 bits would spoil. What they answer, they or their callers cast.
+
+    Args:
+        network: stays as it is.
+        kind: of the copy's parameters and buffers.
+    """
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
+        if getattr(module, "keeps_float32", False):
+            continue
+        for name, weight in module._parameters.items():
+            if weight is not None and weight.is_floating_point():
+                cast = weight.detach().to(kind)
+                module._parameters[name] = nn.Parameter(cast, weight.requires_grad)
+        for name, value in module._buffers.items():
+            if value is not None and value.is_floating_point():
+                module._buffers[name] = value.to(kind)
+    return copied
 
 
 def actions_per_run(network: nn.Module, vocabulary: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 from torch import nn
 
+from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 
 
@@ -74,6 +77,12 @@ class ClipTokens(nn.Module):
         patches = self.conv1(pixels).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(len(patches), 1, -1)
         positions = self._positions(self.positional_embedding, rows, columns)
-        tokens = torch.cat([first, patches], dim=1) + positions
-        projected: torch.Tensor = self.ln_post(self.transformer(self.ln_pre(tokens))) @ self.proj
+        tokens = self.ln_pre(torch.cat([first, patches], dim=1) + positions)
+        blocks: Any = self.transformer.get_submodule("resblocks")
+        for block in blocks:
+            # Attention by `attend`: PyTorch's layer swaps images and tokens first, and products
+            # of such a view are many times slower in bfloat16.
+            tokens = tokens + block.ls_1(attend(block.attn, block.ln_1(tokens), DenseMode.vanilla))
+            tokens = tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
+        projected: torch.Tensor = self.ln_post(tokens) @ self.proj
         return projected

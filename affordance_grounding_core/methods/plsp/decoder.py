@@ -224,5 +224,6 @@ class HeatDecoder(nn.Module):
         learned = self.add_token.weight[None].expand(batch, -1, -1)
         asked = () if affordance_token is None else (affordance_token,)
         tokens = torch.cat([learned, *asked, image_tokens[:, :1]], dim=1)
-        token, image = self.transformer(tokens, image_tokens[:, 1:], self.pe_layer(rows, columns))
+        positions = self.pe_layer(rows, columns).to(tokens.dtype)
+        token, image = self.transformer(tokens, image_tokens[:, 1:], positions)
         return token, image.transpose(1, 2).reshape(batch, -1, rows, columns)

@@ -45,7 +45,12 @@ class RandomFourierPositions(nn.Module):
 
     Args:
         width: channels, even.
+
+    Attributes:
+        keeps_float32: angles of several turns are too coarse in 16 bits; see `cast_network`.
     """
+
+    keeps_float32 = True
 
     def __init__(self, width: int) -> None:
         super().__init__()

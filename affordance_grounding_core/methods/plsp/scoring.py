@@ -64,11 +64,12 @@ def log_density(logits: torch.Tensor) -> torch.Tensor:
     values of two images can be compared.
 
     Args:
-        logits: (K, 1, h, w).
+        logits: (K, 1, h, w) of any floating point type.
 
     Returns:
-        (K, h, w).
+        (K, h, w) float32: the total of thousands of cells is too coarse in 16 bits.
     """
+    logits = logits.float()
     cells = logits.shape[-2] * logits.shape[-1]
     total = torch.logsumexp(logits.flatten(1), dim=1)
     return logits[:, 0] - total[:, None, None] + math.log(cells)

@@ -23,9 +23,14 @@ class TextAffinity(nn.Module):
 
     Args:
         action_texts: (actions, D) vectors of the action prompts, of any norm.
+
+    Attributes:
+        keeps_float32: min-maxing stretches differences that 16 bits do not tell apart; see
+            `cast_network`.
     """
 
     needs_attention = False
+    keeps_float32 = True
     action_texts: torch.Tensor
 
     def __init__(self, action_texts: torch.Tensor) -> None:
@@ -125,7 +130,9 @@ class SelectiveNetwork(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         wants_attention = self.affinity is not None and self.affinity.needs_attention
         features = self.backbones(pixels, attention=wants_attention)
-        maps = self.head(features.descriptors, features.rows, features.columns)
+        # Features are float32; the head may have been cast to 16 bits.
+        descriptors = features.descriptors.to(self.head.aff_classifier.weight.dtype)
+        maps = self.head(descriptors, features.rows, features.columns).float()
         plain = maps[0].index_select(0, actions)
         if self.affinity is None:
             return plain, plain

@@ -15,6 +15,7 @@ from affordance_grounding_core.methods.selective_cl.affinity import (
     pixel_foreground,
     saliency_mask,
     text_similarity,
+    unit,
 )
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.saliency import border_contrast, contact
@@ -105,9 +106,9 @@ class ClipAffinity:
     def affinity(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
         """Compare the patches of one image with prompts; see `AffinityProvider`."""
         texts = self.action_texts.to(actions.device)[actions]
-        tokens = _clip_tokens(features).expand(len(actions), -1, -1)
-        maps = text_similarity(tokens, texts).reshape(-1, features.rows, features.columns)
-        return min_max(maps)
+        # One product for all actions: the tokens are neither repeated nor normed K times.
+        maps = unit(texts) @ unit(_clip_tokens(features)[0]).T
+        return min_max(maps.reshape(-1, features.rows, features.columns))
 
 
 @torch.no_grad()

@@ -47,6 +47,18 @@ def test_the_graph_is_the_network(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_sixteen_bits_answer_nearly_the_same(name: str) -> None:
+    network, shape = small_network(name), shape_of(name)
+    graph = export_network(network, shape, "bf16")
+    inputs = shape.example()
+    with torch.no_grad():
+        expected = network(inputs[0], torch.arange(shape.actions))
+        got = graph.program.module()(*inputs)
+    assert got.dtype == torch.float32
+    assert (got - expected).abs().max() <= 0.02
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
 @pytest.mark.parametrize(
     ("backend", "module"), [(OnnxBackend(), "onnxruntime"), (OpenvinoBackend(), "openvino")]
 )
