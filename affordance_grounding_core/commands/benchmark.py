@@ -63,8 +63,9 @@ def benchmark(
     logging.basicConfig(format="%(message)s")
     from affordance_grounding_core.deployment.benchmark.machine import measure_machine
     from affordance_grounding_core.deployment.benchmark.report import BenchmarkReport
+    from affordance_grounding_core.deployment.runtimes.eager import default_device
 
-    machine = measure_machine()
+    machine = measure_machine(default_device())
     if train:
         rows = _training(model, machine, rounds or 3)
     else:

@@ -104,7 +104,6 @@ def measure_inference(
     rows = []
     for name, timing in timings.items():
         runtime_name, precision = _split(name)
-        rate = precision if precision in machine.gflops else "fp32"
         rows.append(
             Row(
                 WORK,
@@ -115,7 +114,7 @@ def measure_inference(
                 relative[name],
                 errors[name],
                 gates[name],
-                machine.roofline_milliseconds(operations, rate) if precision != "int8" else None,
+                machine.roofline_milliseconds(operations, precision.partition("-")[0]),
                 memory[name],
             )
         )

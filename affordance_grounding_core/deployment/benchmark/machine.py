@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-_ROWS, _INNER, _COLUMNS = 4096, 768, 3072  # an MLP layer of a ViT-B over some twenty images
+_SHAPES = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))
+"""Rows, inner size and columns: both layers of a ViT-B's MLP over some images, and a square."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Machine:
         threads: threads that PyTorch uses.
         device: "cpu" or the name of the GPU.
         gflops: best rate of a large matrix product, in 10^9 operations per second, a
-            multiplication and an addition counted as two, by precision.
+            multiplication and an addition counted as two, by precision; "int8" where PyTorch
+            has such a product.
     """
 
     cores: int
@@ -28,44 +31,61 @@ class Machine:
     device: str
     gflops: dict[str, float]
 
-    def roofline_milliseconds(self, operations: float, precision: str) -> float:
+    def roofline_milliseconds(self, operations: float, precision: str) -> float | None:
         """Time that some work takes if it were nothing but matrix products.
 
         Args:
             operations: multiplications and additions.
-            precision: "fp32" or "bf16".
+            precision: "fp32", "fp16", "bf16" or "int8".
+
+        Returns:
+            None where the rate of that precision was not measured.
         """
-        return operations / self.gflops[precision] / 1e6
+        rate = self.gflops.get(precision)
+        return None if rate is None else operations / rate / 1e6
 
 
-def measure_machine(device: str = "cpu", repeats: int = 5) -> Machine:
+def measure_machine(device: str = "cpu", repeats: int = 10) -> Machine:
     """Measure the rate of matrix products.
 
     Args:
         device: PyTorch's name of it.
-        repeats: the best of so many is taken.
+        repeats: the best of so many, and of several shapes, is taken.
     """
     is_cuda = torch.device(device).type == "cuda"
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+    if is_cuda:
+        kinds["fp16"] = torch.float16
+    rates = {name: _best_rate(device, kind, repeats) for name, kind in kinds.items()}
     return Machine(
         cores=len(os.sched_getaffinity(0)),
         threads=torch.get_num_threads(),
         device=torch.cuda.get_device_name(device) if is_cuda else "cpu",
-        gflops={
-            name: _rate(device, kind, repeats)
-            for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))
-        },
+        gflops={name: rate for name, rate in rates.items() if rate is not None},
     )
 
 
-def _rate(device: str, kind: torch.dtype, repeats: int) -> float:
-    left = torch.ones(_ROWS, _INNER, dtype=kind, device=device)
-    right = torch.ones(_COLUMNS, _INNER, dtype=kind, device=device)
+def _best_rate(device: str, kind: torch.dtype, repeats: int) -> float | None:
+    try:
+        with torch.inference_mode():
+            return max(_rate(device, kind, shape, repeats) for shape in _SHAPES)
+    except RuntimeError:  # no such product on this device
+        return None
+
+
+def _rate(device: str, kind: torch.dtype, shape: tuple[int, int, int], repeats: int) -> float:
+    rows, inner, columns = shape
+    left = torch.ones(rows, inner, dtype=kind, device=device)
+    right = torch.ones(columns, inner, dtype=kind, device=device).T
+    # Into memory that is there: a fresh result would time the making of its pages, too.
+    result_kind = torch.int32 if kind == torch.int8 else kind
+    result = torch.empty(rows, columns, dtype=result_kind, device=device)
+    product: Callable[..., torch.Tensor] = torch._int_mm if kind == torch.int8 else torch.mm
     seconds = []
-    with torch.inference_mode():
-        for _ in range(repeats + 1):
-            started = time.perf_counter()
-            torch.nn.functional.linear(left, right)
-            if left.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - started)
-    return 2.0 * _ROWS * _INNER * _COLUMNS / min(seconds[1:]) / 1e9
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        product(left, right, out=result)
+        if result.is_cuda:
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return 2.0 * rows * inner * columns / min(seconds[1:]) / 1e9

@@ -17,6 +17,7 @@ _HEADER = (
     "ratio",
     "max error",
     "roofline ms",
+    "of it",
     "memory MB",
     "gate",
 )
@@ -36,7 +37,8 @@ class Row:
         max_error: largest difference of the results from the published path's, in their own
             unit; None where they are not comparable.
         gate: what the numeric gate says of it; "reference" for the path compared with.
-        roofline_ms: time in ms if it were matrix products alone; None where not counted.
+        roofline_ms: time in ms if it were matrix products alone, at the machine's own rate;
+            None where not counted.
         memory_mb: memory it took beside PyTorch's model; None where not measured.
     """
 
@@ -50,6 +52,17 @@ class Row:
     gate: str
     roofline_ms: float | None = None
     memory_mb: float | None = None
+
+    @property
+    def roofline_fraction(self) -> float | None:
+        """Share of the machine's rate of matrix products that is attained; None if unknown."""
+        if self.roofline_ms is None or self.median_ms is None:
+            return None
+        return self.roofline_ms / self.median_ms
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {**asdict(self), "roofline_fraction": self.roofline_fraction}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,19 @@ class BenchmarkReport:
     machine: Machine
     rows: tuple[Row, ...]
 
+    def lowest_ratios(self) -> dict[str, float]:
+        """The lowest ratio that this machine allows, by work and precision.
+
+        It is the roofline of our network over the time of the published path: no runtime that
+        computes all of the network in that precision comes below it.
+        """
+        published = {row.work: row.median_ms for row in self.rows if row.ratio == 1.0}
+        return {
+            f"{row.work} {row.precision}": row.roofline_ms / reference
+            for row in self.rows
+            if row.roofline_ms is not None and (reference := published.get(row.work))
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, for a JSON file."""
         machine = asdict(self.machine)
@@ -74,7 +100,12 @@ class BenchmarkReport:
             for row in self.rows
             if row.roofline_ms is not None
         }
-        return {"model": self.model, "machine": machine, "rows": [asdict(row) for row in self.rows]}
+        machine["lowest_ratio"] = self.lowest_ratios()
+        return {
+            "model": self.model,
+            "machine": machine,
+            "rows": [row.as_dict() for row in self.rows],
+        }
 
     def table(self) -> list[str]:
         """Lines for a console."""
@@ -87,6 +118,10 @@ class BenchmarkReport:
             f"{self.model} on {self.machine.device}, {self.machine.threads} threads of "
             f"{self.machine.cores} cores, matrix products at {rates} GFLOP/s",
             *_aligned(cells),
+            *(
+                f"lowest ratio this machine allows, {name}: {ratio:.3f}"
+                for name, ratio in self.lowest_ratios().items()
+            ),
         ]
 
 
@@ -100,6 +135,7 @@ def _cells(row: Row) -> list[str]:
         _number(row.ratio, ".3f"),
         _number(row.max_error, ".2g"),
         _number(row.roofline_ms, ".1f"),
+        _number(row.roofline_fraction, ".0%"),
         _number(row.memory_mb, ".0f"),
         row.gate,
     ]

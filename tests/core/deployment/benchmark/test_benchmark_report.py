@@ -29,10 +29,16 @@ def test_json_holds_rows_and_machine(report: BenchmarkReport) -> None:
     assert [row["ratio"] for row in written["rows"]] == [1.0, 0.2, None]
     assert written["machine"]["gflops"]["bf16"] == 300.0
     assert written["machine"]["roofline_ms"] == {"inference fp32": 78.0, "inference bf16": 42.0}
+    assert [row["roofline_fraction"] for row in written["rows"]] == [78 / 330, 42 / 66, None]
+    lowest = {"inference fp32": 78 / 330, "inference bf16": 42 / 330}
+    assert written["machine"]["lowest_ratio"] == lowest
 
 
 def test_table_is_aligned_and_names_what_is_missing(report: BenchmarkReport) -> None:
     first, header, *lines = report.table()
+    lines, limits = lines[: len(report.rows)], lines[len(report.rows) :]
+    assert limits[-1] == "lowest ratio this machine allows, inference bf16: 0.127"
+    assert "64%" in lines[1]
     assert "150" in first
     assert len({line.index(row.runtime) for line, row in zip(lines, report.rows, strict=True)}) == 1
     assert "0.200" in lines[1]

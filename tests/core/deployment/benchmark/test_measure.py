@@ -48,8 +48,9 @@ def test_nothing_to_measure_is_refused(works: dict[str, type], rounds: int, warm
 def test_machine_is_measured_and_gives_a_roofline() -> None:
     machine = measure_machine(repeats=1)
     assert machine.cores >= 1
-    assert machine.gflops.keys() == {"fp32", "bf16"}
+    assert machine.gflops.keys() >= {"fp32", "bf16"}
     assert min(machine.gflops.values()) > 0
     known = Machine(2, 2, "cpu", {"fp32": 100.0, "bf16": 200.0})
     assert known.roofline_milliseconds(35e9, "fp32") == pytest.approx(350.0)
     assert known.roofline_milliseconds(35e9, "bf16") == pytest.approx(175.0)
+    assert known.roofline_milliseconds(35e9, "int8") is None
