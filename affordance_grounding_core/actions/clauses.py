@@ -10,7 +10,7 @@ from affordance_grounding_core.actions.lexicon import word_set
 _ARTICLES = word_set("the a an this that these those my your its his her our their some any one")
 _FILLERS = word_set(
     "please kindly just now so ok okay hey hi hello robot well alright right quickly slowly "
-    "carefully gently firmly simply first next finally again always go come also"
+    "carefully gently firmly simply first next finally again always go come also still"
 )
 _CLOSINGS = word_set("please now thanks again here there")
 _FRAMES = tuple(
@@ -47,6 +47,8 @@ _FRAMES = tuple(
         "help me to",
         "help me",
         "go ahead",
+        "show me",
+        "tell me",
         "try to",
         "be sure to",
         "make sure to",

@@ -47,9 +47,17 @@ WORD_CLASSES = MappingProxyType(
 )
 """Name of a class to its words."""
 
+THINGS = frozenset().union(*WORD_CLASSES.values()) | word_set(
+    "it them here there nail nails ball bread meat vegetable vegetables onion garlic egg eggs "
+    "cheese dough rice pasta sauce soup salt oil sugar tray packet container salad tomato potato "
+    "wine beer "
+    "phone book paper chair stool table bed sofa bike bicycle motorcycle car camera laptop keyboard"
+)
+"""Words for things that actions are done to; a phrase that names none of them is less sure."""
+
 NOUN_VERBS = word_set(
     "hammer brush drink text box saw stick drum tap pack pound sip drag lift pick press catch "
-    "whisk bat"
+    "whisk bat hand"
 )
 """Verbs that may follow another one directly, because they are things, too: "hold hammer"."""
 
@@ -86,7 +94,7 @@ SENSES = (
         "pass ME, hand ME, reach for, take hold, get hold, get grip, lay hold, hang on to, "
         "hold on to, hold onto",
     ),
-    _sense("pick_up lift hold", "pick up, pick .. up, pick OBJECT"),
+    _sense("pick_up lift hold", "pick, pick up, pick .. up"),
     _sense("lift pick_up hold", "lift, raise, hoist, heave"),
     _sense("carry hold", "carry, transport, lug, haul"),
     _sense("drink_with", "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig"),
@@ -111,9 +119,10 @@ SENSES = (
     ),
     _sense(
         "open",
-        "open, unscrew, uncork, uncap, unseal, unlatch, unlid, take LID off, take .. LID off, "
-        "take off LID, take off .. LID, remove LID, remove .. LID, pull|slide|get|twist|pry|push "
-        ".. open, pull|slide|pry|push open, pull DOOR, pull .. DOOR out, pull out DOOR, "
+        "open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
+        "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
+        "remove .. LID, pull|slide|get|twist|pry|push .. open, pull|slide|pry|push open, "
+        "pull DOOR, pull .. DOOR out, pull out DOOR, "
         "twist|screw|pull|pop|turn|flip off LID, twist|screw|pull|pop|flip off .. LID, "
         "twist|screw|pull|pop|flip LID off, twist|screw|pull|pop|flip .. LID off",
     ),
@@ -133,7 +142,10 @@ SENSES = (
         "flip .. BUTTON, flick BUTTON, flick .. BUTTON",
     ),
     _sense("push", "push, shove, nudge, give .. push|shove"),
-    _sense("stir", "stir, mix, whisk, give stir|mix, give .. stir|mix"),
+    _sense(
+        "stir",
+        "stir, mix, whisk, beat egg|eggs|batter|cream|mixture, give stir|mix, give .. stir|mix",
+    ),
     _sense("brush_with", "brush, scrub .. with BROOM, sweep .. with BROOM, scrub|sweep with BROOM"),
     _sense("write", "write, jot, scribble, sign, note down, jot down, make note, take note|notes"),
     _sense("sit_on", "sit, sit down, take|have seat, be seated, seat yourself"),
@@ -177,7 +189,8 @@ IDIOMS = _patterns(
     "hold on second|minute|moment|sec, hold breath|horses|meeting|position|line|thought|"
     "still|tight|fast|back|fire|tongue, take care|time|break|breather|look|walk|nap|shower|"
     "bath|rest|chance|risk|advice|guess|bus|train|taxi|exam|test|class|turn|turns|step|place|"
-    "part|over|after|off|note, take it easy, take .. look, get lost|up|out|away|ready|well|"
+    "part|over|after|off|note|ME|control|charge|notice|effect, get sleep, open sesame, cut to, "
+    "turn tables, take it easy, take .. look, get lost|up|out|away|ready|well|"
     "better|dressed|started|going|real|back|rid|over|along|used|to|into|off|it, bring up|"
     "back|about|it, pass on|by|out|away|exam|test, pick on|fight|one|lock|sides, raise voice|"
     "hand|hands|question|money|awareness|kids, lift spirits|mood|ban, carry on|out, "

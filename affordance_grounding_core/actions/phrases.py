@@ -17,6 +17,7 @@ from affordance_grounding_core.actions.lexicon import (
     IDIOMS,
     OBJECTS,
     SENSES,
+    THINGS,
     Sense,
     word_set,
 )
@@ -47,6 +48,7 @@ _NOMINAL = word_set("it them him her to for with on in of by from at so as becau
 
 _DIRECT, _SUBSTITUTE, _HINTED = 0.95, 0.85, 0.7
 _PER_UNREAD_CLAUSE = 0.15
+_UNKNOWN_THING = 0.1
 
 
 class PhraseRefusedError(ValueError):
@@ -94,7 +96,7 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
         if clause is first or not clause.words:
             continue
         others = _read_clause(clause, names)
-        if others and others[0].sense != readings[0].sense:
+        if others and others[0].entry != readings[0].entry:
             raise PhraseRefusedError(
                 f"asks for several actions, {readings[0].sense!r} and {others[0].sense!r}: send "
                 "one at a time"
@@ -138,7 +140,9 @@ def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading]:
     if any(sense is None and weight >= best_weight for weight, sense in matches) or best is None:
         return []
     senses = dict.fromkeys(sense for _, sense in matches if sense is not None)
-    return _readings(list(senses), names, _DIRECT, _SUBSTITUTE)
+    vague = lone and len(words) > 1 and THINGS.isdisjoint(words[1:])
+    doubt = _UNKNOWN_THING if vague else 0.0
+    return _readings(list(senses), names, _DIRECT - doubt, _SUBSTITUTE - doubt)
 
 
 def _is_second_verb(clause: Clause) -> bool:

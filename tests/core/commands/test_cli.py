@@ -241,6 +241,31 @@ def test_actions_lists_the_vocabulary_with_its_aliases(
     }
 
 
+def test_actions_says_what_phrases_mean_and_fails_where_one_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("actions", "take a sip", "hit the nail") == 0
+    assert capsys.readouterr().out.splitlines()[0].startswith("'take a sip': drink_with (phrase, 0")
+    outcome = tmp_path / "actions.json"
+    assert run("actions", "grasp", "pour the tea", "--json", outcome) == 1
+    assert "refused: action 'pour the tea' asks for 'pour'" in capsys.readouterr().err
+    report = json.loads(outcome.read_text())
+    assert [one["found_by"] for one in report["resolved"]] == ["alias"]
+    assert [one["text"] for one in report["refused"]] == ["pour the tea"]
+
+
+def test_predict_says_what_it_took_a_phrase_for(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    action = ("--action", "grab the mug by its handle")
+    assert run("predict", mug, *action, "-o", tmp_path / "out", "--json", report) == 0
+    assert "means hold (phrase, 0.95)" in capsys.readouterr().err
+    (resolution,) = json.loads(report.read_text())["resolutions"]
+    assert resolution["action"] == "hold"
+    assert run("predict", mug, "--action", "don't touch it", "-o", tmp_path / "out") == 2
+
+
 def test_data_check_counts_and_fails_on_unreadable_files(
     run: Run, drawn_data: Path, mug: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
