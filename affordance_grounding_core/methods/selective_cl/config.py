@@ -121,14 +121,16 @@ class ObjectiveConfig:
         discovery: of parts.
         contrast: losses on prototypes and pixels.
         exocentric_weight: factor on the cross entropy of the exocentric images; 0 leaves it out.
+        part_map_weight: factor on the divergence of class maps from part labels, where there
+            are labels; 0 leaves it out, and labels then guide the contrast alone.
     """
 
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     exocentric_weight: float = 1.0
+    part_map_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.exocentric_weight < 0.0:
-            raise ValueError(
-                f"exocentric_weight must not be negative, got {self.exocentric_weight}"
-            )
+        for name in ("exocentric_weight", "part_map_weight"):
+            if getattr(self, name) < 0.0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -1,7 +1,8 @@
 """The two contrastive losses of SelectiveCL (section 3.4), batched and finite.
 
 Both are means of -log softmax(similarity / temperature) over positives. The factor that the
-published code puts before them is part of the objective, not of these functions.
+published code puts before them is part of the objective, not of these functions. A third loss,
+which is in neither paper, compares class maps with part labels where there are any.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from affordance_grounding_core.methods.selective_cl.affinity import unit
+from affordance_grounding_core.methods.selective_cl.affinity import min_max, unit
 
 
 @dataclass(frozen=True)
@@ -129,3 +130,27 @@ def prototype_contrast(
     attraction = (logits * positives).sum(dim=1) / counts.clamp_min(1)
     learnt = (counts > 0).to(logits.dtype)
     return ((others - attraction) * learnt).sum() / learnt.sum().clamp_min(1)
+
+
+_FLOOR = 0.01  # of the highest value: no patch of a label is infinitely unlikely
+
+
+def map_divergence(maps: torch.Tensor, labels: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """KL divergence of class maps from part labels, as the protocol "locate" compares them.
+
+    Maps are brought to [0, 1] and then to sum 1, so that neither their scale nor their level,
+    which classification decides, is pulled at.
+
+    Args:
+        maps: (B, h, w) float, of any sign and scale: of each image's own action.
+        labels: (B, h, w) not negative.
+        known: (B) bool, images whose label counts.
+
+    Returns:
+        Scalar, the mean over the known labels; 0 where there is none.
+    """
+    heat = min_max(maps).flatten(1) + _FLOOR
+    wanted = labels.flatten(1) / labels.flatten(1).sum(dim=1, keepdim=True).clamp_min(1e-8)
+    logarithms = (heat / heat.sum(dim=1, keepdim=True)).log()
+    each = torch.nn.functional.kl_div(logarithms, wanted, reduction="none").sum(dim=1)
+    return (each * known).sum() / known.sum().clamp_min(1)

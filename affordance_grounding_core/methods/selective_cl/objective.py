@@ -20,6 +20,7 @@ from affordance_grounding_core.methods.selective_cl.discovery import PartDiscove
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.losses import (
     PrototypeMaps,
+    map_divergence,
     pixel_contrast,
     prototype_contrast,
 )
@@ -39,7 +40,8 @@ class SelectiveOutput:
     Attributes:
         total: scalar, sum of the losses.
         losses: scalars by name, weights included: "egocentric_classification",
-            "exocentric_classification", and "prototype" and "pixel" unless switched off.
+            "exocentric_classification", "prototype" and "pixel" unless switched off, and
+            "part_map" where part labels weigh in.
         egocentric_logits: (B, actions).
         exocentric_logits: (B, E, actions).
         discovery: of parts; None where the prototype loss does not ask for parts.
@@ -58,14 +60,25 @@ class SelectiveOutput:
 
 @dataclass(frozen=True)
 class _Branches:
-    """Features of both branches and their class maps, relu'd, of each image's own action."""
+    """Features of both branches and their class maps, of each image's own action.
+
+    Responses are class maps without what is negative.
+    """
 
     egocentric: torch.Tensor
     exocentric: torch.Tensor
     egocentric_logits: torch.Tensor
     exocentric_logits: torch.Tensor
-    egocentric_response: torch.Tensor
-    exocentric_response: torch.Tensor
+    egocentric_maps: torch.Tensor
+    exocentric_maps: torch.Tensor
+
+    @property
+    def egocentric_response(self) -> torch.Tensor:
+        return self.egocentric_maps.relu()
+
+    @property
+    def exocentric_response(self) -> torch.Tensor:
+        return self.exocentric_maps.relu()
 
 
 def selective_objective(
@@ -101,6 +114,9 @@ def selective_objective(
     images = _images_per_sample(egocentric, exocentric, labels)
     branches = _run_branches(head, egocentric, exocentric, labels, config)
     losses = _classification(branches, labels, images, config)
+    if parts is not None and config.part_map_weight > 0:
+        divergence = map_divergence(branches.egocentric_maps.float(), parts.maps, parts.known)
+        losses["part_map"] = config.part_map_weight * divergence
     contrast = config.contrast
     discovery, prototypes = None, None
     diagnostics: dict[str, torch.Tensor] = {}
@@ -181,8 +197,8 @@ def _run_branches(
         exo_features,
         ego_maps.mean(dim=(2, 3)),
         exo_maps.mean(dim=(2, 3)).reshape(len(labels), images, -1),
-        _select(ego_maps, labels).relu(),
-        _select(exo_maps, exo_labels).relu(),
+        _select(ego_maps, labels),
+        _select(exo_maps, exo_labels),
     )
 
 

@@ -78,7 +78,7 @@ def test_a_part_outside_the_crop_is_unknown(tmp_path: Path) -> None:
     assert known == {True, False}
 
 
-def run(parts: PartLabels | None) -> SelectiveOutput:
+def run(parts: PartLabels | None, config: ObjectiveConfig | None = None) -> SelectiveOutput:
     torch.manual_seed(0)
     head = SelectiveHead(SelectiveHeadConfig(2, 8, 16))
     features = [
@@ -93,7 +93,7 @@ def run(parts: PartLabels | None) -> SelectiveOutput:
         torch.tensor([0, 0]),
         1,
         provider,
-        ObjectiveConfig(),
+        config or ObjectiveConfig(),
         generator,
         parts=parts,
     )
@@ -118,6 +118,20 @@ def test_the_label_is_the_part_and_others_are_guessed_as_before() -> None:
 def test_without_known_labels_nothing_changes() -> None:
     nothing = PartLabels(torch.zeros(2, 4, 4), torch.tensor([False, False]))
     torch.testing.assert_close(run(nothing).total, run(None).total)
+
+
+def test_class_maps_are_drawn_to_labels_where_that_weighs() -> None:
+    config = ObjectiveConfig(part_map_weight=2.0)
+    label = torch.zeros(2, 4, 4)
+    label[:, 1, 2] = 1.0
+    parts = PartLabels(label, torch.tensor([True, False]))
+    drawn, free = run(parts, config), run(parts)
+    torch.testing.assert_close(drawn.total - free.total, drawn.losses["part_map"])
+    assert drawn.losses["part_map"].item() > 0
+    assert "part_map" not in free.losses
+    assert "part_map" not in run(None, config).losses
+    with pytest.raises(ValueError, match="part_map_weight must not be negative, got -1"):
+        ObjectiveConfig(part_map_weight=-1.0)
 
 
 @pytest.mark.parametrize("cached", ["true", "false"])

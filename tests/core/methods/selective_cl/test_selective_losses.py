@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from affordance_grounding_core.methods.selective_cl.losses import (
     PrototypeMaps,
+    map_divergence,
     pixel_contrast,
     prototype,
     prototype_contrast,
@@ -162,3 +163,36 @@ def test_the_order_of_the_batch_does_not_matter(seed: int, order: list[int]) -> 
         pixel_contrast(ego[order], groups[order], anchors[order], 0.5).loss,
         pixel_contrast(ego, groups, anchors, 0.5).loss,
     )
+
+
+def test_a_map_like_its_label_diverges_less_than_any_other() -> None:
+    label = torch.tensor([[[0.0, 0.2, 1.0], [0.0, 0.1, 0.4]]])
+    known = torch.tensor([True])
+    alike = map_divergence(label, label, known).item()
+    even = map_divergence(torch.zeros(1, 2, 3), label, known).item()
+    opposite = map_divergence(-label, label, known).item()
+    assert 0 <= alike < 0.05 < even < opposite
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, kind=HOSTILE, scale=st.floats(0.01, 100), level=st.floats(-50, 50))
+def test_neither_scale_nor_level_of_a_map_counts(
+    seed: int, kind: str, scale: float, level: float
+) -> None:
+    maps = draw(kind, seed, 3, 3, 4).double().requires_grad_()
+    labels = draw("random", seed + 1, 3, 3, 4).abs().double()
+    known = torch.tensor([True, False, True])
+    loss = map_divergence(maps, labels, known)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert maps.grad is not None
+    assert torch.isfinite(maps.grad).all()
+    assert not maps.grad[1].any()
+    if kind == "random":
+        torch.testing.assert_close(map_divergence(scale * maps + level, labels, known), loss)
+
+
+def test_without_a_known_label_no_map_is_pulled_at() -> None:
+    maps = torch.randn(2, 3, 3, requires_grad=True)
+    loss = map_divergence(maps, torch.zeros(2, 3, 3), torch.tensor([False, False]))
+    assert loss.item() == 0.0

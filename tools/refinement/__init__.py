@@ -1,0 +1,1 @@
+"""What refinement makes of part labels, measured against exact masks."""
