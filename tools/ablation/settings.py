@@ -19,6 +19,7 @@ class Setting:
         prototypes: level of the prototype loss.
         pixels: level of the pixel loss.
         part_labels: whether the part masks of the data are learned from too.
+        part_map_weight: of the divergence of class maps from part masks.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Setting:
     prototypes: str
     pixels: str
     part_labels: bool = False
+    part_map_weight: float = 0.0
 
     def options(self, root: Path) -> list[str]:
         """Options of `affordance-grounding train` that make the difference.
@@ -40,6 +42,7 @@ class Setting:
         options = [f"{contrast}.prototypes={self.prototypes}", f"{contrast}.pixels={self.pixels}"]
         if self.part_labels:
             options.append(f"--data.part_labels={read_training_set(root).folder}")
+            options.append(f"--model.objective.part_map_weight={self.part_map_weight}")
         return options
 
 
@@ -52,8 +55,8 @@ SETTINGS = (
 """Each adds to the one before it."""
 
 LABELLED_SETTINGS = (
-    Setting("both_prototypes", "both as one, prototypes only", "part", "none", part_labels=True),
-    Setting("both", "both as one", "part", "part", part_labels=True),
+    Setting("both_contrast", "both as one, contrast alone", "part", "part", part_labels=True),
+    Setting("both", "both as one", "part", "part", part_labels=True, part_map_weight=7.0),
 )
 """SelectiveCL's contrast with part masks as its reliable clue; a stronger supervision."""
 
