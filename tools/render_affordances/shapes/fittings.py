@@ -118,6 +118,7 @@ def build_faucet(random: Generator) -> ObjectModel:
 
     if family == "two_handles":
         gap = random.uniform(0.06, 0.1)
+        pieces.append(box((0, 0, 0.006), (2 * gap + 0.03, 0.045, 0.014)))
         for side in (-1, 1):
             foot = revolve([(0, 0), (0.024, 0), (0.016, 0.012), (0.013, 0.035), (0, 0.035)], 28)
             pieces.append(moved(foot, (side * gap, 0, 0)))

@@ -1,0 +1,121 @@
+"""Render the benchmark. Run it in Blender's Python; see README.md beside this file.
+
+    python tools/render_affordances/render.py --seed 0 --out DATA --split both
+
+What is done is not rendered again, so an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+if __package__ in (None, ""):  # run as a script, not as a module
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.render_affordances.layout import Layout
+from tools.render_affordances.plan import SPLITS, Job, Size, egocentric_jobs, splits_of
+from tools.render_affordances.shapes.catalogue import CLASSES
+
+RETRIES = 4
+"""New draws of everything but the object, where no arrangement showed its parts well."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render what is missing; returns the exit code."""
+    options = _parse(arguments)
+    layout = Layout(options.out)
+    try:
+        jobs = list(egocentric_jobs(options.split, _size(options), options.only))
+    except ValueError as problem:
+        print(f"render: {problem}", file=sys.stderr)
+        return 2
+    waiting = [job for job in jobs if not layout.is_done(job.name)]
+    print(f"{len(jobs)} egocentric pictures, {len(jobs) - len(waiting)} of them done", flush=True)
+    if waiting:
+        try:
+            import bpy  # noqa: F401
+        except ImportError:
+            print("render: no module bpy; see tools/render_affordances/README.md", file=sys.stderr)
+            return 2
+    for job in tqdm(waiting, unit="picture", mininterval=5, smoothing=0.05):
+        render_egocentric(job, layout, options)
+    counts = layout.write_manifest(_settings(options))
+    print(f"{counts['pictures']} pictures, {counts['failed']} that could not be made")
+    print(f"rejected arrangements: {counts['rejections']}")
+    return 0
+
+
+def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> None:
+    """Render one egocentric picture and write its files."""
+    from tools.render_affordances.egocentric import take_egocentric
+
+    model = CLASSES[job.object_name](job.instance_random(options.seed))
+    rejections: Counter[str] = Counter()
+    record: dict[str, Any] = {
+        "kind": "egocentric",
+        "subset": job.subset,
+        "object": job.object_name,
+        "family": model.family,
+        "instance": job.instance,
+        "view": job.view,
+        "seed": options.seed,
+    }
+    for retry in range(RETRIES):
+        random = job.view_random(options.seed, retry)
+        try:
+            shot = take_egocentric(model, random, options.resolution, options.samples)
+        except RuntimeError as problem:
+            rejections["given up"] += 1
+            record["failed"] = str(problem)
+            continue
+        record.pop("failed", None)
+        rejections += shot.rejections
+        record |= {"actions": sorted(shot.masks), "rejections": dict(rejections), **shot.details}
+        folders = [f"{split}/{job.subset}set" for split in splits_of(job, options.split)]
+        quality = int(random.integers(82, 97))
+        layout.write_egocentric(job.name, folders, shot.picture, shot.masks, record, quality)
+        return
+    layout.write_record(job.name, record | {"rejections": dict(rejections)})
+
+
+def _size(options: argparse.Namespace) -> Size:
+    return Size(options.instances, options.test_instances, options.views, options.exocentric)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("out",) and not isinstance(value, Path)
+    }
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="render", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder of the benchmark")
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
+    add("--split", choices=SPLITS, default="both", help="held-out classes or not (default both)")
+    add("--instances", type=int, default=20, help="training instances of a class (default 20)")
+    add("--test-instances", type=int, default=4, help="test instances of a class (default 4)")
+    add("--views", type=int, default=2, help="pictures of a training instance (default 2)")
+    add("--exocentric", type=int, default=0, help="hands at work, per action and class (default 0)")
+    add("--resolution", type=int, default=256, help="side of a picture in px (default 256)")
+    add("--samples", type=int, default=8, help="light paths a pixel (default 8)")
+    add("--only", nargs="*", default=[], metavar="OBJECT", help="classes to render (default all)")
+    options = parser.parse_args(arguments)
+    for name, least in (("resolution", 64), ("samples", 1)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name} must be at least {least}, got {getattr(options, name)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
