@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -119,7 +120,7 @@ def outward(
     """
     triangles, source = [], []
     for number, face in enumerate(faces):
-        for second, third in zip(face[1:-1], face[2:], strict=True):
+        for second, third in pairwise(face[1:]):
             triangles.append((face[0], second, third))
             source.append(number)
     mesh = np.asarray(triangles, dtype=np.int64)

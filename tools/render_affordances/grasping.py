@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.render_affordances.arm import free_direction
 from tools.render_affordances.contact import (
     TOUCH_METRES,
     DistanceGrid,
@@ -21,8 +22,7 @@ from tools.render_affordances.grasp import Array, Closing, Placement, approach
 from tools.render_affordances.hand import DIGITS, FINGERS, HandPose, HandRig
 from tools.render_affordances.poses import Wanted, draw_start
 
-REACH_METRES = 0.22  # of what lies near the grip and can stop the hand
-ARM_METRES = 0.20  # of the forearm that must be free
+REACH_METRES = 0.3  # of what lies near the grip and can stop the hand
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Grasp:
         placement: where it is.
         touching: digits (and "palm") that touch the object.
         depth: of the hand in the object or the object in the hand, metres.
+        arm: (3,) from the wrist to the elbow, in the frame of the hand.
         rejected: reason to the number of starts refused before this one.
     """
 
@@ -64,6 +65,7 @@ class Grasp:
     placement: Placement
     touching: tuple[str, ...]
     depth: float
+    arm: Array = field(default_factory=lambda: np.array([0.0, 0.0, -1.0]))
     rejected: Counter[str] = field(default_factory=Counter)
 
 
@@ -103,11 +105,15 @@ def find_grasp(
         loose = replace(wanted, freedom=number / bounds.tries)
         grasp = _closed(rig, grid, loose, random)
         reason = _refusal(rig, near, aimed, loose, grasp, floor, bounds)
+        arm = None
         if reason is None:
+            arm = free_direction(grasp.placement, near, floor, random)
+            reason = "no room for the arm" if arm is None else None
+        if reason is None and arm is not None:
             touching = digits_touching(rig, grasp.vertices, aimed)
-            depth = _depth(near, grasp)
-            return replace(grasp, touching=touching, depth=depth, rejected=refused), refused
-        refused[reason] += 1
+            found = replace(grasp, touching=touching, depth=_depth(near, grasp), arm=arm)
+            return replace(found, rejected=refused), refused
+        refused[str(reason)] += 1
     return None, refused
 
 
@@ -141,11 +147,6 @@ def _refusal(
     body = hand_surface(grasp.vertices, grasp.triangles)
     if depth_inside(body, surface.points) > limits.object_depth:
         return "object in the hand"
-    arm = grasp.placement.apply(_arm_points())
-    if float(surface.signed_distance(arm).min()) < 0.03:
-        return "arm in the object"
-    if floor is not None and float(arm[:, 2].min()) < floor + 0.03:
-        return "arm under the table"
     touching = digits_touching(rig, grasp.vertices, aimed)
     if not _enough(wanted.grip.grasp, touching):
         return "no contact"
@@ -190,10 +191,3 @@ def _depth(surface: PointSurface, grasp: Grasp) -> float:
     own = max(0.0, -float(surface.signed_distance(grasp.vertices).min()))
     body = hand_surface(grasp.vertices, grasp.triangles)
     return max(own, depth_inside(body, surface.points))
-
-
-def _arm_points() -> Array:
-    """The middle line of the forearm, in the frame of the hand."""
-    share = np.linspace(0.15, 1, 8)[:, None]
-    wrist = np.array([-0.038, -0.010, -0.07])
-    return np.asarray(wrist + share * np.array([-0.005, -0.01, -ARM_METRES]))

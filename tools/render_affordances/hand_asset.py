@@ -17,7 +17,10 @@ import urllib.request
 from pathlib import Path
 
 ARCHIVE_URL = "https://registry.npmjs.org/@webxr-input-profiles/assets/-/assets-1.0.20.tgz"  # 94 MB
-ARCHIVE_INTEGRITY = "sha512-V/8NB4Ywgm//TBVMgo0TgJ9DtxsBoo0iiaF8AdfiP0F0cgbwkuQycEZAIOsplyd/iZ8L3mrFYNJBC6rzQb4tJA=="
+ARCHIVE_INTEGRITY = (
+    "sha512-V/8NB4Ywgm//TBVMgo0TgJ9DtxsBoo0iiaF8AdfiP0F0cgbwkuQycEZAIOsplyd/"
+    "iZ8L3mrFYNJBC6rzQb4tJA=="
+)
 MEMBER = "package/dist/profiles/generic-hand/right.glb"
 SHA256 = "291790c14f7f88a7f9bd35330c47392ed8e8d395ae6728f4bb7089f1bc1f2b96"
 TIMEOUT_SECONDS = 60.0

@@ -240,10 +240,8 @@ def _thumb_side(wanted: Wanted, random: np.random.Generator) -> Array:
     """Where the columns of the frame want the thumb's side of a right hand."""
     axis = wanted.grip.axis
     along = float(axis @ wanted.thumb)
-    if abs(along) < 0.2:
-        sign = 1.0 if random.random() < 0.5 else -1.0
-    else:
-        sign = float(np.sign(along))
+    either = 1.0 if random.random() < 0.5 else -1.0
+    sign = float(np.sign(along)) if abs(along) > 0.02 else either
     return axis * sign * (-1.0 if wanted.left else 1.0)
 
 

@@ -1,0 +1,284 @@
+"""Exocentric pictures: a hand (or a person) doing an action with an object. Runs in Blender."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from tools.render_affordances.acts import Act, stage
+from tools.render_affordances.arrangement import SETTINGS, Arrangement, Item
+from tools.render_affordances.bodies import Wardrobe, add_hand, add_people, mark
+from tools.render_affordances.camera import Camera, blur_limit
+from tools.render_affordances.contact import PointSurface, sample_surface
+from tools.render_affordances.environment import build_environment
+from tools.render_affordances.grasping import Grasp, GraspLimits, find_grasp
+from tools.render_affordances.hand import HandRig
+from tools.render_affordances.model import Array, ObjectModel
+from tools.render_affordances.photograph import develop
+from tools.render_affordances.poses import Wanted
+from tools.render_affordances.scene import (
+    Placed,
+    add_object,
+    add_surface,
+    new_scene,
+    render_parts,
+    render_rgb,
+    set_camera,
+)
+from tools.render_affordances.viewpoint import draw_camera, points_of_interest
+
+PART, REST, HAND, PERSON = 1, 2, 3, 4
+"""Ids in the masks that decide whether a view is good."""
+
+ACTS = 6
+GRASPS = 12
+VIEWS = 7
+_CHECK = 96  # px, of the masks of a view
+
+
+@dataclass(frozen=True)
+class ExocentricShot:
+    """A picture of an action.
+
+    Attributes:
+        picture: (H, W, 3) uint8, RGB.
+        details: grasp, contacts, target, camera and so on, ready for JSON.
+        rejections: why earlier attempts were thrown away, and how often.
+    """
+
+    picture: NDArray[np.uint8]
+    details: dict[str, Any]
+    rejections: Counter[str]
+
+
+def take_exocentric(
+    model: ObjectModel,
+    action: str,
+    rig: HandRig,
+    random: Generator,
+    resolution: int,
+    samples: int,
+) -> ExocentricShot:
+    """Stage an action, close a hand on the object, find a view that shows it, and render.
+
+    Args:
+        model: the object at rest.
+        action: that it affords.
+        rig: the hand.
+        random: decides everything.
+        resolution: side of the picture in px.
+        samples: light paths a pixel.
+
+    Raises:
+        RuntimeError: no hand held or no view showed it.
+    """
+    rejections: Counter[str] = Counter()
+    for _ in range(ACTS):
+        left = bool(random.random() < 0.25)
+        act = stage(model, action, random, left)
+        grasp = None
+        if act.handed:
+            grasp, refused = _grasp(act, action, rig, left, random)
+            rejections.update(refused)
+            if grasp is None:
+                rejections["no grasp held"] += 1
+                continue
+        new_scene()
+        cast = _build(act, action, grasp, random)
+        camera, reasons = _view(act, action, grasp, cast, random)
+        rejections.update(reasons)
+        if camera is None:
+            rejections["no view"] += 1
+            continue
+        return _render(act, grasp, camera, random, (resolution, samples), rejections)
+    raise RuntimeError(
+        f"{action} with {model.name} ({model.family}) worked in none of {ACTS} ways: "
+        f"{dict(rejections)}"
+    )
+
+
+def _grasp(
+    act: Act, action: str, rig: HandRig, left: bool, random: Generator
+) -> tuple[Grasp | None, Counter[str]]:
+    surface = _surface(act, random)
+    acts_elsewhere = action in act.model.ends or action == "drink_with"
+    parts = () if acts_elsewhere else act.model.part_ids(action)
+    scale = float(random.uniform(0.9, 1.08))
+    wanted = Wanted(act.grips[0], act.thumbs[0], left, scale, 0.0)
+    limits = GraspLimits(tries=GRASPS)
+    return find_grasp(rig, surface, wanted, parts, random, floor=act.floor, limits=limits)
+
+
+def _surface(act: Act, random: Generator) -> PointSurface:
+    """The object near the grip, its target and the people, as points; only the object has parts."""
+    pieces: list[tuple[Array, Sequence[Sequence[int]], NDArray[np.uint8]]] = [
+        (one.vertices, one.faces, one.part) for one in act.model.surfaces
+    ]
+    beyond = 255
+    for vertices, faces in [
+        *((one.vertices, one.faces) for one in act.extras),
+        *((one.vertices, one.faces) for one in act.people),
+    ]:
+        pieces.append((vertices, faces, np.full(len(faces), beyond, np.uint8)))
+    centre = act.grips[0].point
+    found = []
+    for vertices, faces, parts in pieces:
+        spacing = 0.003 if float(np.ptp(vertices, axis=0).max()) < 0.3 else 0.005
+        found.append(sample_surface(vertices, faces, parts, spacing, random).near(centre, 0.3))
+    return PointSurface(
+        np.concatenate([one.points for one in found]),
+        np.concatenate([one.normals for one in found]),
+        np.concatenate([one.parts for one in found]),
+    )
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Blender's objects by what they are."""
+
+    subject: Placed
+    hand: tuple[Any, ...]
+    people: tuple[Any, ...]
+
+
+def _build(act: Act, action: str, grasp: Grasp | None, random: Generator) -> _Cast:
+    subject = add_object(act.model, np.eye(3), np.zeros(3))
+    ids = act.model.part_ids(action)
+    for surface, created in zip(act.model.surfaces, subject.objects, strict=True):
+        values = np.where(np.isin(surface.part, ids), PART, REST).astype(np.float32)
+        created.data.attributes["part"].data.foreach_set("value", values)
+    for extra in act.extras:
+        scale = float(np.linalg.norm(np.ptp(extra.vertices, axis=0)))
+        mark([add_surface(extra, scale, "target")], 0)
+    wardrobe = Wardrobe(random)
+    people = add_people(act.people, wardrobe)
+    mark(people, PERSON)
+    hands: tuple[Any, ...] = ()
+    if grasp is not None:
+        hand, arm = add_hand(grasp, wardrobe, random)
+        mark([hand], HAND)
+        mark(arm, 0)
+        hands = (hand,)
+    return _Cast(subject, hands, people)
+
+
+def _view(
+    act: Act, action: str, grasp: Grasp | None, cast: _Cast, random: Generator
+) -> tuple[Camera | None, Counter[str]]:
+    reasons: Counter[str] = Counter()
+    hand = None if grasp is None else grasp.vertices
+    arm = None if grasp is None else _arm_direction(grasp)
+    for _ in range(VIEWS):
+        points = points_of_interest(act, action, hand, random)
+        camera = draw_camera(act, points, arm, random)
+        set_camera(camera)
+        reason = _fault(act, action, camera, hand, cast)
+        if reason is None:
+            return camera, reasons
+        reasons[reason] += 1
+    return None, reasons
+
+
+def _arm_direction(grasp: Grasp) -> Array:
+    ends = grasp.placement.apply(np.stack([np.zeros(3), grasp.arm]))
+    along = ends[1] - ends[0]
+    return np.asarray(along / np.linalg.norm(along))
+
+
+def _fault(act: Act, action: str, camera: Camera, hand: Array | None, cast: _Cast) -> str | None:
+    """What is wrong with a view, None where nothing is."""
+    if hand is not None and camera.share_in_frame(hand) < 0.85:
+        return "hand cropped"
+    seen = render_parts(_CHECK)
+    if hand is None:
+        if (seen == PERSON).mean() < 0.1 or (np.isin(seen, (PART, REST))).mean() < 0.03:
+            return "person or object hidden"
+        return None
+    if (seen == HAND).mean() < 0.02:
+        return "hand tiny"
+    shown = render_parts(_CHECK, only=cast.hand) == HAND
+    if (seen == HAND).sum() < 0.4 * shown.sum():
+        return "hand hidden"
+    alone = np.isin(render_parts(_CHECK, only=cast.subject.objects), (PART, REST))
+    subject = np.isin(seen, (PART, REST))
+    if subject.mean() < 0.025:
+        return "object tiny"
+    if subject.sum() < 0.4 * alone.sum():
+        return "object hidden"
+    acting = action in act.model.ends or action == "drink_with"
+    least = 0.0005 if action in ("stir", "write", "open", "press", "turn") else 0.002
+    if (seen == PART).mean() < (least if acting or action != "hold" else 0.0003):
+        return "part hidden"
+    return None
+
+
+def _render(
+    act: Act,
+    grasp: Grasp | None,
+    camera: Camera,
+    random: Generator,
+    size: tuple[int, int],
+    rejections: Counter[str],
+) -> ExocentricShot:
+    vertices = act.model.vertices
+    _, depth = camera.project(vertices)
+    f_number = None
+    if random.random() < 0.35:
+        f_number = blur_limit(camera, vertices, 0.012) * float(random.uniform(1.0, 4.0))
+    setting = _setting(act, random)
+    arrangement = Arrangement(
+        setting=setting,
+        subject=Item(act.model, np.eye(3), np.zeros(3)),
+        clutter=(),
+        camera=camera,
+        f_number=f_number,
+        focus=float(np.median(depth)),
+        size=float(np.clip(np.linalg.norm(np.ptp(vertices, axis=0)), 0.25, 1.5)),
+    )
+    set_camera(camera, None if f_number is None else arrangement.focus, f_number or 8.0)
+    build_environment(arrangement, random)
+    light = render_rgb(size[0], size[1], int(random.integers(1 << 30)))
+    picture = develop(light, random)
+    return ExocentricShot(picture, _details(act, grasp, arrangement), rejections)
+
+
+def _setting(act: Act, random: Generator) -> str:
+    if act.model.support == "wall":
+        names, weights = SETTINGS["wall"]
+        chosen = str(random.choice(names, p=weights))
+        return "wall_studio" if chosen == "studio" else chosen
+    if act.floor is None:
+        return "floating" if random.random() < 0.6 else "room"
+    names, weights = SETTINGS["floor"]
+    return str(random.choice(names, p=weights))
+
+
+def _details(act: Act, grasp: Grasp | None, arrangement: Arrangement) -> dict[str, Any]:
+    camera = arrangement.camera
+    details: dict[str, Any] = {
+        "setting": arrangement.setting,
+        "family": act.model.family,
+        "targets": [target.name for target in act.targets],
+        "person": bool(act.people),
+        "camera": {
+            "position": [round(float(v), 5) for v in camera.position],
+            "rotation": [[round(float(v), 6) for v in row] for row in camera.rotation],
+            "focal_mm": round(camera.focal, 3),
+            "f_number": None if arrangement.f_number is None else round(arrangement.f_number, 2),
+        },
+    }
+    if grasp is not None:
+        contact: Mapping[str, Any] = {
+            "grasp": act.grips[0].grasp,
+            "hand": "left" if grasp.placement.left else "right",
+            "touching": list(grasp.touching),
+            "depth_mm": round(grasp.depth * 1000, 2),
+        }
+        details["contact"] = contact
+    return details
