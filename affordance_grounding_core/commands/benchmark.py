@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,8 +39,18 @@ def benchmark(
             "--train", help="Time a training step of SelectiveCL at its published size instead."
         ),
     ] = False,
+    node: Annotated[
+        bool,
+        typer.Option(
+            "--node",
+            help="Time the ROS node instead: message in to result out, less inference.",
+        ),
+    ] = False,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Timed runs of each; default 20, or 3 with --train.")
+        int | None,
+        typer.Option(
+            min=1, help="Timed runs of each; default 20, 3 with --train, 200 images with --node."
+        ),
     ] = None,
     size: Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")] = 224,
     json_file: JsonOption = None,
@@ -65,12 +76,20 @@ def benchmark(
     from affordance_grounding_core.deployment.benchmark.report import BenchmarkReport
     from affordance_grounding_core.deployment.runtimes.eager import default_device
 
+    if node:
+        _refuse_beside_node(train=train, plot=plot, weights=backbone_weights, store=store)
     machine = measure_machine(default_device())
-    if train:
+    details: Mapping[str, Any] = {}
+    if node:
+        from affordance_grounding_core.deployment.benchmark.node import measure_node
+
+        figures = measure_node(model, "auto" if runtimes == "all" else runtimes, rounds or 200)
+        rows, details = list(figures.rows), figures.details
+    elif train:
         rows = _training(model, machine, rounds or 3)
     else:
         rows = _inference(model, runtimes, machine, rounds or 20, size, store, backbone_weights)
-    report = BenchmarkReport(model, machine, tuple(rows))
+    report = BenchmarkReport(model, machine, tuple(rows), details)
     for line in report.table():
         typer.echo(line)
     write_json(json_file, report.as_dict())
@@ -78,6 +97,22 @@ def benchmark(
         from affordance_grounding_core.deployment.benchmark.plot import draw_report
 
         draw_report(report, plot)
+
+
+def _refuse_beside_node(
+    *, train: bool, plot: Path | None, weights: Path | None, store: Path | None
+) -> None:
+    given = {
+        "--train": train,
+        "--plot": plot,
+        "--backbone-weights": weights,
+        "--store": store,
+    }
+    if named := [name for name, value in given.items() if value]:
+        raise typer.BadParameter(
+            f"--node runs the node as it is and takes no {', '.join(named)}; its model and runtime "
+            "are --model and --runtimes"
+        )
 
 
 def _inference(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from affordance_grounding_core.deployment.benchmark.machine import Machine
@@ -73,11 +73,13 @@ class BenchmarkReport:
         model: name it was asked for by.
         machine: as measured in the same run.
         rows: in the order they were measured.
+        node: figures of the ROS node by size of image; empty where it was not measured.
     """
 
     model: str
     machine: Machine
     rows: tuple[Row, ...]
+    node: Mapping[str, Any] = field(default_factory=dict)
 
     def lowest_ratios(self) -> dict[str, float]:
         """The lowest ratio that this machine allows, by work and precision.
@@ -101,11 +103,12 @@ class BenchmarkReport:
             if row.roofline_ms is not None
         }
         machine["lowest_ratio"] = self.lowest_ratios()
-        return {
+        content = {
             "model": self.model,
             "machine": machine,
             "rows": [row.as_dict() for row in self.rows],
         }
+        return {**content, "node": dict(self.node)} if self.node else content
 
     def table(self) -> list[str]:
         """Lines for a console."""
