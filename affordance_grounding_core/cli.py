@@ -13,6 +13,7 @@ from affordance_grounding_core.commands.import_checkpoint import import_checkpoi
 from affordance_grounding_core.commands.label import label
 from affordance_grounding_core.commands.predict import predict
 from affordance_grounding_core.commands.refine import refine
+from affordance_grounding_core.commands.teach import teach
 from affordance_grounding_core.commands.train import PASS_THROUGH, train
 from affordance_grounding_core.commands.weights import weights
 from affordance_grounding_core.errors import AffordanceGroundingError
@@ -37,6 +38,7 @@ app.command()(label)
 app.command()(refine)
 app.add_typer(data, name="data")
 app.add_typer(import_checkpoint, name="import")
+app.add_typer(teach, name="teach")
 
 
 def main() -> None:

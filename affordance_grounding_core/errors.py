@@ -58,3 +58,7 @@ class ArtifactError(AffordanceGroundingError, RuntimeError):
 
 class TrainingError(AffordanceGroundingError, RuntimeError):
     """A training run that cannot go on, for example for a loss that is not finite."""
+
+
+class TeachingError(AffordanceGroundingError, ValueError):
+    """A taught action that cannot be added, changed, kept or used."""

@@ -12,6 +12,7 @@ from affordance_grounding_core.commands.common import (
     JsonOption,
     ModelOption,
     RuntimeOption,
+    TaughtOption,
     WeightsOption,
     load_model,
     write_json,
@@ -32,13 +33,14 @@ def actions(
     runtime: RuntimeOption = "auto",
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
+    taught: TaughtOption = "auto",
 ) -> None:
     """List the actions of a model and the other words it takes for them, or resolve phrases.
 
     With phrases: prints what each one means, how that was found and how sure it is; the exit
     code is 1 where one is refused.
     """
-    grounder = load_model(model, runtime, backbone_weights)
+    grounder = load_model(model, runtime, backbone_weights, taught)
     if phrases:
         resolved, refused = resolve_phrases(grounder, phrases)
         write_json(json_file, {"model": model, "resolved": resolved, "refused": refused})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from affordance_grounding_core.errors import TeachingError
+
 if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder
 
@@ -29,6 +31,15 @@ WeightsOption = Annotated[
         help="Local file of the frozen backbone, instead of the cached or pinned one.",
     ),
 ]
+TaughtOption = Annotated[
+    str,
+    typer.Option(
+        "--taught",
+        metavar="FILE",
+        help="File of taught actions; 'auto': your own, where there is one and it fits the model; "
+        "'none'.",
+    ),
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Also write the outcome to FILE as JSON."),
@@ -43,11 +54,34 @@ RootArgument = Annotated[
 ]
 
 
-def load_model(model: str, runtime: str, weights: Path | None = None) -> Grounder:
-    """Load a grounder; PyTorch is imported here and not before, so that --help is quick."""
-    from affordance_grounding_core.inference.loading import load_grounder
+def load_model(
+    model: str, runtime: str, weights: Path | None = None, taught: str = "none"
+) -> Grounder:
+    """Load a grounder; PyTorch is imported here and not before, so that --help is quick.
 
-    return load_grounder(model, runtime, backbone_weights=weights)
+    Args:
+        model: see `ModelOption`.
+        runtime: see `RuntimeOption`.
+        weights: see `WeightsOption`.
+        taught: see `TaughtOption`. With "auto", a file that cannot be used is named on stderr
+            and left alone: nobody asked for it here.
+    """
+    from affordance_grounding_core.inference.loading import add_taught, load_grounder
+
+    grounder = load_grounder(model, runtime, backbone_weights=weights)
+    if taught == "none":
+        return grounder
+    from affordance_grounding_core.methods.taught.file import default_file
+
+    own = default_file()
+    if taught != "auto":
+        add_taught(grounder, taught)
+    elif own.is_file():
+        try:
+            add_taught(grounder, own)
+        except TeachingError as error:
+            typer.echo(f"without taught actions: {error}", err=True)
+    return grounder
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:

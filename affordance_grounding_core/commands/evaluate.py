@@ -12,6 +12,7 @@ from affordance_grounding_core.commands.common import (
     ModelOption,
     RuntimeOption,
     SplitOption,
+    TaughtOption,
     WeightsOption,
     load_model,
     write_json,
@@ -69,6 +70,7 @@ def evaluate(
     ] = 6,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
+    taught: TaughtOption = "none",
 ) -> None:
     """Score a model on a test set: KLD, SIM, NSS, and whether it knows what is not afforded."""
     dataset = read_evaluation_set(data, split)
@@ -80,7 +82,7 @@ def evaluate(
     )
     dataset = select_objects(dataset, objects or [])
     chosen = PROTOCOLS[protocol]
-    grounder = load_model(model, runtime, backbone_weights)
+    grounder = load_model(model, runtime, backbone_weights, taught)
     evaluation = evaluate_grounder(grounder, dataset, chosen, affordances, show_progress=True)
     guesses = score_baselines(evaluation, training, chosen) if baselines else {}
     report = make_report(grounder, dataset, protocol, evaluation, guesses)

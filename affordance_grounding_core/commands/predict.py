@@ -17,6 +17,7 @@ from affordance_grounding_core.commands.common import (
     JsonOption,
     ModelOption,
     RuntimeOption,
+    TaughtOption,
     WeightsOption,
     load_model,
     write_json,
@@ -98,6 +99,7 @@ def predict(
     ] = "png",
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
+    taught: TaughtOption = "auto",
 ) -> None:
     """Find where actions can be done in images.
 
@@ -109,7 +111,7 @@ def predict(
     if threshold is not None and not 0.0 < threshold <= 1.0:
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
-    grounder = load_model(model, runtime, backbone_weights)
+    grounder = load_model(model, runtime, backbone_weights, taught)
     resolutions = [grounder.resolve(text) for text in action]
     for resolution in resolutions:
         if resolution.found != "exact":

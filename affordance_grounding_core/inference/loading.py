@@ -7,11 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.actions.aliases import ALIASES
+from affordance_grounding_core.actions.vocabulary import (
+    ActionVocabulary,
+    abbreviate,
+    vocabulary_from_mapping,
+)
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from affordance_grounding_core.checkpoints.format import Checkpoint
     from affordance_grounding_core.inference.grounder import Grounder
 
 METHODS = MappingProxyType(
@@ -40,6 +46,7 @@ def load_grounder(
     precision: str | None = None,
     backbone_weights: str | Path | None = None,
     request: RuntimeRequest | None = None,
+    taught: str | Path | None = None,
 ) -> Grounder:
     """Load a model.
 
@@ -52,6 +59,7 @@ def load_grounder(
         backbone_weights: local file of the frozen backbone; where None, the cached or
             pinned weights, which are fetched once.
         request: more options of the runtime, in place of `runtime` and `precision`.
+        taught: file of taught actions, which join the vocabulary; None: only trained ones.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -60,26 +68,80 @@ def load_grounder(
         CheckpointError: no such model, or a file that is missing, damaged or of another kind.
         WeightsError: the backbone cannot be fetched or verified.
         RuntimeUnavailableError: no such runtime or precision on this machine.
+        TeachingError: the taught actions cannot be read, or used with this model.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
     grounder = _load_eager(name, weights)
-    if (request.runtime, request.precision) in (("eager", "auto"), ("eager", "fp32")):
-        return grounder
-    from affordance_grounding_core.deployment.runtimes.selection import choose_runtime
-
     try:
-        grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
+        if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
+            from affordance_grounding_core.deployment.runtimes.selection import choose_runtime
+
+            grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
+        if taught is not None:
+            add_taught(grounder, taught)
     except Exception:
         grounder.close()
         raise
     return grounder
 
 
+def add_taught(grounder: Grounder, file: str | Path) -> None:
+    """Put the taught actions of a file into the vocabulary of a grounder.
+
+    Args:
+        grounder: as loaded.
+        file: that `affordance-grounding teach` wrote.
+
+    Raises:
+        TeachingError: the file is missing or damaged, or cannot be used with this model.
+    """
+    from affordance_grounding_core.methods.taught.file import read_taught
+    from affordance_grounding_core.methods.taught.teacher import Teacher
+
+    path = Path(file).expanduser()
+    read_taught(path)  # A teacher would begin a file that is not there.
+    Teacher(grounder, path)
+
+
+def trained_vocabulary(name: str | Path) -> ActionVocabulary:
+    """Read the vocabulary of a model without loading its network.
+
+    Args:
+        name: see `load_grounder`.
+
+    Raises:
+        CheckpointError: no such model, or a file that is missing, damaged or of another kind.
+    """
+    if name in RANDOM_MODELS:
+        return _load_eager(name, None).vocabulary
+    checkpoint = _read(name)
+    try:
+        return vocabulary_from_mapping(checkpoint.config["actions"], ALIASES)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"checkpoint {checkpoint.folder} lists no actions ({error}); restore config.json from "
+            "where the checkpoint came"
+        ) from error
+
+
 def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
     """Load a model on plain PyTorch."""
     if name in RANDOM_MODELS:
         return cast("Grounder", import_module(RANDOM_MODELS[str(name)]).random_grounder("eager"))
+    checkpoint = _read(name)
+    method = str(checkpoint.config.get("method"))
+    if method not in METHODS:
+        raise CheckpointError(
+            f"checkpoint {checkpoint.folder} was trained by method {method!r}; this version of "
+            f"the package runs {sorted(METHODS)}"
+        )
+    builder = import_module(METHODS[method])
+    return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
+
+
+def _read(name: str | Path) -> Checkpoint:
+    """Read the checkpoint of a packaged name or a folder."""
     # PyTorch comes with these; importing the package alone stays quick.
     from affordance_grounding_core.checkpoints.format import (
         packaged_checkpoint,
@@ -98,12 +160,4 @@ def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
             f"{[*packaged_names(), *RANDOM_MODELS]} nor a checkpoint folder; give one of these "
             "names or the path of a folder with config.json and model.safetensors"
         )
-    checkpoint = read_checkpoint(folder)
-    method = str(checkpoint.config.get("method"))
-    if method not in METHODS:
-        raise CheckpointError(
-            f"checkpoint {folder} was trained by method {method!r}; this version of the package "
-            f"runs {sorted(METHODS)}"
-        )
-    builder = import_module(METHODS[method])
-    return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
+    return read_checkpoint(folder)

@@ -142,6 +142,11 @@ class GatedRuntime:
         self._actions = actions_per_run(reference.network, subject.vocabulary)
 
     @property
+    def reference(self) -> EagerRuntime:
+        """PyTorch in float32, which the engines are measured against."""
+        return self._reference
+
+    @property
     def description(self) -> str:
         """Runtime, device and precision of what answered last."""
         engine = self._latest.engine if self._latest else None

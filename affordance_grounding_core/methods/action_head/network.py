@@ -106,6 +106,22 @@ class ActionHeadNetwork(nn.Module):
         """
         rows = pixels.shape[-2] // self.backbone.patch_size
         columns = pixels.shape[-1] // self.backbone.patch_size
-        tokens = join_blocks(self.backbone(pixels, self.head.config.blocks))
-        logits = self.head(tokens, rows, columns)
+        tokens = self.backbone(pixels, self.head.config.blocks)
+        return self.decode(tokens, rows, columns, actions)
+
+    def decode(
+        self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute the heat of some actions from the tokens of a pass of the backbone.
+
+        Args:
+            tokens: (1, 1 + rows * columns, width) of each of the head's blocks.
+            rows: of patches.
+            columns: of patches.
+            actions: (K,) int64 indices.
+
+        Returns:
+            (K, rows, columns) in [0, 1].
+        """
+        logits = self.head(join_blocks(tokens), rows, columns)
         return torch.sigmoid(logits[0].index_select(0, actions))

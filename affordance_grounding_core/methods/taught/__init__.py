@@ -1,0 +1,1 @@
+"""Actions a user teaches from a few marked pictures, by prototypes of frozen patch features."""

@@ -1,0 +1,1 @@
+"""Few-shot study of taught actions."""
