@@ -35,9 +35,7 @@ def benchmark(
     ] = "published-eager",
     train: Annotated[
         bool,
-        typer.Option(
-            "--train", help="Time a training step of SelectiveCL at its published size instead."
-        ),
+        typer.Option("--train", help="Time a training step at the published size instead."),
     ] = False,
     node: Annotated[
         bool,
@@ -158,14 +156,22 @@ def _inference(
 
 
 def _training(model: str, machine: Machine, rounds: int) -> list[Row]:
+    if model == "plsp-random":
+        from affordance_grounding_core.deployment.benchmark.plsp_training import (
+            PlspTrainingBenchmark,
+            random_plsp_batch,
+        )
+
+        plsp = PlspTrainingBenchmark(random_plsp_batch())
+        return plsp.run(rounds, machine, show_progress=True)
     if model != "selective-cl-random":
         raise typer.BadParameter(
-            f"--train times SelectiveCL's step: use --model selective-cl-random, got {model!r}"
+            "--train times a step at the published size: use --model selective-cl-random or "
+            f"plsp-random, got {model!r}"
         )
     from affordance_grounding_core.deployment.benchmark.selective_training import (
         SelectiveTrainingBenchmark,
         random_batch,
     )
 
-    benchmark_run = SelectiveTrainingBenchmark(random_batch())
-    return benchmark_run.run(rounds, machine, show_progress=True)
+    return SelectiveTrainingBenchmark(random_batch()).run(rounds, machine, show_progress=True)

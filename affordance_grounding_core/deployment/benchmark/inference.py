@@ -21,6 +21,7 @@ from affordance_grounding_core.deployment.benchmark.published import (
     PublishedBackbones,
     PublishedInference,
 )
+from affordance_grounding_core.deployment.benchmark.published_plsp import plain_network
 from affordance_grounding_core.deployment.benchmark.report import Row
 from affordance_grounding_core.deployment.frames import network_inputs, read_frames
 from affordance_grounding_core.deployment.request import RuntimeRequest
@@ -35,6 +36,8 @@ from affordance_grounding_core.errors import (
     RuntimeUnavailableError,
 )
 from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
+from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
 from affordance_grounding_core.methods.selective_cl.grounding_network import SelectiveNetwork
 
 PUBLISHED = "published-eager"
@@ -156,8 +159,8 @@ def published_path(
     """Make the plain path of a model's method, float32 on PyTorch.
 
     For SelectiveCL it is `PublishedInference`; its text encoder has random weights where the
-    model keeps none, which takes as long. For other methods it is their network with attention
-    written out, once for each action.
+    model keeps none, which takes as long. For WSAG-PLSP it is `plain_network`. For others it is
+    their network with attention written out.
 
     Args:
         grounder: whose model.
@@ -166,6 +169,12 @@ def published_path(
         index: of the action.
     """
     network = reference.network
+    if isinstance(network, PlspHeatNetwork) and isinstance(network.network.encoder, ClipTokens):
+        plain = PlspHeatNetwork(
+            plain_network(network.network), network.action_vectors, network.heat
+        )
+        runtime = EagerRuntime(plain, str(network.action_vectors.device))
+        return lambda: runtime.run(pixels, [index])
     if not isinstance(network, SelectiveNetwork) or network.backbones.clip is None:
         return lambda: _written_out(reference, pixels, index)
     if not isinstance(network.backbones.descriptor, Dino):
