@@ -2,8 +2,9 @@
 
     python -m tools.refinement --data ROOT --output runs/refinement --epochs 20
 
-First labels mark the whole object, or a part that is too large or moved. Nothing of the exact
-part masks is learned from. What is done is not done again.
+Epochs and pictures in a step are the published ones by default. First labels mark the whole
+object, or a part that is too large or moved. Of the exact part masks only their union, the
+object, is learned from. What is done is not done again.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ from pathlib import Path
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file
+from affordance_grounding_core.methods.plsp.refinement.training import FitConfig
 from tools.refinement.objects import HELD_OBJECTS
 from tools.refinement.prepare import ACTION, KINDS
 from tools.refinement.run import Overlap, refine_once
-
-EPOCHS = 20
-"""As published."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="root in AGD20K layout")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--accumulate", type=int, default=20, help="pictures in a step")
     options = parser.parse_args(arguments)
     try:
         training = read_training_set(options.data)
         by_seed = [
-            refine_once(training, options.output / f"seed-{seed}", seed, options.epochs)
+            refine_once(training, options.output / f"seed-{seed}", _fit(options, seed))
             for seed in options.seeds
         ]
     except (AffordanceGroundingError, OSError) as error:
@@ -46,6 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_file(options.output / "refinement.md", f"{text}\n".encode())
     print(text)
     return 0
+
+
+def _fit(options: argparse.Namespace, seed: int) -> FitConfig:
+    return FitConfig(
+        epochs=options.epochs,
+        accumulate=options.accumulate,
+        workers=0,
+        seed=seed,
+        devices=1,
+        accelerator="cpu",
+        show_progress=False,
+    )
 
 
 def as_markdown(by_seed: Sequence[Sequence[Overlap]]) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.data.agd20k import TrainingSet
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.methods.plsp.labelling.manifest import MANIFEST_FILE, read_manifest
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig, SnapConfig
 from affordance_grounding_core.methods.plsp.refinement.encoders import FrozenPatches, load_encoders
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner
@@ -71,14 +72,15 @@ class Overlap:
     rest: float
 
 
-def refine_once(training: TrainingSet, folder: Path, seed: int, epochs: int) -> list[Overlap]:
+def refine_once(training: TrainingSet, folder: Path, fit: FitConfig) -> list[Overlap]:
     """Refine the labels of held tools, unless it is done.
+
+    Labels that are there are taken as they are.
 
     Args:
         training: with exact part masks.
         folder: of labels and outcome.
-        seed: of everything random.
-        epochs: of learning masks.
+        fit: of learning masks.
 
     Raises:
         AffordanceGroundingError: data or weights cannot be used.
@@ -91,13 +93,10 @@ def refine_once(training: TrainingSet, folder: Path, seed: int, epochs: int) -> 
     encoders = load_encoders("dinov2", PAIRS)
     frozen = FrozenPatches(encoders.frozen)
     finer = [PictureFormat(encoders.mean, encoders.std, s) for s in (_FINDER_SIZE, _SEGMENT_SIZE)]
-    manifest = write_label_folder(
-        training, folder, PatchDescriber(frozen, finer[0]), KINDS[0], seed
-    )
-    samples = read_samples(manifest, training.folder, folder, PAIRS)
-    fit = FitConfig(
-        epochs=epochs, workers=0, seed=seed, devices=1, accelerator="cpu", show_progress=False
-    )
+    if not (folder / MANIFEST_FILE).is_file():
+        describer = PatchDescriber(frozen, finer[0])
+        write_label_folder(training, folder, describer, KINDS[0], fit.seed)
+    samples = read_samples(read_manifest(folder), training.folder, folder, PAIRS)
     model = folder / MODEL_FOLDER
     fit_masks(samples, encoders, PAIRS, model, RefinementConfig(), fit)
     network = load_masks(model, encoders, PAIRS)
@@ -106,7 +105,7 @@ def refine_once(training: TrainingSet, folder: Path, seed: int, epochs: int) -> 
     proposals = FeatureProposals(frozen, finer[1], encoders.name)
     refiner = LabelRefiner(network, numbers, own, proposals, SnapConfig())
     refine_labels(samples, refiner, folder, proposals.identity)
-    overlaps = _measure(training, samples, refiner, folder, seed)
+    overlaps = _measure(training, samples, refiner, folder, fit.seed)
     replace_json(done, {"overlaps": [vars(overlap) for overlap in overlaps]})
     return overlaps
 
