@@ -261,7 +261,7 @@ def _cut(model: ObjectModel, action: str, random: Generator, left: bool) -> Act:
     shift = met - [0, 0, deep] - turn @ slide
     clearance = 0.004 + (0 if heavy else float(target.point[2]) * 0.2)
     low = float((model.vertices @ turn.T + shift)[:, 2].min())
-    shift = shift + [0, 0, max(0.0, clearance - low)]
+    shift = shift + max(0.0, clearance - low) * _UP
     return _act(
         model, action, turn, shift, random, left, targets=(target.placed(place, np.zeros(3)),)
     )
@@ -292,7 +292,7 @@ def _hit(model: ObjectModel, action: str, random: Generator, left: bool) -> Act:
     turn = _downwards(model, action, random, float(random.normal(-3, 6)))
     end = model.ends[action]
     gap = 0.0 if random.random() < 0.5 else float(random.exponential(0.02))
-    met = target.point + [0, 0, gap]
+    met = target.point + gap * _UP
     shift = met - turn @ end.point
     if not sport:
         return _act(model, action, turn, shift, random, left, targets=(target,))
@@ -340,7 +340,7 @@ def _stir(model: ObjectModel, action: str, random: Generator, left: bool) -> Act
     off = down * np.array([1.0, 1.0, 0.0]) * float(random.uniform(0.0, 0.06))
     met = bowl.point + off
     low = float(((model.vertices - end.point) @ turn.T)[:, 2].min())
-    met = met + [0, 0, max(0.0, -low) + 0.003]
+    met = met + (max(0.0, -low) + 0.003) * _UP
     shift = met - turn @ end.point
     return _act(model, action, turn, shift, random, left, targets=(bowl,))
 

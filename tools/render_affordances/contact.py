@@ -96,7 +96,13 @@ class DistanceGrid:
         self._cell = cell
         lines = np.arange(count) * cell
         nodes = np.stack(np.meshgrid(lines, lines, lines, indexing="ij"), axis=-1)
-        values = surface.signed_distance(nodes.reshape(-1, 3) + self._origin)
+        places = nodes.reshape(-1, 3) + self._origin
+        distance, nearest = surface.tree.query(places)
+        offset = places - surface.points[nearest]
+        inside = np.einsum("ij,ij->i", offset, surface.normals[nearest]) < 0
+        values = np.where(inside, -distance, distance)
+        close = distance < 2 * cell  # elsewhere the nearest point alone tells enough
+        values[close] = surface.signed_distance(places[close])
         self._values = values.reshape(count, count, count)
 
     def signed_distance(self, places: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ PART, REST, HAND, PERSON = 1, 2, 3, 4
 ACTS = 6
 GRASPS = 12
 VIEWS = 7
+_THIN = 0.0135
 _CHECK = 96  # px, of the masks of a view
 
 
@@ -110,7 +111,11 @@ def _grasp(
     acts_elsewhere = action in act.model.ends or action == "drink_with"
     parts = () if acts_elsewhere else act.model.part_ids(action)
     scale = float(random.uniform(0.9, 1.08))
-    wanted = Wanted(act.grips[0], act.thumbs[0], left, scale, 0.0)
+    grip = act.grips[0]
+    # Thin handles are as often held between thumb and fingertips.
+    if grip.grasp == "power" and grip.width < _THIN and random.random() < 0.4:
+        grip = replace(grip, grasp="pinch")
+    wanted = Wanted(grip, act.thumbs[0], left, scale, 0.0)
     limits = GraspLimits(tries=GRASPS)
     return find_grasp(rig, surface, wanted, parts, random, floor=act.floor, limits=limits)
 
@@ -275,7 +280,7 @@ def _details(act: Act, grasp: Grasp | None, arrangement: Arrangement) -> dict[st
     }
     if grasp is not None:
         contact: Mapping[str, Any] = {
-            "grasp": act.grips[0].grasp,
+            "grasp": grasp.kind,
             "hand": "left" if grasp.placement.left else "right",
             "touching": list(grasp.touching),
             "depth_mm": round(grasp.depth * 1000, 2),

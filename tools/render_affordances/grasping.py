@@ -36,7 +36,7 @@ class GraspLimits:
     """
 
     hand_depth: float = 0.004
-    object_depth: float = 0.006
+    object_depth: float = 0.007
     tries: int = 40
 
     def __post_init__(self) -> None:
@@ -55,6 +55,7 @@ class Grasp:
         placement: where it is.
         touching: digits (and "palm") that touch the object.
         depth: of the hand in the object or the object in the hand, metres.
+        kind: of grasp.
         arm: (3,) from the wrist to the elbow, in the frame of the hand.
         rejected: reason to the number of starts refused before this one.
     """
@@ -65,6 +66,7 @@ class Grasp:
     placement: Placement
     touching: tuple[str, ...]
     depth: float
+    kind: str = ""
     arm: Array = field(default_factory=lambda: np.array([0.0, 0.0, -1.0]))
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -112,6 +114,7 @@ def find_grasp(
         if reason is None and arm is not None:
             touching = digits_touching(rig, grasp.vertices, aimed)
             found = replace(grasp, touching=touching, depth=_depth(near, grasp), arm=arm)
+            found = replace(found, kind=wanted.grip.grasp)
             return replace(found, rejected=refused), refused
         refused[str(reason)] += 1
     return None, refused
@@ -123,7 +126,7 @@ def _closed(rig: HandRig, surface: Distances, wanted: Wanted, random: np.random.
     if start.heading is not None:
         skin = rig.pose(start.pose)
         if start.palm_first:
-            skin = skin[rig.palm_vertices()]
+            skin = rig.palm_skin(skin)
         placement = approach(placement, skin, surface, start.heading)
     pose = Closing(rig, placement, surface).close(start.pose, start.digits)
     triangles = rig.triangles[:, ::-1] if placement.left else rig.triangles

@@ -131,10 +131,15 @@ class HandRig:
             left -= weight
         return np.asarray(moved + left[:, None] * rest)
 
-    def palm_vertices(self) -> NDArray[np.int64]:
-        """Indices of the vertices that follow no digit."""
+    def palm_skin(self, posed: Array) -> Array:
+        """Points on the skin of the palm and the back of a posed hand, (N, 3).
+
+        They are the vertices and the middles of the triangles that follow no digit.
+        """
         digits = np.sum([self.weights[n] for d in DIGITS for n in _CHAINS[d]], axis=0)
-        return np.flatnonzero(digits < 0.5)
+        own = digits < 0.5
+        middles = posed[self.triangles[own[self.triangles].all(axis=1)]].mean(axis=1)
+        return np.concatenate([posed[own], middles])
 
     def motions(self, digit: str, pose: HandPose) -> dict[str, tuple[Array, Array]]:
         """How the bones of a digit move from rest: joint to rotation (3, 3) and shift (3,)."""

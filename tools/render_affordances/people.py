@@ -85,7 +85,7 @@ def build_seated(random: Generator) -> tuple[BodyPiece, ...]:
         )
         legs.append(_egg(knee, (0.06, 0.06, 0.06)))
         legs.append(sweep([knee, (knee + foot) / 2, foot], [0.058, 0.055, 0.04], 24, up=(1, 0, 0)))
-        shoes.append(_egg(foot + [0, -0.06, -0.02], (0.045, 0.12, 0.045)))
+        shoes.append(_egg(foot + np.array([0, -0.06, -0.02]), (0.045, 0.12, 0.045)))
     pelvis = _egg((0, 0.03, 0.1), (0.17, 0.13, 0.1))
     spine = [(0, 0.05, 0.1), (0, 0.06, 0.3), (0, 0.05, 0.5), (0, 0.04, 0.56)]
     chest = sweep(
@@ -100,7 +100,7 @@ def build_seated(random: Generator) -> tuple[BodyPiece, ...]:
         arms.append(
             sweep([elbow, (elbow + hand) / 2, hand], [0.044, 0.04, 0.032], 20, up=(0, 0, 1))
         )
-        hands.append(_egg(hand + [0, -0.05, 0], (0.04, 0.08, 0.022)))
+        hands.append(_egg(hand + np.array([0, -0.05, 0]), (0.04, 0.08, 0.022)))
     face = turn_matrix("z", -90.0)
     head = [piece.placed(face, np.array([0, -0.06, 0.78])) for piece in build_head(random)]
     head = [piece for piece in head if piece.kind != "cloth"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,34 @@ class Job:
         return random_for(seed, self.subset, self.object_name, self.instance, self.view, retry)
 
 
+@dataclass(frozen=True)
+class ActJob:
+    """One exocentric picture.
+
+    Attributes:
+        action: that is done.
+        object_name: class.
+        number: of the picture of this pair; each shows an instance of its own.
+    """
+
+    action: str
+    object_name: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """File name without its ending."""
+        return f"{self.action}_{self.object_name}_{self.number:04d}"
+
+    def instance_random(self, seed: int, retry: int = 0) -> Generator:
+        """Randomness that builds the object."""
+        return random_for(seed, "act", self.action, self.object_name, self.number, retry)
+
+    def view_random(self, seed: int, retry: int = 0) -> Generator:
+        """Randomness of everything else in the picture."""
+        return random_for(seed, "act view", self.action, self.object_name, self.number, retry)
+
+
 def random_for(seed: int, *what: str | int) -> Generator:
     """Randomness of its own for everything that has a name.
 
@@ -106,12 +134,11 @@ def classes_of(split: str, subset: str) -> tuple[str, ...]:
     return tuple(name for name in sorted(CLASSES) if (name in HELD_OUT) == (subset == "test"))
 
 
-def splits_of(job: Job, split: str) -> tuple[str, ...]:
+def splits_of(job: Job | ActJob, split: str) -> tuple[str, ...]:
     """Folders ("Seen", "Unseen") a picture belongs to."""
+    subset = job.subset if isinstance(job, Job) else "train"
     wanted = ("seen", "unseen") if split == "both" else (split,)
-    return tuple(
-        one.capitalize() for one in wanted if job.object_name in classes_of(one, job.subset)
-    )
+    return tuple(one.capitalize() for one in wanted if job.object_name in classes_of(one, subset))
 
 
 def egocentric_jobs(split: str, size: Size, only: Sequence[str] = ()) -> Iterator[Job]:
@@ -137,3 +164,21 @@ def egocentric_jobs(split: str, size: Size, only: Sequence[str] = ()) -> Iterato
             for instance in range(instances):
                 for name in names:
                     yield Job(subset, name, instance, view)
+
+
+def act_jobs(
+    split: str, count: int, actions: Mapping[str, Collection[str]], only: Sequence[str] = ()
+) -> Iterator[ActJob]:
+    """All exocentric pictures, pair by pair in turn.
+
+    Args:
+        split: "seen", "unseen" or "both".
+        count: pictures of every pair.
+        actions: class to the actions its instances may afford.
+        only: classes to make; none means all of the split's training classes.
+    """
+    names = [n for n in classes_of(split, "train") if not only or n in only]
+    for number in range(count):
+        for name in names:
+            for action in sorted(actions[name]):
+                yield ActJob(action, name, number)

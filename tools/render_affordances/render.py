@@ -19,9 +19,18 @@ from tqdm import tqdm
 if __package__ in (None, ""):  # run as a script, not as a module
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tools.render_affordances.hand_asset import HandAssetError
 from tools.render_affordances.layout import Layout
-from tools.render_affordances.plan import SPLITS, Job, Size, egocentric_jobs, splits_of
-from tools.render_affordances.shapes.catalogue import CLASSES
+from tools.render_affordances.plan import (
+    SPLITS,
+    ActJob,
+    Job,
+    Size,
+    act_jobs,
+    egocentric_jobs,
+    splits_of,
+)
+from tools.render_affordances.shapes.catalogue import CLASSES, actions_of_classes
 
 RETRIES = 4
 """New draws of everything but the object, where no arrangement showed its parts well."""
@@ -32,20 +41,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     layout = Layout(options.out)
     try:
-        jobs = list(egocentric_jobs(options.split, _size(options), options.only))
+        jobs = _jobs(options)
     except ValueError as problem:
         print(f"render: {problem}", file=sys.stderr)
         return 2
     waiting = [job for job in jobs if not layout.is_done(job.name)]
-    print(f"{len(jobs)} egocentric pictures, {len(jobs) - len(waiting)} of them done", flush=True)
+    print(f"{len(jobs)} pictures, {len(jobs) - len(waiting)} of them done", flush=True)
     if waiting:
         try:
             import bpy  # noqa: F401
         except ImportError:
             print("render: no module bpy; see tools/render_affordances/README.md", file=sys.stderr)
             return 2
+    acts = None
     for job in tqdm(waiting, unit="picture", mininterval=5, smoothing=0.05):
-        render_egocentric(job, layout, options)
+        if isinstance(job, Job):
+            render_egocentric(job, layout, options)
+            continue
+        if acts is None:
+            from tools.render_affordances.render_acts import ActRenderer
+
+            try:
+                acts = ActRenderer(layout, options)
+            except HandAssetError as problem:
+                print(f"render: {problem}", file=sys.stderr)
+                return 2
+        acts.render(job)
     counts = layout.write_manifest(_settings(options))
     print(f"{counts['pictures']} pictures, {counts['failed']} that could not be made")
     print(f"rejected arrangements: {counts['rejections']}")
@@ -85,6 +106,14 @@ def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> 
     layout.write_record(job.name, record | {"rejections": dict(rejections)})
 
 
+def _jobs(options: argparse.Namespace) -> list[Job | ActJob]:
+    """Egocentric pictures, then those of hands at work."""
+    jobs: list[Job | ActJob] = list(egocentric_jobs(options.split, _size(options), options.only))
+    if options.exocentric:
+        jobs += act_jobs(options.split, options.exocentric, actions_of_classes(), options.only)
+    return jobs
+
+
 def _size(options: argparse.Namespace) -> Size:
     return Size(options.instances, options.test_instances, options.views, options.exocentric)
 
@@ -107,6 +136,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--test-instances", type=int, default=4, help="test instances of a class (default 4)")
     add("--views", type=int, default=2, help="pictures of a training instance (default 2)")
     add("--exocentric", type=int, default=0, help="hands at work, per action and class (default 0)")
+    add("--hand", type=Path, help="right.glb of the rigged hand (default: fetched, 94 MB, once)")
     add("--resolution", type=int, default=256, help="side of a picture in px (default 256)")
     add("--samples", type=int, default=8, help="light paths a pixel (default 8)")
     add("--only", nargs="*", default=[], metavar="OBJECT", help="classes to render (default all)")

@@ -44,9 +44,8 @@ def points_of_interest(act: Act, action: str, hand: Array | None, random: Genera
         for surface in act.extras:
             near = np.linalg.norm(surface.vertices - end.point, axis=1) < 0.12
             found.append(surface.vertices[near])
-    lips = [piece.vertices for piece in act.people if piece.kind == "skin"]
-    for points in lips:
-        found.append(points[np.linalg.norm(points - centre, axis=1) < 0.2])
+    faces = [piece.vertices for piece in act.people if piece.kind == "skin"]
+    found += [skin[np.linalg.norm(skin - centre, axis=1) < 0.2] for skin in faces]
     return np.concatenate(found)
 
 
