@@ -1,8 +1,8 @@
-"""How a picture is set up: pose, surroundings, camera, clutter. Pure numpy, before any rendering."""
+"""How a picture is set up: pose, surroundings, camera, clutter. Pure numpy, no rendering."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from tools.render_affordances.camera import (
 from tools.render_affordances.geometry import turn_matrix
 from tools.render_affordances.model import Array, ObjectModel
 from tools.render_affordances.shapes.assembly import transformed
-from tools.render_affordances.shapes.catalogue import CLASSES
+from tools.render_affordances.shapes.catalogue import CLASSES, harmless_classes
 from tools.render_affordances.shapes.props import build_picture, build_prop
 
 SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
@@ -184,25 +184,10 @@ def _close_up(subject: Item, random: Generator) -> Array:
         chosen.append(part[order[: max(len(part) // len(grips), 8)]])
     points = np.concatenate(chosen)
     middle, reach = points.mean(axis=0), float(np.ptp(points, axis=0).max())
-    grow = random.uniform(1.3, 3.5) * max(reach, 0.12 * float(np.ptp(subject.vertices, axis=0).max()))
+    grow = random.uniform(1.3, 3.5) * max(
+        reach, 0.12 * float(np.ptp(subject.vertices, axis=0).max())
+    )
     return np.concatenate([points, middle + grow / 2 * np.array([[-1, -1, -1], [1, 1, 1]])])
-
-
-def harmless_classes(actions: Collection[str]) -> tuple[str, ...]:
-    """Classes that afford none of some actions, by building one of each family that exists."""
-    return tuple(name for name, given in _ACTIONS.items() if not given & set(actions))
-
-
-def _actions_of_classes() -> dict[str, frozenset[str]]:
-    return {
-        name: frozenset(
-            action for seed in range(12) for action in build(np.random.default_rng(seed)).affords
-        )
-        for name, build in CLASSES.items()
-    }
-
-
-_ACTIONS = _actions_of_classes()
 
 
 def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:

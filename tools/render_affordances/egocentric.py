@@ -50,9 +50,7 @@ class Shot:
     rejections: Counter[str]
 
 
-def take_egocentric(
-    model: ObjectModel, random: Generator, resolution: int, samples: int
-) -> Shot:
+def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samples: int) -> Shot:
     """Arrange, check and render a picture of an object.
 
     An arrangement in which a part is cropped, hidden or tiny is thrown away before it is
@@ -130,9 +128,7 @@ def _visible_masks(
     return masks, reasons
 
 
-def _details(
-    arrangement: Arrangement, masks: dict[str, NDArray[np.bool_]]
-) -> dict[str, Any]:
+def _details(arrangement: Arrangement, masks: dict[str, NDArray[np.bool_]]) -> dict[str, Any]:
     camera = arrangement.camera
     return {
         "setting": arrangement.setting,

@@ -85,8 +85,10 @@ def _gradient(tree: Any, background: Any, random: Generator) -> None:
     split = tree.nodes.new("ShaderNodeSeparateXYZ")
     tree.links.new(source.outputs["Generated"], split.inputs[0])
     ramp = tree.nodes.new("ShaderNodeValToRGB")
-    low, high = (grey(float(random.uniform(*r)), float(random.uniform(-0.3, 0.3)))
-                 for r in ((0.02, 0.5), (0.2, 1.0)))
+    low, high = (
+        grey(float(random.uniform(*r)), float(random.uniform(-0.3, 0.3)))
+        for r in ((0.02, 0.5), (0.2, 1.0))
+    )
     ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = low, high
     tree.links.new(split.outputs["Z"], ramp.inputs["Fac"])
     tree.links.new(ramp.outputs["Color"], background.inputs["Color"])
@@ -96,11 +98,18 @@ def _replace_what_is_seen(tree: Any, background: Any, random: Generator) -> None
     """Show the camera something else than what lights the scene: plain, gradient or pattern."""
     seen = tree.nodes.new("ShaderNodeBackground")
     coordinates = tree.nodes.new("ShaderNodeTexCoord").outputs["Window"]
-    kind = str(random.choice(["plain", "gradient", "Noise", "Voronoi", "Brick", "Magic"],
-                             p=[0.25, 0.2, 0.3, 0.1, 0.1, 0.05]))
+    kind = str(
+        random.choice(
+            ["plain", "gradient", "Noise", "Voronoi", "Brick", "Magic"],
+            p=[0.25, 0.2, 0.3, 0.1, 0.1, 0.05],
+        )
+    )
     first, second = colour(random, (0.0, 0.8), (0.02, 0.9)), colour(random, (0.0, 0.8), (0.02, 0.9))
     if random.random() < 0.35:
-        first, second = grey(float(random.uniform(0.5, 0.95))), grey(float(random.uniform(0.3, 0.95)))
+        first, second = (
+            grey(float(random.uniform(0.5, 0.95))),
+            grey(float(random.uniform(0.3, 0.95))),
+        )
     seen.inputs["Color"].default_value = first
     if kind == "gradient":
         node = tree.nodes.new("ShaderNodeTexGradient")
@@ -183,7 +192,9 @@ def _tiles(random: Generator, size: float) -> Any:
     source = shader.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
     turned = shader.tree.nodes.new("ShaderNodeMapping")
     turned.inputs["Rotation"].default_value = (
-        float(random.choice([0.0, np.pi / 2])), 0.0, float(random.uniform(0, 0.5)),
+        float(random.choice([0.0, np.pi / 2])),
+        0.0,
+        float(random.uniform(0, 0.5)),
     )
     shader.tree.links.new(source, turned.inputs["Vector"])
     shader.tree.links.new(turned.outputs["Vector"], node.inputs["Vector"])
@@ -266,5 +277,3 @@ def _sweep(arrangement: Arrangement, random: Generator) -> None:
     mesh.materials.append(build_material(kind, size))
     created = bpy.data.objects.new("sweep", mesh)
     bpy.context.scene.collection.objects.link(created)
-
-

@@ -5,6 +5,7 @@ A mesh is a pair (vertices, faces): (V, 3) float64 in metres and tuples of corne
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -40,7 +41,7 @@ def revolve(profile: ArrayLike, segments: int = 48) -> Mesh:
             rings.append(list(range(count, count + segments)))
             count += segments
     faces: list[tuple[int, ...]] = []
-    for lower, upper in zip(rings[:-1], rings[1:], strict=True):
+    for lower, upper in itertools.pairwise(rings):
         faces += _strip(lower, upper, segments)
     return np.concatenate(vertices), faces
 

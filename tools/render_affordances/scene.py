@@ -1,10 +1,10 @@
 """Blender's scene: objects in, pictures and part masks out. Runs in Blender.
 
-    scene = new_scene()
-    mug = add_object(model, rotation, shift)
-    set_camera(camera)
-    picture = render_rgb(320, 12)
-    parts = render_parts(320)
+scene = new_scene()
+mug = add_object(model, rotation, shift)
+set_camera(camera)
+picture = render_rgb(320, 12)
+parts = render_parts(320)
 """
 
 from __future__ import annotations

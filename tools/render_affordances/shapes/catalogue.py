@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from types import MappingProxyType
 
+import numpy as np
 from numpy.random import Generator
 
 from tools.render_affordances.model import ObjectModel
 from tools.render_affordances.shapes import (
+    controls,
     cutters,
-    fittings,
-    furniture,
+    doors,
     hand_tools,
+    keys,
     kitchen,
     pourers,
+    seats,
+    storage,
     strikers,
+    taps,
     vessels,
 )
 
@@ -27,39 +33,39 @@ CLASSES: Mapping[str, Builder] = MappingProxyType(
         "bat": strikers.build_bat,
         "bottle": vessels.build_bottle,
         "brush": hand_tools.build_brush,
-        "chair": furniture.build_chair,
-        "cupboard": furniture.build_cupboard,
-        "dispenser": fittings.build_dispenser,
-        "door": furniture.build_door,
-        "drawer": furniture.build_drawer,
-        "faucet": fittings.build_faucet,
+        "chair": seats.build_chair,
+        "cupboard": storage.build_cupboard,
+        "dispenser": keys.build_dispenser,
+        "door": doors.build_door,
+        "drawer": storage.build_drawer,
+        "faucet": taps.build_faucet,
         "glass": vessels.build_glass,
         "hammer": strikers.build_hammer,
         "jar": vessels.build_jar,
         "jug": pourers.build_jug,
         "kettle": pourers.build_kettle,
-        "keyboard": fittings.build_keyboard,
+        "keyboard": keys.build_keyboard,
         "knife": cutters.build_knife,
         "mallet": strikers.build_mallet,
-        "microwave": furniture.build_microwave,
+        "microwave": storage.build_microwave,
         "mug": vessels.build_mug,
         "pan": kitchen.build_pan,
-        "panel": fittings.build_panel,
+        "panel": controls.build_panel,
         "pen": hand_tools.build_pen,
         "pencil": hand_tools.build_pencil,
         "racket": strikers.build_racket,
-        "remote": fittings.build_remote,
+        "remote": keys.build_remote,
         "saw": cutters.build_saw,
         "scissors": cutters.build_scissors,
         "screwdriver": hand_tools.build_screwdriver,
         "spatula": kitchen.build_spatula,
         "spoon": kitchen.build_spoon,
-        "stool": furniture.build_stool,
-        "switch": fittings.build_switch,
+        "stool": seats.build_stool,
+        "switch": controls.build_switch,
         "teapot": pourers.build_teapot,
         "toothbrush": hand_tools.build_toothbrush,
         "torch": hand_tools.build_torch,
-        "valve": fittings.build_valve,
+        "valve": taps.build_valve,
         "watering_can": pourers.build_watering_can,
         "whisk": kitchen.build_whisk,
     }
@@ -83,3 +89,19 @@ HELD_OUT = frozenset(
     }
 )
 """Classes that only the unseen split's test set shows; every action keeps another class."""
+
+
+@cache
+def actions_of_classes() -> Mapping[str, frozenset[str]]:
+    """Class to every action that any of its families affords, by building some of each."""
+    return {
+        name: frozenset(
+            action for seed in range(12) for action in build(np.random.default_rng(seed)).affords
+        )
+        for name, build in CLASSES.items()
+    }
+
+
+def harmless_classes(actions: Collection[str]) -> tuple[str, ...]:
+    """Classes that afford none of some actions, so that they may stand beside the labelled one."""
+    return tuple(n for n, given in actions_of_classes().items() if not given & set(actions))

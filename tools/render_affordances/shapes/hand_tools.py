@@ -71,7 +71,7 @@ def _bristles(low: tuple[float, float, float], size: tuple[float, float, float])
     """A block of bristles with a slightly uneven top: low corner and size."""
     x0, y0, z0 = low
     outline = rounded_rectangle(size[0], size[1], min(size[:2]) * 0.3)
-    mesh = extrude(outline + [x0 + size[0] / 2, y0 + size[1] / 2], size[2])
+    mesh = extrude(outline + np.array([x0 + size[0] / 2, y0 + size[1] / 2]), size[2])
     points = mesh[0].copy()
     top = points[:, 2] > size[2] / 2
     points[top, 2] += 0.08 * size[2] * np.sin(points[top, 0] * 900)
@@ -167,7 +167,7 @@ def _hair_brush(random: Generator) -> ObjectModel:
         for y in np.linspace(-0.8, 0.8, 7) * wide:
             if ((x - long) / long) ** 2 + (y / wide) ** 2 < 0.75:
                 start = np.array([x, y, 0.01])
-                pins.append(straight_rod(start, start + [0, 0, 0.016], 0.0011, 3))
+                pins.append(straight_rod(start, start + np.array([0, 0, 0.016]), 0.0011, 3))
     handle, width = bar_handle(random, random.uniform(0.09, 0.12), 0.008, 0.011)
     handle = moved(handle, (0.008, 0, 0.006))
     material = finish(random, "wood", "plastic", "dark_plastic")

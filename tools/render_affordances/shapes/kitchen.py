@@ -15,7 +15,7 @@ from tools.render_affordances.geometry import (
     sweep,
     turned,
 )
-from tools.render_affordances.model import ObjectModel
+from tools.render_affordances.model import Array, ObjectModel
 from tools.render_affordances.shapes.assembly import assemble, end, finish, surface
 from tools.render_affordances.shapes.tools import bar_handle, held_at, long_tool
 
@@ -51,7 +51,7 @@ def build_pan(random: Generator) -> ObjectModel:
     )
     points = handle[0] * [-1, 1, 1]
     points[:, 2] += points[:, 0] * random.uniform(0.0, 0.35)
-    handle = (points + [edge - 0.004, 0, height * random.uniform(0.6, 0.9)], handle[1])
+    handle = (points + np.array([edge - 0.004, 0, height * random.uniform(0.6, 0.9)]), handle[1])
     material = finish(random, "dark_metal", "dark_metal", "steel", "painted_metal", "brushed_metal")
     surfaces = [surface(body, material), surface(handle, finish(random, *HANDLE), 1)]
     held = held_at(handle, width)
@@ -153,7 +153,7 @@ def build_spatula(random: Generator) -> ObjectModel:
     rod = sweep(neck, (0.005, 0.003), 12)
     top = neck[-1]
     handle, width = bar_handle(random, random.uniform(0.12, 0.18), 0.007, 0.011)
-    handle = moved(handle, top + [0.008, 0, 0])
+    handle = moved(handle, top + np.array([0.008, 0, 0]))
     kinds = ("wood",) if family == "wooden" else ("plastic", "rubber", "dark_plastic", "steel")
     material = finish(random, *kinds)
     held_material = material if family == "wooden" else finish(random, *HANDLE)
@@ -166,20 +166,14 @@ def build_spatula(random: Generator) -> ObjectModel:
     return long_tool("spatula", family, surfaces, "blade", "stir", held_at(handle, width), acting)
 
 
-def _slats(long: float, wide: float) -> list[np.ndarray]:
+def _slats(long: float, wide: float) -> list[Array]:
     bars = [
         np.array([(x, -wide), (x + 0.012, -wide), (x + 0.012, wide), (x, wide)])
         for x in (0.0, long - 0.014)
     ]
-    for y in np.linspace(-wide + 0.004, wide - 0.004, 5):
-        bars.append(
-            np.array(
-                [
-                    (0.01, y - 0.0035),
-                    (long - 0.01, y - 0.0035),
-                    (long - 0.01, y + 0.0035),
-                    (0.01, y + 0.0035),
-                ]
-            )
-        )
+    half, stop = 0.0035, long - 0.01
+    bars += [
+        np.array([(0.01, y - half), (stop, y - half), (stop, y + half), (0.01, y + half)])
+        for y in np.linspace(-wide + 0.004, wide - 0.004, 5)
+    ]
     return bars

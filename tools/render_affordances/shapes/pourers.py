@@ -65,11 +65,16 @@ def build_kettle(random: Generator) -> ObjectModel:
     start_level = random.uniform(0.15, 0.3) if family == "goose_neck" else random.uniform(0.4, 0.62)
     start = np.array([float(np.interp(start_level, level, radii)) - 0.012, 0, start_level * height])
     spread = random.uniform(0.05, 0.085)
-    tip = start + [spread, 0, height * random.uniform(0.95, 1.08) - start[2]]
+    tip = start + np.array([spread, 0, height * random.uniform(0.95, 1.08) - start[2]])
     wide, narrow = random.uniform(0.014, 0.022), random.uniform(0.006, 0.01)
     if family == "goose_neck":
         wide = 0.01
-        bend = [start, start + [spread * 0.8, 0, 0.01], tip - [spread * 0.5, 0, 0.02], tip]
+        bend = [
+            start,
+            start + np.array([spread * 0.8, 0, 0.01]),
+            tip - [spread * 0.5, 0, 0.02],
+            tip,
+        ]
         spout = sweep(curve(bend, 24), np.linspace(wide, narrow * 0.8, 24), 18)
     elif family == "electric" and random.random() < 0.6:
         tip = np.array([lid + 0.025, 0, height * 1.0])
@@ -116,7 +121,9 @@ def build_teapot(random: Generator) -> ObjectModel:
     material = finish(random, "ceramic", "porcelain", "porcelain", "steel", "dark_metal")
     begin = random.uniform(0.25, 0.45)
     start = np.array([float(np.interp(begin, level, radii)) - 0.008, 0, begin * height])
-    tip = start + [random.uniform(0.04, 0.065), 0, height * random.uniform(0.9, 1.02) - start[2]]
+    tip = start + np.array(
+        [random.uniform(0.04, 0.065), 0, height * random.uniform(0.9, 1.02) - start[2]]
+    )
     spout = _spout(random, start, tip, random.uniform(0.012, 0.019), random.uniform(0.005, 0.008))
     low, high = (
         (float(np.interp(s, level, radii)) - 0.003, s * height)
@@ -189,12 +196,18 @@ def build_watering_can(random: Generator) -> ObjectModel:
     radius, height = random.uniform(0.07, 0.1), random.uniform(0.12, 0.2)
     taper = random.uniform(0.8, 1.0)
     body = revolve(
-        [(0, 0), (radius, 0), (radius * taper, height), (radius * taper * 0.7, height * 1.03)]
-        + [(radius * taper * 0.7, height * 1.0), (0, height * 1.0)],
+        [
+            (0, 0),
+            (radius, 0),
+            (radius * taper, height),
+            (radius * taper * 0.7, height * 1.03),
+            (radius * taper * 0.7, height * 1.0),
+            (0, height * 1.0),
+        ],
         48,
     )
     start = np.array([radius * 0.95, 0, height * random.uniform(0.12, 0.3)])
-    tip = start + [random.uniform(0.12, 0.2), 0, height * random.uniform(0.85, 1.2)]
+    tip = start + np.array([random.uniform(0.12, 0.2), 0, height * random.uniform(0.85, 1.2)])
     spout = sweep(np.linspace(start, tip, 16), np.linspace(0.018, 0.009, 16), 18)
     surfaces_spout = [spout]
     along_spout = (tip - start) / np.linalg.norm(tip - start)

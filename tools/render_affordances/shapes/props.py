@@ -104,7 +104,9 @@ def _plant(random: Generator) -> list[Surface]:
     leaves: list[Mesh] = []
     for degrees in np.linspace(0, 360, int(random.integers(6, 14)), endpoint=False):
         reach, rise = random.uniform(0.04, 0.09), random.uniform(0.05, 0.14)
-        line = curve([(0, 0, 0.06), (reach * 0.4, 0, 0.06 + rise), (reach, 0, 0.06 + rise * 0.8)], 12)
+        line = curve(
+            [(0, 0, 0.06), (reach * 0.4, 0, 0.06 + rise), (reach, 0, 0.06 + rise * 0.8)], 12
+        )
         wide = 0.002 + 0.014 * np.sin(np.linspace(0.1, np.pi, 12))
         leaf = sweep(line, np.column_stack([wide, np.full(12, 0.0008)]), 6)
         leaves.append((turned(leaf[0], "z", float(degrees)), leaf[1]))
@@ -144,7 +146,9 @@ def _sponge(random: Generator) -> list[Surface]:
 
 def _candle(random: Generator) -> list[Surface]:
     radius, high = random.uniform(0.012, 0.04), random.uniform(0.05, 0.14)
-    mesh = revolve([(0, 0), (radius, 0), (radius, high), (radius * 0.9, high - 0.003), (0, high - 0.005)])
+    mesh = revolve(
+        [(0, 0), (radius, 0), (radius, high), (radius * 0.9, high - 0.003), (0, high - 0.005)]
+    )
     return [surface(mesh, finish(random, "paint", "porcelain", "fruit"))]
 
 
@@ -175,10 +179,15 @@ def build_picture(random: Generator) -> ObjectModel:
     wide, high = random.uniform(0.06, 0.2, 2)
     depth = random.uniform(0.003, 0.03)
     surfaces = [
-        surface(box((0, 0, high / 2), (wide, depth, high)), finish(random, "label", "paint", "wood"),
-                smooth=False)
+        surface(
+            box((0, 0, high / 2), (wide, depth, high)),
+            finish(random, "label", "paint", "wood"),
+            smooth=False,
+        )
     ]
     if random.random() < 0.5:
         inner = box((0, -depth / 2, high / 2), (wide * 0.8, 0.003, high * 0.8))
-        surfaces.append(surface(inner, finish(random, "label", "screen", "porcelain"), smooth=False))
+        surfaces.append(
+            surface(inner, finish(random, "label", "screen", "porcelain"), smooth=False)
+        )
     return _prop("picture", surfaces, "wall")

@@ -89,8 +89,10 @@ def build_mug(random: Generator) -> ObjectModel:
         {"hold": ("handle",), "drink_with": ("rim",)},
         {
             "hold": [grip("power", centre, (1, 0, 0), along, 2 * float(thickness[0]))],
-            "drink_with": [grip("power", centre, (1, 0, 0), along, 2 * float(thickness[0]))]
-            + [grip("wrap", (0, 0, height / 2), (0, -1, 0), (0, 0, 1), 2 * rim_radius)],
+            "drink_with": [
+                grip("power", centre, (1, 0, 0), along, 2 * float(thickness[0])),
+                grip("wrap", (0, 0, height / 2), (0, -1, 0), (0, 0, 1), 2 * rim_radius),
+            ],
         },
     )
 
@@ -151,8 +153,12 @@ def _stemmed_glass(random: Generator) -> ObjectModel:
     stem = random.uniform(0.003, 0.005)
     wide = random.uniform(0.25, 0.6)
     outer = curve(
-        [(stem, stem_top), (bowl * 0.75, stem_top + 0.018), (bowl, stem_top + 0.05)]
-        + [(bowl * (1 - 0.2 * wide), height)],
+        [
+            (stem, stem_top),
+            (bowl * 0.75, stem_top + 0.018),
+            (bowl, stem_top + 0.05),
+            (bowl * (1 - 0.2 * wide), height),
+        ],
         26,
     )
     foot = random.uniform(0.8, 1.05) * bowl

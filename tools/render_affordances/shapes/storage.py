@@ -1,0 +1,206 @@
+"""Things that open: drawer, cupboard, microwave."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from tools.render_affordances.geometry import (
+    Mesh,
+    box,
+    facing_front,
+    moved,
+    revolve,
+)
+from tools.render_affordances.model import Array, ObjectModel
+from tools.render_affordances.shapes.assembly import assemble, finish, grip, surface
+from tools.render_affordances.shapes.pulls import METALS, hooked, pull, pull_style
+
+
+def _front(random: Generator, centre: Array, size: tuple[float, float]) -> list[Mesh]:
+    """A door leaf or a drawer front, plain or panelled, standing 20 mm out of y = centre."""
+    wide, high = size
+    leaf = box(centre + np.array([0, -0.009, 0]), (wide, 0.018, high))
+    style = random.random()
+    if style < 0.4:
+        return [leaf]
+    inset = min(wide, high) * random.uniform(0.1, 0.2)
+    rails = [
+        box(centre + np.array([0, -0.021, z * (high - inset) / 2]), (wide, 0.008, inset))
+        for z in (-1, 1)
+    ]
+    rails += [
+        box(centre + np.array([x * (wide - inset) / 2, -0.021, 0]), (inset, 0.008, high))
+        for x in (-1, 1)
+    ]
+    if style < 0.75:
+        return [leaf, *rails]
+    return [
+        leaf,
+        box(centre + np.array([0, -0.021, 0]), (wide - 2 * inset, 0.007, high - 2 * inset)),
+    ]
+
+
+def build_drawer(random: Generator) -> ObjectModel:
+    """Build a chest or a row of drawers."""
+    rows, columns = int(random.integers(1, 5)), int(random.choice([1, 1, 1, 2]))
+    wide, high = random.uniform(0.28, 0.5), random.uniform(0.1, 0.2)
+    deep = random.uniform(0.25, 0.4)
+    whole = (columns * wide + 0.03, rows * high + 0.03)
+    wood = finish(random, "wood", "wood", "paint", "paint", "painted_metal")
+    fronts = wood if random.random() < 0.6 else finish(random, "wood", "paint")
+    metal = finish(random, *METALS)
+    carcass = box((0, 0, whole[1] / 2), (whole[0], deep, whole[1]))
+    surfaces = [surface(carcass, wood, smooth=False, bevel=0.003)]
+    style = pull_style(random)
+    opened = int(random.integers(rows * columns)) if random.random() < 0.25 else -1
+    grips = []
+    for k in range(rows * columns):
+        row, column = divmod(k, columns)
+        x = (column - (columns - 1) / 2) * wide
+        z = 0.015 + high * (row + 0.5)
+        y = -deep / 2 - (random.uniform(0.04, 0.15) if k == opened else 0.0)
+        centre = np.array([x, y, z])
+        front = _front(random, centre, (wide - 0.012, high - 0.012))
+        surfaces += [surface(mesh, fronts, smooth=False, bevel=0.002) for mesh in front]
+        if k == opened:
+            bottom = box(
+                (x, (y - deep / 2) / 2 - 0.002, z - high * 0.2),
+                (wide * 0.92, -y - deep / 2, high * 0.5),
+            )
+            surfaces.append(surface(bottom, fronts, smooth=False))
+        face = float(min(mesh[0][:, 1].min() for mesh in front[:1])) - 0.001
+        mesh, out, width = pull(random, style, wide * random.uniform(0.1, 0.22), False)
+        at = np.array([x, face, z + high * random.choice([0.0, 0.0, 0.15])])
+        surfaces.append(surface(moved(mesh, at), metal, 1))
+        grips.append(hooked(at + np.array([0, -out, 0]), False, width))
+    return assemble(
+        "drawer",
+        style,
+        surfaces,
+        {"pull": 1},
+        {"open": ("pull",)},
+        {"open": grips},
+        support="floor",
+    )
+
+
+def build_cupboard(random: Generator) -> ObjectModel:
+    """Build a cupboard, a wardrobe or a fridge."""
+    family = str(random.choice(["single", "double", "fridge", "wall"]))
+    wide, high = random.uniform(0.3, 0.5), random.uniform(0.4, 0.8)
+    deep = random.uniform(0.25, 0.4)
+    doors = 2 if family == "double" else 1
+    body = finish(random, "wood", "paint", "paint")
+    if family == "fridge":
+        body = finish(random, "painted_metal", "porcelain", "brushed_metal", "steel")
+        wide, high = random.uniform(0.5, 0.6), random.uniform(1.0, 1.5)
+    surfaces = [
+        surface(box((0, 0, high / 2), (doors * wide, deep, high)), body, smooth=False, bevel=0.004)
+    ]
+    leaf_material = body if random.random() < 0.7 else finish(random, "wood", "paint")
+    metal = finish(random, *METALS)
+    style = pull_style(random)
+    heights = [(0.0, 1.0)] if family != "fridge" else [(0.0, 0.62), (0.63, 1.0)]
+    grips = []
+    for k in range(doors):
+        x = (k - (doors - 1) / 2) * wide
+        side = random.choice([-1, 1]) if doors == 1 else (1 if k == 0 else -1)
+        for low, top in heights:
+            z, tall = (low + top) / 2 * high, (top - low) * high
+            front = _front(random, np.array([x, -deep / 2, z]), (wide - 0.006, tall - 0.01))
+            front = front if family != "fridge" else front[:1]
+            surfaces += [surface(m, leaf_material, smooth=False, bevel=0.003) for m in front]
+            upright = style not in ("knob", "ring") and random.random() < 0.85
+            length = min(tall * random.uniform(0.08, 0.25), 0.16)
+            mesh, out, width = pull(random, style, length, upright)
+            at = np.array(
+                [
+                    x + side * (wide / 2 - 0.045),
+                    -deep / 2 - 0.018,
+                    z + tall * random.uniform(-0.15, 0.15),
+                ]
+            )
+            if len(front) > 2:
+                at[1] -= 0.007
+            surfaces.append(surface(moved(mesh, at), metal, 1))
+            grips.append(hooked(at + np.array([0, -out, 0]), upright, width))
+    return assemble(
+        "cupboard",
+        family,
+        surfaces,
+        {"pull": 1},
+        {"open": ("pull",)},
+        {"open": grips},
+        support="floor",
+    )
+
+
+def build_microwave(random: Generator) -> ObjectModel:
+    """Build a microwave or an oven: a door with a handle, knobs and buttons beside it."""
+    wide, high, deep = random.uniform(0.4, 0.52), random.uniform(0.22, 0.32), 0.32
+    body = finish(random, "painted_metal", "porcelain", "steel", "dark_plastic", "brushed_metal")
+    panel = random.uniform(0.2, 0.28) * wide
+    surfaces = [surface(box((0, 0, high / 2), (wide, deep, high)), body, smooth=False, bevel=0.005)]
+    y = -deep / 2
+    door_x, door_wide = -panel / 2, wide - panel - 0.02
+    surfaces.append(
+        surface(
+            box((door_x, y - 0.008, high / 2), (door_wide, 0.016, high - 0.02)),
+            finish(random, "dark_plastic", "steel", "porcelain"),
+            smooth=False,
+            bevel=0.003,
+        )
+    )
+    surfaces.append(
+        surface(
+            box((door_x - 0.02, y - 0.017, high / 2), (door_wide * 0.7, 0.002, high * 0.6)),
+            finish(random, "screen"),
+            smooth=False,
+        )
+    )
+    style = str(random.choice(["bow", "bar", "strip"]))
+    mesh, out, width = pull(random, style, high * random.uniform(0.28, 0.38), True)
+    at = np.array([door_x + door_wide / 2 - 0.025, y - 0.016, high / 2])
+    surfaces.append(
+        surface(moved(mesh, at), finish(random, "steel", "dark_plastic", "brushed_metal"), 1)
+    )
+    x = wide / 2 - panel / 2
+    key, knobs, buttons = finish(random, "plastic", "porcelain", "dark_plastic"), [], []
+    affords = {"open": ("handle",)}
+    parts = {"handle": 1}
+    grips = {"open": [hooked(at + np.array([0, -out, 0]), True, width)]}
+    surfaces.append(
+        surface(
+            box((x, y - 0.001, high * 0.82), (panel * 0.7, 0.003, high * 0.13)),
+            finish(random, "screen"),
+            smooth=False,
+        )
+    )
+    if random.random() < 0.5:
+        affords["turn"], parts["knobs"] = ("knobs",), 2
+        for z in (0.3, 0.57):
+            radius = panel * random.uniform(0.22, 0.28)
+            knobs.append(
+                moved(
+                    facing_front(
+                        revolve([(0, 0), (radius, 0), (radius * 0.9, 0.02), (0, 0.022)], 28)
+                    ),
+                    (x, y, high * z),
+                )
+            )
+            grips.setdefault("turn", []).append(
+                grip("twist", (x, y - 0.012, high * z), (0, -1, 0), (0, 0, 1), 2 * radius)
+            )
+        surfaces += [surface(mesh, key, 2) for mesh in knobs]
+    else:
+        affords["press"], parts["buttons"] = ("buttons",), 2
+        for z in np.linspace(0.15, 0.65, 4):
+            for dx in (-0.25, 0.05, 0.35):
+                centre = np.array([x + (dx - 0.05) * panel, y - 0.002, high * z])
+                buttons.append(box(centre, (panel * 0.22, 0.006, high * 0.09)))
+                grips.setdefault("press", []).append(
+                    grip("push", centre - [0, 0.003, 0], (0, -1, 0), (0, 0, 1), panel * 0.2)
+                )
+        surfaces += [surface(mesh, key, 2, smooth=False, bevel=0.001) for mesh in buttons]
+    return assemble("microwave", style, surfaces, parts, affords, grips, support="table")
