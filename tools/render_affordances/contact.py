@@ -89,7 +89,7 @@ class DistanceGrid:
     """
 
     def __init__(
-        self, surface: PointSurface, centre: Array, half: float = 0.13, cell: float = 0.005
+        self, surface: PointSurface, centre: Array, half: float = 0.12, cell: float = 0.006
     ) -> None:
         count = int(np.ceil(2 * half / cell)) + 1
         self._origin = centre - half

@@ -23,7 +23,6 @@ from tools.render_affordances.model import Array, ObjectModel
 from tools.render_affordances.photograph import develop
 from tools.render_affordances.poses import Wanted
 from tools.render_affordances.scene import (
-    Placed,
     add_object,
     add_surface,
     new_scene,
@@ -31,14 +30,19 @@ from tools.render_affordances.scene import (
     render_rgb,
     set_camera,
 )
-from tools.render_affordances.viewpoint import draw_camera, points_of_interest
+from tools.render_affordances.viewpoint import draw_camera, outline, points_of_interest
 
-PART, REST, HAND, PERSON = 1, 2, 3, 4
+PART, REST, HAND, PERSON, TARGET = 1, 2, 3, 4, 5
 """Ids in the masks that decide whether a view is good."""
 
 ACTS = 6
 GRASPS = 12
 VIEWS = 7
+_OBJECT_SHARE = 0.035
+_HAND_SHARE = 0.02
+_COVERED = frozenset({"hold", "stir", "write", "open", "press", "turn"})
+"""Actions whose part the hand, or what is stirred, may nearly cover."""
+_SMALL = 0.35  # metres: objects up to this size are shown whole
 _THIN = 0.0135
 _CHECK = 96  # px, of the masks of a view
 
@@ -91,8 +95,8 @@ def take_exocentric(
                 rejections["no grasp held"] += 1
                 continue
         new_scene()
-        cast = _build(act, action, grasp, random)
-        camera, reasons = _view(act, action, grasp, cast, random)
+        _build(act, action, grasp, random)
+        camera, reasons = _view(act, action, grasp, random)
         rejections.update(reasons)
         if camera is None:
             rejections["no view"] += 1
@@ -143,16 +147,7 @@ def _surface(act: Act, random: Generator) -> PointSurface:
     )
 
 
-@dataclass(frozen=True)
-class _Cast:
-    """Blender's objects by what they are."""
-
-    subject: Placed
-    hand: tuple[Any, ...]
-    people: tuple[Any, ...]
-
-
-def _build(act: Act, action: str, grasp: Grasp | None, random: Generator) -> _Cast:
+def _build(act: Act, action: str, grasp: Grasp | None, random: Generator) -> None:
     subject = add_object(act.model, np.eye(3), np.zeros(3))
     ids = act.model.part_ids(action)
     for surface, created in zip(act.model.surfaces, subject.objects, strict=True):
@@ -160,21 +155,17 @@ def _build(act: Act, action: str, grasp: Grasp | None, random: Generator) -> _Ca
         created.data.attributes["part"].data.foreach_set("value", values)
     for extra in act.extras:
         scale = float(np.linalg.norm(np.ptp(extra.vertices, axis=0)))
-        mark([add_surface(extra, scale, "target")], 0)
+        mark([add_surface(extra, scale, "target")], TARGET)
     wardrobe = Wardrobe(random)
-    people = add_people(act.people, wardrobe)
-    mark(people, PERSON)
-    hands: tuple[Any, ...] = ()
+    mark(add_people(act.people, wardrobe), PERSON)
     if grasp is not None:
         hand, arm = add_hand(grasp, wardrobe, random)
         mark([hand], HAND)
         mark(arm, 0)
-        hands = (hand,)
-    return _Cast(subject, hands, people)
 
 
 def _view(
-    act: Act, action: str, grasp: Grasp | None, cast: _Cast, random: Generator
+    act: Act, action: str, grasp: Grasp | None, random: Generator
 ) -> tuple[Camera | None, Counter[str]]:
     reasons: Counter[str] = Counter()
     hand = None if grasp is None else grasp.vertices
@@ -183,7 +174,7 @@ def _view(
         points = points_of_interest(act, action, hand, random)
         camera = draw_camera(act, points, arm, random)
         set_camera(camera)
-        reason = _fault(act, action, camera, hand, cast)
+        reason = _fault(act, action, camera, grasp)
         if reason is None:
             return camera, reasons
         reasons[reason] += 1
@@ -196,31 +187,47 @@ def _arm_direction(grasp: Grasp) -> Array:
     return np.asarray(along / np.linalg.norm(along))
 
 
-def _fault(act: Act, action: str, camera: Camera, hand: Array | None, cast: _Cast) -> str | None:
+def _fault(act: Act, action: str, camera: Camera, grasp: Grasp | None) -> str | None:
     """What is wrong with a view, None where nothing is."""
-    if hand is not None and camera.share_in_frame(hand) < 0.85:
-        return "hand cropped"
-    seen = render_parts(_CHECK)
-    if hand is None:
-        if (seen == PERSON).mean() < 0.1 or (np.isin(seen, (PART, REST))).mean() < 0.03:
-            return "person or object hidden"
-        return None
-    if (seen == HAND).mean() < 0.02:
-        return "hand tiny"
-    shown = render_parts(_CHECK, only=cast.hand) == HAND
-    if (seen == HAND).sum() < 0.4 * shown.sum():
-        return "hand hidden"
-    alone = np.isin(render_parts(_CHECK, only=cast.subject.objects), (PART, REST))
-    subject = np.isin(seen, (PART, REST))
-    if subject.mean() < 0.025:
+    model = act.model
+    subject_alone = outline(camera, model.vertices, model.faces, _CHECK)
+    if subject_alone.mean() < _OBJECT_SHARE:
         return "object tiny"
-    if subject.sum() < 0.4 * alone.sum():
+    small = float(np.ptp(model.vertices, axis=0).max()) < _SMALL
+    if small and camera.share_in_frame(model.vertices) < 0.75:
+        return "object cropped"
+    hand_alone = np.zeros((_CHECK, _CHECK), bool)
+    if grasp is not None:
+        if camera.share_in_frame(grasp.vertices) < 0.85:
+            return "hand cropped"
+        hand_alone = outline(camera, grasp.vertices, grasp.triangles.tolist(), _CHECK)
+        if hand_alone.mean() < _HAND_SHARE:
+            return "hand tiny"
+    return _hidden(act, action, render_parts(_CHECK), subject_alone, hand_alone)
+
+
+def _hidden(
+    act: Act,
+    action: str,
+    seen: NDArray[np.uint8],
+    subject_alone: NDArray[np.bool_],
+    hand_alone: NDArray[np.bool_],
+) -> str | None:
+    """Which of those who matter is behind something else, None where all are in sight."""
+    subject = np.isin(seen, (PART, REST))
+    if subject.mean() < _OBJECT_SHARE or subject.sum() < 0.4 * subject_alone.sum():
         return "object hidden"
-    acting = action in act.model.ends or action == "drink_with"
-    least = 0.0005 if action in ("stir", "write", "open", "press", "turn") else 0.002
-    if (seen == PART).mean() < (least if acting or action != "hold" else 0.0003):
-        return "part hidden"
-    return None
+    if act.people and (seen == PERSON).mean() < (0.02 if act.handed else 0.1):
+        return "person hidden"
+    if not act.handed:
+        return None
+    hand = seen == HAND
+    if hand.mean() < _HAND_SHARE or hand.sum() < 0.4 * hand_alone.sum():
+        return "hand hidden"
+    if act.targets and (seen == TARGET).mean() < 0.006:
+        return "target hidden"
+    least = 0.0003 if action in _COVERED else 0.002
+    return "part hidden" if (seen == PART).mean() < least else None
 
 
 def _render(

@@ -102,7 +102,7 @@ def build_seated(random: Generator) -> tuple[BodyPiece, ...]:
         )
         hands.append(_egg(hand + np.array([0, -0.05, 0]), (0.04, 0.08, 0.022)))
     face = turn_matrix("z", -90.0)
-    head = [piece.placed(face, np.array([0, -0.06, 0.78])) for piece in build_head(random)]
+    head = [piece.placed(face, np.array([0, -0.07, 0.7])) for piece in build_head(random)]
     head = [piece for piece in head if piece.kind != "cloth"]
     torso = turn_matrix("x", -lean)
     upper = [_piece(merge(chest, *arms), "cloth"), _piece(merge(*hands), "skin"), *head]

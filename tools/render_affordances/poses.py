@@ -120,7 +120,7 @@ def _opposed(rig: HandRig, wanted: Wanted, random: np.random.Generator) -> Start
     digits: tuple[str, ...] = ("index", "middle", "ring") if many else ("index", "middle")
     if not twist and grip.width < 0.012 and random.random() < 0.5:
         digits = ("index",)
-    pose = _opened(rig, digits, grip.width / wanted.scale + 0.012, random)
+    pose = _opened(rig, digits, grip.width / wanted.scale + 0.004, random)
     fingertips = np.mean([rig.tip(digit, pose) for digit in digits], axis=0)
     thumb = rig.tip("thumb", pose)
     centre = (fingertips + thumb) / 2

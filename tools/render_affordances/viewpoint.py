@@ -1,9 +1,13 @@
-"""Where the camera stands to see a hand at work. Pure numpy."""
+"""Where the camera stands to see a hand at work. Needs no Blender."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from tools.render_affordances.acts import Act
 from tools.render_affordances.camera import Camera, direction, framed, random_focal
@@ -30,9 +34,9 @@ def points_of_interest(act: Act, action: str, hand: Array | None, random: Genera
     centre = act.grips[0].point
     if hand is None:
         return np.concatenate([vertices, *(piece.vertices for piece in act.people)])
-    if float(np.ptp(vertices, axis=0).max()) > _LARGE:
-        centre = act.grips[0].point
-        reach = float(random.uniform(0.16, 0.5))
+    large = float(np.ptp(vertices, axis=0).max()) > _LARGE
+    if large and (act.model.support != "table" or random.random() < 0.3):
+        reach = float(random.uniform(0.2, 0.55))
         end = act.model.ends.get(action)
         near = np.linalg.norm(vertices - centre, axis=1) < reach
         if end is not None:
@@ -83,3 +87,27 @@ def _towards(act: Act, arm: Array | None, random: Generator) -> Array:
         if arm is None or float(towards @ arm) < 0.6:  # else the arm hides the hand
             return towards
     return towards
+
+
+def outline(
+    camera: Camera, vertices: Array, faces: Sequence[Sequence[int]], size: int
+) -> NDArray[np.bool_]:
+    """Which pixels a body covers where nothing hides it.
+
+    Args:
+        camera: that looks at it.
+        vertices: (V, 3).
+        faces: corners of each face; those behind the camera are left out.
+        size: side of the picture in px.
+
+    Returns:
+        (size, size) bool.
+    """
+    where, depth = camera.project(vertices)
+    pixels = np.round(np.clip(where, -4, 5) * size * 16).astype(np.int32)
+    canvas = np.zeros((size, size), np.uint8)
+    for face in faces:
+        corners = list(face)
+        if (depth[corners] > 0).all():
+            cv2.fillConvexPoly(canvas, pixels[corners], 1, shift=4)
+    return np.asarray(canvas > 0)
