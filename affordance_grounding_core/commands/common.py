@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A model of the package, or the path of a checkpoint folder.")
+    str,
+    typer.Option(
+        "--model",
+        help="A model of the package, or the path of a checkpoint folder or of what export -o "
+        "wrote.",
+    ),
 ]
 RuntimeOption = Annotated[
     str,

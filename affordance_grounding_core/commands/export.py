@@ -17,6 +17,11 @@ from affordance_grounding_core.commands.common import (
     WeightsOption,
     write_json,
 )
+from affordance_grounding_core.deployment.exported import (
+    ExportedModel,
+    read_exported,
+    write_exported,
+)
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def export(
             "--output",
             "-o",
             metavar="DIR",
-            help="Keep engines here; set AFFORDANCE_GROUNDING_ENGINES to DIR to use them.",
+            help="Keep engines here, not in the cache; --model DIR then uses them.",
         ),
     ] = None,
     json_file: JsonOption = None,
@@ -88,11 +93,42 @@ def export(
                 entry["median_ms"] = median_milliseconds(grounder, height, width)
             typer.echo(as_text(entry))
             entries.append(entry)
+        if output is not None:
+            describe_folder(output, model, grounder, request)
     finally:
         grounder.close()
     write_json(json_file, {"model": model, "engines": entries})
     if any(entry["degraded"] for entry in entries):
         raise typer.Exit(DEGRADED)
+
+
+def describe_folder(folder: Path, model: str, grounder: Grounder, request: RuntimeRequest) -> None:
+    """Write into a folder of engines what they are of, so that it can be loaded by its path.
+
+    Args:
+        folder: engines were built into.
+        model: it was asked for by: a name, a checkpoint folder, or such a folder of engines.
+        grounder: of the model.
+        request: engines were built for.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    from affordance_grounding_core.checkpoints.format import packaged_names
+
+    before = read_exported(Path(model).expanduser())
+    source = before.model if before else model
+    is_folder = Path(source).expanduser().is_dir() and source not in packaged_names()
+    write_exported(
+        folder,
+        ExportedModel(
+            model=str(Path(source).expanduser().resolve()) if is_folder else source,
+            fingerprint=grounder.information.fingerprint,
+            runtime=request.runtime,
+            precision=request.precision,
+            frames=str(request.frames.resolve()) if request.frames else None,
+        ),
+    )
 
 
 def parse_size(text: str) -> tuple[int, int]:

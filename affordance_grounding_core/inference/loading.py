@@ -13,6 +13,11 @@ from affordance_grounding_core.actions.vocabulary import (
     abbreviate,
     vocabulary_from_mapping,
 )
+from affordance_grounding_core.deployment.exported import (
+    EXPORT_FILE,
+    ExportedModel,
+    read_exported,
+)
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.errors import CheckpointError
 
@@ -51,7 +56,9 @@ def load_grounder(
     """Load a model.
 
     Args:
-        name: a model of the package ("default"), one of `RANDOM_MODELS` or a checkpoint folder.
+        name: a model of the package ("default"), one of `RANDOM_MODELS`, a checkpoint folder,
+            or a folder that `export -o` wrote: then its engines answer, in the runtime they
+            were built for.
         runtime: one of `deployment.request.RUNTIMES`, with a precision after a hyphen if wanted
             ("openvino-int8"). "auto" takes the fastest that is installed and passes the
             numeric gate.
@@ -69,11 +76,17 @@ def load_grounder(
         WeightsError: the backbone cannot be fetched or verified.
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
+        ArtifactError: an exported folder that is damaged or of another model.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
+    folder, exported = _exported(name)
+    if exported is not None:
+        name, request = exported.model, exported.request(folder, request)
     grounder = _load_eager(name, weights)
     try:
+        if exported is not None:
+            exported.require(folder, grounder.information.fingerprint)
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             from affordance_grounding_core.deployment.runtimes.selection import choose_runtime
 
@@ -113,6 +126,8 @@ def trained_vocabulary(name: str | Path) -> ActionVocabulary:
     Raises:
         CheckpointError: no such model, or a file that is missing, damaged or of another kind.
     """
+    _, exported = _exported(name)
+    name = exported.model if exported else name
     if name in RANDOM_MODELS:
         return _load_eager(name, None).vocabulary
     checkpoint = _read(name)
@@ -123,6 +138,18 @@ def trained_vocabulary(name: str | Path) -> ActionVocabulary:
             f"checkpoint {checkpoint.folder} lists no actions ({error}); restore config.json from "
             "where the checkpoint came"
         ) from error
+
+
+def _exported(name: str | Path) -> tuple[Path, ExportedModel | None]:
+    """Where a name is the path of an exported folder, that path, and what is in it."""
+    if not str(name) or name in RANDOM_MODELS:
+        return Path(), None
+    try:
+        folder = Path(name).expanduser().absolute()
+        is_exported = (folder / EXPORT_FILE).is_file()
+    except (OSError, RuntimeError, ValueError):  # too long; the home of nobody; a zero byte
+        return Path(), None
+    return folder, read_exported(folder) if is_exported else None
 
 
 def _load_eager(name: str | Path, weights: Path | None) -> Grounder:

@@ -12,6 +12,13 @@ from typer.testing import CliRunner
 
 from affordance_grounding_core.cli import app
 from affordance_grounding_core.commands.export import parse_size
+from affordance_grounding_core.deployment.exported import (
+    EXPORT_FILE,
+    ExportedModel,
+    write_exported,
+)
+from affordance_grounding_core.deployment.request import RuntimeRequest
+from affordance_grounding_core.errors import ArtifactError
 from affordance_grounding_core.inference import loading
 from affordance_grounding_core.inference.grounder import Grounder
 
@@ -95,3 +102,59 @@ def test_an_image_size_of_another_form_is_refused(text: str) -> None:
 
 def test_image_sizes_are_width_and_height() -> None:
     assert parse_size("1280x720") == (1280, 720)
+
+
+@pytest.mark.usefixtures("small_model")
+def test_what_was_exported_is_loaded_by_its_path(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    arguments = ["export", "--runtime", "openvino-fp32", "--build-only", "-o", str(tmp_path)]
+    assert RUNNER.invoke(app, arguments).exit_code == 0
+    engines = sorted(tmp_path.rglob("manifest.json"))
+    written = [file.stat().st_mtime_ns for file in engines]
+    grounder = loading.load_grounder(tmp_path)
+    try:
+        grounder.warm_up(480, 640)
+        assert grounder.runtime == "openvino-cpu-fp32", "the runtime it was exported for"
+        report = grounder.runtime_report
+        assert report is not None
+        assert report.folder is not None
+        assert report.folder.is_relative_to(tmp_path)
+    finally:
+        grounder.close()
+    assert [file.stat().st_mtime_ns for file in engines] == written, "nothing was built again"
+
+
+@pytest.mark.usefixtures("small_model")
+def test_an_export_of_another_model_is_refused(tmp_path: Path) -> None:
+    write_exported(tmp_path, ExportedModel("default", "f" * 64, "eager", "fp32"))
+    with pytest.raises(ArtifactError, match=r"with fingerprint ffff.*; export it again"):
+        loading.load_grounder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "export_version None"),
+        ('{"export_version": 2}', "export_version 2"),
+        ('{"export_version": 1}', "is damaged"),
+        (
+            '{"export_version": 1, "model": "m", "fingerprint": "f", "runtime": "pickle", '
+            '"precision": "fp32"}',
+            "runtime must be one of",
+        ),
+    ],
+)
+def test_a_damaged_export_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / EXPORT_FILE).write_text(content)
+    with pytest.raises(ArtifactError, match=said):
+        loading.load_grounder(tmp_path)
+
+
+def test_a_runtime_that_is_asked_for_holds(tmp_path: Path) -> None:
+    exported = ExportedModel("default", "f", "openvino", "int8", frames="/pictures")
+    found = exported.request(tmp_path, RuntimeRequest())
+    assert (found.runtime, found.precision, found.store) == ("openvino", "int8", tmp_path)
+    assert found.frames == Path("/pictures")
+    asked = exported.request(tmp_path, RuntimeRequest("onnx", "fp32", store=tmp_path / "mine"))
+    assert (asked.runtime, asked.precision, asked.store) == ("onnx", "fp32", tmp_path / "mine")
