@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tools.render_affordances.model import Array
 
@@ -285,7 +285,9 @@ def face_centres(mesh: Mesh) -> Array:
     return np.stack([vertices[list(face)].mean(axis=0) for face in faces])
 
 
-def parts_where(mesh: Mesh, part: int, rule: Callable[[Array], Array]) -> Array:
+def parts_where(
+    mesh: Mesh, part: int, rule: Callable[[Array], NDArray[np.bool_]]
+) -> NDArray[np.uint8]:
     """Part ids (F,): `part` for the faces whose centres fulfil a rule, 0 for the others.
 
     Args:
@@ -293,4 +295,4 @@ def parts_where(mesh: Mesh, part: int, rule: Callable[[Array], Array]) -> Array:
         part: id to give.
         rule: takes the centres (F, 3) and returns (F,) bool.
     """
-    return np.where(rule(face_centres(mesh)), part, 0)
+    return np.where(rule(face_centres(mesh)), part, 0).astype(np.uint8)

@@ -7,7 +7,9 @@
     OUT/Seen|Unseen/testset/GT/ACTION/OBJECT/NAME.png           mask blurred by AGD20K's rule
     OUT/Seen|Unseen/testset/PL/ACTION/OBJECT/NAME_pl.png
     OUT/records/NAME.json                                       written last: the picture is done
+    OUT/settings.json                                           what all pictures share
     OUT/manifest.json                                           all records, and counts
+    OUT/README.md                                               the dataset card
 
 A picture that shows several affordances lies in the folder of each, under one name.
 """
@@ -24,10 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.render_affordances.card import dataset_card
 from tools.render_affordances.ground_truth import blurred
 from tools.render_affordances.photograph import as_jpeg, as_png
 
 RECORDS = "records"
+
+
+class LayoutError(ValueError):
+    """A folder holds something that this run must not continue."""
 
 
 class Layout:
@@ -42,14 +49,42 @@ class Layout:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Start or continue a benchmark.
+
+        Args:
+            settings: that all its pictures share: seed, split, resolution and so on.
+
+        Raises:
+            LayoutError: the folder was begun with other settings, or its file is damaged.
+        """
+        file = self.root / "settings.json"
+        if not file.is_file():
+            self._write(file, json.dumps(dict(settings), indent=1, sort_keys=True).encode())
+            return
+        begun = _read(file)
+        differing = sorted(
+            f"{name} {begun.get(name)!r}, now {value!r}"
+            for name, value in settings.items()
+            if begun.get(name) != value
+        )
+        if differing:
+            raise LayoutError(
+                f"{self.root} was begun with other settings ({'; '.join(differing)}): continue it "
+                f"with those, or choose another folder"
+            )
+
     def is_done(self, name: str) -> bool:
         """Whether a picture was finished earlier."""
         return self._record_file(name).is_file()
 
     def record(self, name: str) -> dict[str, Any]:
-        """Read the record of a finished picture."""
-        loaded: dict[str, Any] = json.loads(self._record_file(name).read_text())
-        return loaded
+        """Read the record of a finished picture.
+
+        Raises:
+            LayoutError: it is damaged.
+        """
+        return _read(self._record_file(name))
 
     def write_egocentric(
         self,
@@ -119,13 +154,17 @@ class Layout:
 
         Returns:
             The manifest's counts.
+
+        Raises:
+            LayoutError: a record is damaged.
         """
         folder = self.root / RECORDS
         files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        records = {file.stem: json.loads(file.read_text()) for file in files}
+        records = {file.stem: _read(file) for file in files}
         counts = _counts(records)
         content = {"settings": dict(settings), "counts": counts, "pictures": records}
         self._write(self.root / "manifest.json", json.dumps(content, indent=1).encode())
+        self._write(self.root / "README.md", dataset_card(settings, counts).encode())
         return counts
 
     def _record_file(self, name: str) -> Path:
@@ -136,6 +175,16 @@ class Layout:
         partial = file.with_name(f".{file.name}.{os.getpid()}")
         partial.write_bytes(content)
         partial.replace(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(file.read_text())
+    except ValueError as error:
+        raise LayoutError(f"{file} is damaged ({error}); delete it to render it again") from error
+    if not isinstance(loaded, dict):
+        raise LayoutError(f"{file} should hold a JSON object; delete it to render it again")
+    return loaded
 
 
 def _counts(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

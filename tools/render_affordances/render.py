@@ -36,13 +36,18 @@ RETRIES = 4
 """New draws of everything but the object, where no arrangement showed its parts well."""
 
 
+SHARED = ("seed", "split", "resolution", "samples")
+"""Options that every picture of a folder must have been rendered with."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render what is missing; returns the exit code."""
     options = _parse(arguments)
     layout = Layout(options.out)
     try:
         jobs = _jobs(options)
-    except ValueError as problem:
+        layout.begin({name: getattr(options, name) for name in SHARED})
+    except (OSError, ValueError) as problem:
         print(f"render: {problem}", file=sys.stderr)
         return 2
     waiting = [job for job in jobs if not layout.is_done(job.name)]
@@ -67,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"render: {problem}", file=sys.stderr)
                 return 2
         acts.render(job)
-    counts = layout.write_manifest(_settings(options))
+    counts = layout.write_manifest({name: getattr(options, name) for name in SHARED})
     print(f"{counts['pictures']} pictures, {counts['failed']} that could not be made")
     print(f"rejected arrangements: {counts['rejections']}")
     return 0
@@ -116,14 +121,6 @@ def _jobs(options: argparse.Namespace) -> list[Job | ActJob]:
 
 def _size(options: argparse.Namespace) -> Size:
     return Size(options.instances, options.test_instances, options.views, options.exocentric)
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in vars(options).items()
-        if name not in ("out",) and not isinstance(value, Path)
-    }
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

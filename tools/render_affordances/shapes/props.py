@@ -91,7 +91,7 @@ def _cloth(random: Generator) -> list[Surface]:
     waves = random.uniform(15, 45, 4)
     z = 0.006 * (np.sin(waves[0] * x + waves[1] * y) + np.sin(waves[2] * y - waves[3] * x)) + 0.013
     points = np.stack([x, y, z], axis=-1).reshape(-1, 3)
-    faces = [
+    faces: list[tuple[int, ...]] = [
         (i * count + j, i * count + j + 1, (i + 1) * count + j + 1, (i + 1) * count + j)
         for i in range(count - 1)
         for j in range(count - 1)

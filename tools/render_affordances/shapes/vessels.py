@@ -13,7 +13,7 @@ from tools.render_affordances.geometry import (
     smooth_step,
     sweep,
 )
-from tools.render_affordances.model import Array, Finish, ObjectModel
+from tools.render_affordances.model import Array, Finish, ObjectModel, Surface
 from tools.render_affordances.shapes.assembly import assemble, finish, grip, surface
 from tools.render_affordances.shapes.handles import SIDE_STYLES, bar_width, middle_of, side_handle
 
@@ -138,7 +138,7 @@ def build_glass(random: Generator) -> ObjectModel:
     )
 
 
-def _content(random: Generator, radii: Array, height: float, share: float) -> surface:
+def _content(random: Generator, radii: Array, height: float, share: float) -> Surface:
     levels = np.linspace(0, 1, len(radii))
     inside = levels <= share
     wall = [(r - 0.0025, max(z * height, 0.005)) for r, z in zip(radii, levels, strict=True)]
