@@ -27,7 +27,7 @@ CLOSED = {
 """Farthest flexion of the joints of each digit, in degrees."""
 
 PRESSED_METRES = 0.0015  # how far skin gives way
-_STEPS = 8
+_STEPS = 12
 _HALVINGS = 3
 
 
@@ -65,9 +65,18 @@ class Closing:
         rig: the hand.
         placement: where it is.
         surface: what stops it.
+        to_nearest: a digit that misses the object stays where it came nearest to it, as the
+            fingertips of a precision grip do; else it bends as far as it goes.
     """
 
-    def __init__(self, rig: HandRig, placement: Placement, surface: Distances) -> None:
+    def __init__(
+        self,
+        rig: HandRig,
+        placement: Placement,
+        surface: Distances,
+        to_nearest: bool = False,
+    ) -> None:
+        self.to_nearest = to_nearest
         self.rig = rig
         self.placement = placement
         self.surface = surface
@@ -102,29 +111,33 @@ class Closing:
             return pose.with_curl(digit, (angles[0], angles[1], angles[2]))
 
         free, blocked = 0.0, 1.0
+        gaps = []
         for step in range(1, _STEPS + 1):
             share = step / _STEPS
-            if self._touches(bent(share), digit, joint, obstacle):
+            gaps.append(self._gap(bent(share), digit, joint, obstacle))
+            if gaps[-1] < -PRESSED_METRES:
                 blocked = share
                 break
             free = share
         else:
-            return bent(1.0)
+            before = self._gap(pose, digit, joint, obstacle)
+            nearest = int(np.argmin([before, *gaps]))
+            return bent(nearest / _STEPS if self.to_nearest else 1.0)
         for _ in range(_HALVINGS):
             middle = (free + blocked) / 2
-            if self._touches(bent(middle), digit, joint, obstacle):
+            if self._gap(bent(middle), digit, joint, obstacle) < -PRESSED_METRES:
                 blocked = middle
             else:
                 free = middle
         return bent(free)
 
-    def _touches(self, pose: HandPose, digit: str, joint: int, obstacle: Distances | None) -> bool:
+    def _gap(self, pose: HandPose, digit: str, joint: int, obstacle: Distances | None) -> float:
+        """Least distance of a digit from what stops it, negative where it presses."""
         points = self.placement.apply(self.rig.bone_vertices(digit, joint, pose))
-        if float(self.surface.signed_distance(points).min()) < -PRESSED_METRES:
-            return True
-        if obstacle is None:
-            return False
-        return float(obstacle.signed_distance(points).min()) < -PRESSED_METRES
+        gap = float(self.surface.signed_distance(points).min())
+        if obstacle is not None:
+            gap = min(gap, float(obstacle.signed_distance(points).min()))
+        return gap
 
     def _fingers(self, pose: HandPose) -> Distances:
         """The closed fingers as a surface that stops the thumb."""

@@ -23,6 +23,7 @@ from tools.render_affordances.hand import DIGITS, FINGERS, HandPose, HandRig
 from tools.render_affordances.poses import Wanted, draw_start
 
 REACH_METRES = 0.3  # of what lies near the grip and can stop the hand
+_THIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,16 @@ def find_grasp(
     bounds = limits or GraspLimits()
     near = surface.near(wanted.grip.point, REACH_METRES)
     aimed = near.of_parts(parts) if parts else near
-    grid = DistanceGrid(near, wanted.grip.point)
     refused: Counter[str] = Counter()
     if not len(aimed.points):
         refused["part out of reach"] += 1
         return None, refused
+    # A grid is coarser than a pencil is thick: fingers would pass through it.
+    thin = wanted.grip.width < _THIN
+    body: Distances = near if thin else DistanceGrid(near, wanted.grip.point)
     for number in range(bounds.tries):
         loose = replace(wanted, freedom=number / bounds.tries)
-        grasp = _closed(rig, grid, loose, random)
+        grasp = _closed(rig, body, loose, random)
         reason = _refusal(rig, near, aimed, loose, grasp, floor, bounds)
         arm = None
         if reason is None:
@@ -128,7 +131,8 @@ def _closed(rig: HandRig, surface: Distances, wanted: Wanted, random: np.random.
         if start.palm_first:
             skin = rig.palm_skin(skin)
         placement = approach(placement, skin, surface, start.heading)
-    pose = Closing(rig, placement, surface).close(start.pose, start.digits)
+    precise = wanted.grip.grasp in ("pinch", "twist")
+    pose = Closing(rig, placement, surface, to_nearest=precise).close(start.pose, start.digits)
     triangles = rig.triangles[:, ::-1] if placement.left else rig.triangles
     return Grasp(placement.apply(rig.pose(pose)), triangles, pose, placement, (), 0.0)
 

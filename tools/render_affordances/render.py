@@ -30,7 +30,7 @@ from tools.render_affordances.plan import (
     egocentric_jobs,
     splits_of,
 )
-from tools.render_affordances.shapes.catalogue import CLASSES, actions_of_classes
+from tools.render_affordances.shapes.catalogue import actions_of_classes, build_object
 
 RETRIES = 4
 """New draws of everything but the object, where no arrangement showed its parts well."""
@@ -82,7 +82,7 @@ def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> 
     """Render one egocentric picture and write its files."""
     from tools.render_affordances.egocentric import take_egocentric
 
-    model = CLASSES[job.object_name](job.instance_random(options.seed))
+    model = build_object(job.object_name, job.instance_random(options.seed))
     rejections: Counter[str] = Counter()
     record: dict[str, Any] = {
         "kind": "egocentric",

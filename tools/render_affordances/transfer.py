@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt, label
 
 Patches = NDArray[np.float32]
 Grid = NDArray[np.float32]
@@ -19,7 +19,9 @@ class TransferConfig:
 
     Attributes:
         novelty: a patch counts as foreign to egocentric pictures where its distance from all of
-            them is above this quantile of the distances of egocentric patches among themselves.
+            them is above this quantile of the distances of egocentric patches among themselves,
+            and it is one of several neighbours that are.
+        cluster: least number of those neighbours.
         objectness: likewise a patch belongs to the object where it is nearer to pictures of its
             class than of others by more than this quantile over all egocentric patches.
         reach: patches; object patches up to this far from foreign ones are beside them.
@@ -28,7 +30,8 @@ class TransferConfig:
     """
 
     novelty: float = 0.97
-    objectness: float = 0.6
+    cluster: int = 4
+    objectness: float = 0.8
     reach: float = 1.5
     ridge: float = 0.02
     stored: int = 96
@@ -37,8 +40,8 @@ class TransferConfig:
         for name in ("novelty", "objectness"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
-        if self.reach <= 0 or self.ridge <= 0 or self.stored < 1:
-            raise ValueError(f"reach, ridge and stored must be above 0, got {self}")
+        if min(self.reach, self.ridge, self.stored, self.cluster) <= 0:
+            raise ValueError(f"reach, ridge, stored and cluster must be above 0, got {self}")
 
 
 @dataclass
@@ -104,10 +107,11 @@ def learn_actions(bank: Bank, config: TransferConfig) -> Mapping[str, ActionMode
         if name not in stored:
             continue
         for patches in pictures:
-            foreign, own = _novelty(patches, stored), _objectness(patches, name, stored)
-            beside = _beside(foreign > novel_above, own > object_above, config.reach)
+            foreign = _clusters(_novelty(patches, stored) > novel_above, config.cluster)
+            own = _objectness(patches, name, stored) > object_above
+            beside = _beside(foreign, own, config.reach)
             inside.setdefault(action, []).append(patches[beside])
-            far = ~binary_dilation(beside) & (foreign <= novel_above)
+            far = ~binary_dilation(beside) & ~foreign
             outside.setdefault(action, []).append(patches[far])
     models = {}
     for action, found in inside.items():
@@ -155,6 +159,12 @@ def _thresholds(
         float(np.quantile(np.concatenate(foreign), config.novelty)),
         float(np.quantile(np.concatenate(own), config.objectness)),
     )
+
+
+def _clusters(mask: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
+    """Keep connected pieces of a mask that have at least so many patches."""
+    pieces, _ = label(mask)
+    return np.asarray((np.bincount(pieces.ravel()) >= least)[pieces] & mask)
 
 
 def _beside(foreign: NDArray[np.bool_], own: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
