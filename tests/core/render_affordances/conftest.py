@@ -1,9 +1,12 @@
-"""A hand made of boxes and tubes, jointed like the published one, which is not in this repository."""
+"""A hand of boxes and tubes, jointed like the published one, which is not in this repository."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+
 from tools.render_affordances.geometry import sweep
 from tools.render_affordances.hand import DIGITS, FINGERS, HandRig
 
@@ -47,7 +50,7 @@ def toy_rig() -> HandRig:
         if name:
             weights[name][start : start + count] = 1.0
         start += count
-    triangles = [(f[0], b, c) for f in corners for b, c in zip(f[1:-1], f[2:], strict=True)]
+    triangles = [(f[0], b, c) for f in corners for b, c in pairwise(f[1:])]
     return HandRig(np.concatenate(vertices), np.array(triangles), joints, axes, weights)
 
 

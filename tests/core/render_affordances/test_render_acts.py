@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tools.render_affordances.acts import Act, stage
 from tools.render_affordances.people import build_head, build_seated
 from tools.render_affordances.shapes.catalogue import CLASSES, actions_of_classes

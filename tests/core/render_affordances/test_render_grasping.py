@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tools.render_affordances.contact import PointSurface, sample_surface
 from tools.render_affordances.geometry import Mesh, box, sweep
 from tools.render_affordances.grasp import Placement

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tools.render_affordances.hand import DIGITS, HandPose, HandRig, read_hand, rotation
 from tools.render_affordances.hand_asset import (
     MEMBER,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tools.render_affordances.transfer import Bank, TransferConfig, learn_actions
 
 SIDE, WIDTH = 10, 24
