@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
 from affordance_grounding_core.checkpoints.format import Checkpoint
-from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
@@ -24,8 +24,6 @@ from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import EncoderName
 
 METHOD = "plsp"
-
-Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -129,37 +127,15 @@ def read_model(checkpoint: Checkpoint) -> StoredPlsp:
         rows, columns = config["grid"]
         return StoredPlsp(
             actions=vocabulary_from_mapping(config["actions"], ALIASES).names,
-            network=_section(config, "network", PlspNetworkConfig),
+            network=read_section(config, "network", PlspNetworkConfig),
             tensors=groups["network"],
             vectors=checkpoint.tensors["actions"],
-            encoder=_section(config, "encoder", EncoderReference),
+            encoder=read_section(config, "encoder", EncoderReference),
             grid=(int(rows), int(columns)),
-            preprocess=_section(config, "preprocess", PreprocessConfig),
-            heat=_section(config, "heat", HeatCalibration),
-            regions=_section(config, "regions", RegionConfig),
+            preprocess=read_section(config, "preprocess", PreprocessConfig),
+            heat=read_section(config, "heat", HeatCalibration),
+            regions=read_section(config, "regions", RegionConfig),
             text=groups["text"],
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise unfit(checkpoint, error) from error
-
-
-def unfit(checkpoint: Checkpoint, reason: object) -> CheckpointError:
-    """An error that says what does not fit."""
-    return CheckpointError(
-        f"checkpoint {checkpoint.folder} does not fit method {METHOD!r} ({reason}); restore "
-        "config.json and model.safetensors from the same source, or train or import again"
-    )
-
-
-def _section(config: Mapping[str, Any], name: str, kind: type[Section]) -> Section:
-    """Build a config from its part of the checkpoint; every error names the part."""
-    values = config.get(name)
-    if not isinstance(values, Mapping):
-        raise ValueError(f"section {name!r} is missing or no mapping")
-    listed = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    try:
-        return kind(**listed)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"section {name!r}: {error}") from error
+        raise unfit(checkpoint, METHOD, error) from error

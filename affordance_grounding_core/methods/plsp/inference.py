@@ -20,6 +20,7 @@ from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import ClipTextEncoder, empty_clip
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
+from affordance_grounding_core.checkpoints.sections import unfit
 from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
@@ -29,7 +30,6 @@ from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
     StoredPlsp,
     read_model,
-    unfit,
 )
 from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
@@ -70,7 +70,7 @@ def build_grounder(
         network = build_network(model, backbone_weights)
         similarity = text_similarity(model)
     except ValueError as error:
-        raise unfit(checkpoint, error) from error
+        raise unfit(checkpoint, METHOD, error) from error
     return Grounder(
         runtime=open_runtime(network, runtime),
         preprocess=Preprocess(model.preprocess),

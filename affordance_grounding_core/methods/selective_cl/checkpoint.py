@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -19,7 +19,7 @@ from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocab
 from affordance_grounding_core.backbones.clip import Clip
 from affordance_grounding_core.backbones.loading import BACKBONES
 from affordance_grounding_core.checkpoints.format import Checkpoint
-from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
@@ -33,7 +33,6 @@ TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_pr
 """Layers of the head that inference does not run; a checkpoint may lack them."""
 
 Affinity = Literal["clip", "saliency", "none"]
-Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -216,26 +215,18 @@ def read_model(checkpoint: Checkpoint) -> StoredModel:
         vocabulary_from_mapping(actions, ALIASES)  # refuses names that are no actions
         return StoredModel(
             actions=tuple(actions),
-            network=_section(config, "network", SelectiveHeadConfig),
+            network=read_section(config, "network", SelectiveHeadConfig),
             head=grouped.get("head", {}),
-            backbones=_section(config, "backbones", BackboneReference),
+            backbones=read_section(config, "backbones", BackboneReference),
             texts=ActionTexts(texts["action"], texts["exocentric"]) if texts else None,
-            maps=_section(config, "maps", MapConfig),
-            heat=_section(config, "heat", HeatCalibration),
-            preprocess=_section(config, "preprocess", PreprocessConfig),
-            regions=_section(config, "regions", RegionConfig),
+            maps=read_section(config, "maps", MapConfig),
+            heat=read_section(config, "heat", HeatCalibration),
+            preprocess=read_section(config, "preprocess", PreprocessConfig),
+            regions=read_section(config, "regions", RegionConfig),
             embedded=embedded,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise unfit(checkpoint, error) from error
-
-
-def unfit(checkpoint: Checkpoint, reason: object) -> CheckpointError:
-    """An error that says what does not fit."""
-    return CheckpointError(
-        f"checkpoint {checkpoint.folder} does not fit method {METHOD!r} ({reason}); restore "
-        "config.json and model.safetensors from the same source, or train or import again"
-    )
+        raise unfit(checkpoint, METHOD, error) from error
 
 
 def _group(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
@@ -244,17 +235,3 @@ def _group(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Ten
         group, _, rest = name.partition(".")
         groups.setdefault(group, {})[rest] = value
     return groups
-
-
-def _section(config: Mapping[str, Any], name: str, kind: type[Section]) -> Section:
-    """Build a config from its part of the checkpoint; every error names the part."""
-    values = config.get(name)
-    if not isinstance(values, Mapping):
-        raise ValueError(f"section {name!r} is missing or no mapping")
-    listed = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    try:
-        return kind(**listed)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"section {name!r}: {error}") from error

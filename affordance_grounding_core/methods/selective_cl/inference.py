@@ -30,6 +30,7 @@ from affordance_grounding_core.backbones.loading import (
 from affordance_grounding_core.backbones.transformer_backbone import TransformerBackbone
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
+from affordance_grounding_core.checkpoints.sections import unfit
 from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
@@ -40,7 +41,6 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
     METHOD,
     StoredModel,
     read_model,
-    unfit,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
@@ -79,7 +79,7 @@ def build_grounder(
     try:
         network = build_network(model, backbone_weights)
     except ValueError as error:
-        raise unfit(checkpoint, error) from error
+        raise unfit(checkpoint, METHOD, error) from error
     return Grounder(
         runtime=open_runtime(network, runtime),
         preprocess=Preprocess(model.preprocess),
