@@ -18,7 +18,7 @@ from tools.render_affordances.camera import (
 from tools.render_affordances.geometry import turn_matrix
 from tools.render_affordances.model import Array, ObjectModel
 from tools.render_affordances.shapes.assembly import transformed
-from tools.render_affordances.shapes.catalogue import CLASSES, harmless_classes
+from tools.render_affordances.shapes.catalogue import build_object, harmless_classes
 from tools.render_affordances.shapes.props import build_picture, build_prop
 
 SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
@@ -158,7 +158,7 @@ def _camera(subject: Item, random: Generator, setting: str) -> Camera:
     large = model.name in ("door", "cupboard", "drawer")
     if random.random() < (0.75 if large else 0.1):
         points = _close_up(subject, random)
-    fill = float(np.sqrt(random.uniform(0.32**2, 0.96**2)))
+    fill = float(np.sqrt(random.uniform(0.36**2, 0.97**2)))
     camera = framed(points, towards, focal, fill, roll, random.uniform(-0.9, 0.9, 2))
     grounded = setting in ("table", "room", "studio")
     if grounded and camera.position[2] < 0.02:
@@ -198,7 +198,7 @@ def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:
         if name not in ("chair", "stool", "door", "cupboard", "drawer", "valve", "switch")
     ]
     if choices and random.random() < 0.3:
-        model = CLASSES[str(random.choice(choices))](random)
+        model = build_object(str(random.choice(choices)), random)
         if model.support == "table":
             return model
     return build_prop(random)

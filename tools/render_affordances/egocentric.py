@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -30,6 +31,12 @@ LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
 
 ATTEMPTS = 12
+
+OPENWORK = frozenset({"racket", "toothbrush", "whisk"})
+"""Classes with parts of wires or bristles, whose masks take in the gaps between these."""
+
+GAP = 0.045
+"""Widest gap that is closed, as a share of the picture's side."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ def _visible_masks(
     for action in model.affords:
         ids = model.part_ids(action)
         mask = np.isin(seen, ids)
+        if model.name in OPENWORK:
+            mask = _closed(mask)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
         needed = 0.93 if len(model.grips[action]) <= 2 else 0.4
         if arrangement.camera.share_in_frame(part) < needed:
@@ -126,6 +135,14 @@ def _visible_masks(
         else:
             masks[action] = mask
     return masks, reasons
+
+
+def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    side = max(round(GAP * len(mask)), 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = np.pad(mask.astype(np.uint8), side)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side]
+    return np.asarray(closed > 0)
 
 
 def _details(arrangement: Arrangement, masks: dict[str, NDArray[np.bool_]]) -> dict[str, Any]:

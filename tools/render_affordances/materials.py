@@ -144,7 +144,7 @@ def _plastic(shader: Shader) -> None:
     random = shader.random
     base = colour(random) if random.random() < 0.75 else grey(float(random.uniform(0.3, 0.85)))
     shader.set(Base_Color=base, Roughness=float(random.uniform(0.12, 0.6)))
-    if random.random() < 0.12:
+    if random.random() < 0.18:
         _pattern(shader, base)
 
 
@@ -197,6 +197,8 @@ def _painted_metal(shader: Shader) -> None:
         base = grey(float(random.uniform(0.02, 0.85)))
     shader.set(Base_Color=base, Roughness=float(random.uniform(0.15, 0.5)))
     shader.set(Metallic=float(random.choice([0.0, 0.0, 0.6])), Coat_Weight=0.4)
+    if random.random() < 0.15:
+        _pattern(shader, base)
 
 
 def _ceramic(shader: Shader) -> None:

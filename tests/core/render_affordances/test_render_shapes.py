@@ -7,16 +7,17 @@ import pytest
 
 from tools.render_affordances.geometry import face_centres
 from tools.render_affordances.model import SUPPORTS, Finish, Grip, ObjectModel, Surface
-from tools.render_affordances.shapes.assembly import transformed
+from tools.render_affordances.shapes.assembly import stretched, transformed
 from tools.render_affordances.shapes.catalogue import (
     CLASSES,
     HELD_OUT,
     actions_of_classes,
+    build_object,
     harmless_classes,
 )
 from tools.render_affordances.shapes.props import build_picture, build_prop
 
-SEEDS = range(6)
+SEEDS = range(4)
 
 
 def seeded(seed: int) -> np.random.Generator:
@@ -24,7 +25,7 @@ def seeded(seed: int) -> np.random.Generator:
 
 
 def built(name: str) -> list[ObjectModel]:
-    return [CLASSES[name](np.random.default_rng(seed)) for seed in SEEDS]
+    return [build_object(name, seeded(seed)) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
@@ -112,6 +113,29 @@ def test_moving_an_object_moves_its_grips_and_ends() -> None:
     assert np.allclose(after.point, turn @ before.point + [0, 0, 2])
     assert np.allclose(after.axis, turn @ before.axis)
     assert np.allclose(moved.ends["hit"].direction, turn @ model.ends["hit"].direction)
+
+
+def test_stretching_changes_proportions_and_grips_stay_on_their_parts() -> None:
+    model = CLASSES["hammer"](seeded(1))
+    longer = stretched(model, (2.0, 1.0, 0.5))
+    assert np.allclose(
+        np.ptp(longer.vertices, axis=0), np.ptp(model.vertices, axis=0) * [2, 1, 0.5]
+    )
+    before, after = model.grips["hold"][0], longer.grips["hold"][0]
+    assert np.allclose(after.point, before.point * [2, 1, 0.5])
+    assert abs(float(after.normal @ after.axis)) < 1e-9
+    assert longer.ends["hit"].point[0] == pytest.approx(2 * model.ends["hit"].point[0])
+
+
+@pytest.mark.parametrize("name", ["mug", "panel", "switch"])
+def test_round_classes_mostly_stay_round(name: str) -> None:
+    across = 1 if name == "mug" else 2
+    kept = 0
+    for seed in range(40):
+        plain, varied = CLASSES[name](seeded(seed)), build_object(name, seeded(seed))
+        ratio = np.ptp(varied.vertices, axis=0) / np.ptp(plain.vertices, axis=0)
+        kept += ratio[0] == pytest.approx(ratio[across])
+    assert 20 <= kept < 40
 
 
 def test_wrong_models_are_refused_by_name() -> None:

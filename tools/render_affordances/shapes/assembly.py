@@ -86,6 +86,41 @@ def transformed(model: ObjectModel, rotation: Array, shift: Array) -> ObjectMode
     return replace(model, surfaces=surfaces, grips=grips, ends=ends)
 
 
+def stretched(model: ObjectModel, factors: ArrayLike) -> ObjectModel:
+    """Change an object's proportions along its own axes; grips and ends go along.
+
+    Args:
+        model: an object, standing or lying on z = 0.
+        factors: (3,) above 0, along x, y and z.
+    """
+    scale = np.asarray(factors, dtype=np.float64)
+    surfaces = tuple(replace(part, vertices=part.vertices * scale) for part in model.surfaces)
+    grips = {
+        action: tuple(
+            grip(
+                one.grasp,
+                one.point * scale,
+                one.normal / scale,
+                one.axis * scale,
+                # What the hand closes around lies across the part's axis.
+                one.width * float(np.linalg.norm(scale * np.cross(one.axis, one.normal))),
+            )
+            for one in several
+        )
+        for action, several in model.grips.items()
+    }
+    ends = {
+        action: end(
+            tool.point * scale,
+            tool.direction * scale,
+            tool.edge * scale,
+            tool.length * float(np.linalg.norm(tool.edge * scale)),
+        )
+        for action, tool in model.ends.items()
+    }
+    return replace(model, surfaces=surfaces, grips=grips, ends=ends)
+
+
 def at_rest(model: ObjectModel) -> ObjectModel:
     """Shift an object so that its lowest point is at z = 0 and its footprint about the origin."""
     low, high = model.vertices.min(axis=0), model.vertices.max(axis=0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from types import MappingProxyType
 
+import numpy as np
 from numpy.random import Generator
 
 from tools.render_affordances.model import ObjectModel
@@ -23,6 +24,7 @@ from tools.render_affordances.shapes import (
     taps,
     vessels,
 )
+from tools.render_affordances.shapes.assembly import stretched
 
 Builder = Callable[[Generator], ObjectModel]
 
@@ -88,6 +90,34 @@ HELD_OUT = frozenset(
     }
 )
 """Classes that only the unseen split's test set shows; every action keeps another class."""
+
+
+ROUND = frozenset(
+    {"bottle", "dispenser", "faucet", "glass", "jar", "jug", "kettle", "mug", "pan", "stool"}
+    | {"panel", "switch", "teapot", "valve", "watering_can"}
+)
+"""Classes that mostly keep their round parts round when their proportions are changed."""
+
+
+def build_object(name: str, random: Generator) -> ObjectModel:
+    """Build an instance of a class, in proportions of its own.
+
+    The builders draw natural sizes. Here the whole is stretched a little along each axis, which
+    gives shapes that none of them has.
+
+    Args:
+        name: of the class.
+        random: decides everything.
+
+    Raises:
+        KeyError: there is no such class.
+    """
+    model = CLASSES[name](random)
+    factors = np.exp(np.clip(random.normal(0.0, 0.13, 3), -0.28, 0.28))
+    if name in ROUND and random.random() < 0.75:
+        across = 2 if model.support == "wall" or name == "panel" else 1
+        factors[across] = factors[0]
+    return stretched(model, factors)
 
 
 _ACTIONS: Mapping[str, str] = {
