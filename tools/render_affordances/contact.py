@@ -58,7 +58,7 @@ class PointSurface:
         size = np.where(distance[:, 0] < 0.004, np.abs(height[:, 0]), distance[:, 0])
         # Near an edge the nearest point alone may lie on the wrong face.
         inside = (height < 0).mean(axis=1) > 0.5
-        return np.where(inside, -size, size)
+        return np.asarray(np.where(inside, -size, size))
 
     def near(self, centre: Array, radius: float) -> PointSurface:
         """The points within a radius."""

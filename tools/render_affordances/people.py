@@ -77,7 +77,7 @@ def build_seated(random: Generator) -> tuple[BodyPiece, ...]:
         foot = np.array([side * apart, -0.44 + float(random.uniform(-0.12, 0.1)), 0.07 - drop])
         legs.append(
             sweep(
-                [(side * 0.08, 0.02, 0.08), (side * 0.1, -0.2, 0.08), knee],
+                np.array([(side * 0.08, 0.02, 0.08), (side * 0.1, -0.2, 0.08), knee]),
                 [0.085, 0.08, 0.06],
                 24,
                 up=(0, 0, 1),

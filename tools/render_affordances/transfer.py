@@ -123,7 +123,8 @@ def learn_actions(bank: Bank, config: TransferConfig) -> Mapping[str, ActionMode
 
 def _thinned(patches: Patches, count: int) -> Patches:
     flat = patches.reshape(-1, patches.shape[-1])
-    return flat[np.linspace(0, len(flat) - 1, min(count, len(flat))).astype(int)]
+    drawn = np.linspace(0, len(flat) - 1, min(count, len(flat))).astype(int)
+    return np.asarray(flat[drawn])
 
 
 def _novelty(patches: Patches, stored: Mapping[str, Patches]) -> Grid:
