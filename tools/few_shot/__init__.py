@@ -1,1 +1,1 @@
-"""Few-shot study of taught actions."""
+"""The few-shot study of taught actions: how good one, three or five marked pictures are."""

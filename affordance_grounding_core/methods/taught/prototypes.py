@@ -2,8 +2,8 @@
 
 The likeness of a patch to a set of prototypes is the soft maximum of its cosines to them. The
 contrast is the likeness to the part less the likeness to the rest: the rest of the exemplars'
-pictures and generic background. Heat is one fixed monotone function of the contrast, set by how
-far the part and its surroundings lie apart, so that it means the same in every frame.
+pictures and generic background. Heat is one fixed rising function of the contrast, the same for
+every frame.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,33 +22,41 @@ from affordance_grounding_core.methods.taught.exemplars import Exemplar
 
 @dataclass(frozen=True)
 class PrototypeConfig:
-    """How likeness becomes heat. The defaults were chosen on training pictures alone.
+    """How likeness becomes heat.
+
+    The defaults were chosen on rendered training pictures alone (`tools/few_shot`): about one in
+    ten objects that do not afford an action is called found.
 
     Attributes:
         temperature: of the soft maximum over prototypes, in units of the cosine; towards 0 the
             most similar prototype alone decides.
         generic_share: weight of the generic background against the exemplars' own, in [0, 1].
-        steepness: of the heat, in logits over the distance from surroundings to part.
-        boundary: where on the way from the surroundings (0) to the part (1) the heat reaches the
-            threshold of the model.
-        surroundings: quantile of the background's contrast that stands for the surroundings.
-        smoothing: standard deviation of the Gaussian over the heat, in patches.
+        single_boundary: contrast at which the heat reaches the threshold of the model, where
+            there is one exemplar to go by.
+        single_slope: of the heat, in logits by contrast, there.
+        boundary: the same boundary where exemplars can be looked at with the eyes of the others:
+            this much, and
+        boundary_share: this share of the contrast that the others find in an exemplar's part.
+        slope: of the heat, in logits by contrast, there.
+        smoothing: standard deviation of the Gaussian over the heat, in patches. The peak keeps
+            its height, or small parts would be lost.
     """
 
-    temperature: float = 0.1
+    temperature: float = 0.07
     generic_share: float = 0.5
-    steepness: float = 6.0
-    boundary: float = 0.75
-    surroundings: float = 0.95
+    single_boundary: float = 0.245
+    single_slope: float = 15.0
+    boundary: float = 0.155
+    boundary_share: float = 0.35
+    slope: float = 28.0
     smoothing: float = 0.8
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "steepness"):
+        for name in ("temperature", "single_slope", "slope"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("generic_share", "surroundings"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.generic_share <= 1.0:
+            raise ValueError(f"generic_share must lie in [0, 1], got {self.generic_share}")
         if self.smoothing < 0.0:
             raise ValueError(f"smoothing must not be negative, got {self.smoothing}")
 
@@ -97,68 +107,81 @@ class TaughtScorer:
         config: PrototypeConfig | None = None,
     ) -> None:
         self.config = config or PrototypeConfig()
-        self._part = _part(exemplars)
-        self._rest = _rest(exemplars, generic, self.config.generic_share)
-        part, rest = self._levels(exemplars, generic)
-        # Where the part looks like its surroundings, the heat must not become a step.
-        distance = max(part - rest, 0.05)
-        self._scale = self.config.steepness / distance
-        self._middle = rest + self.config.boundary * (part - rest)
+        self._contrast = Contrast(exemplars, generic, self.config)
         self._offset = math.log(threshold / (1.0 - threshold))
+        self._boundary, self._slope = self.config.single_boundary, self.config.single_slope
+        if len(exemplars) > 1:
+            part = held_out_contrast(exemplars, generic, self.config)
+            self._boundary = self.config.boundary + self.config.boundary_share * part
+            self._slope = self.config.slope
 
-    def contrast(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How much more patches are like the part than like the rest.
-
-        Args:
-            patches: (..., C) float32 unit features.
-
-        Returns:
-            (...) float32, in [-2, 2].
-        """
-        temperature = self.config.temperature
-        return self._part.likeness(patches, temperature) - self._rest.likeness(patches, temperature)
-
-    def heat(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Heat of the patches of a picture, before smoothing.
+    def heat(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Heat of a picture.
 
         Args:
-            patches: (..., C) float32 unit features.
+            features: (rows, columns, C) float32 unit features of its patches.
 
         Returns:
-            (...) float32 in [0, 1].
+            (rows, columns) float32 in [0, 1].
         """
-        logits = self._scale * (self.contrast(patches) - self._middle) + self._offset
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), np.float32)
-
-    def _levels(
-        self, exemplars: Sequence[Exemplar], generic: Prototypes | None
-    ) -> tuple[float, float]:
-        """Contrast of the part and of its surroundings.
-
-        With two exemplars or more each is looked at with the eyes of the others, which is what a
-        new picture will meet.
-        """
-        parts: list[float] = []
-        rests: list[float] = []
-        for index, exemplar in enumerate(exemplars):
-            others = [*exemplars[:index], *exemplars[index + 1 :]]
-            scorer = self if not others else _Unscaled(others, generic, self.config)
-            part = scorer.contrast(exemplar.foreground.astype(np.float32))
-            rest = scorer.contrast(exemplar.background.astype(np.float32))
-            parts.append(float(np.median(part)))
-            rests.append(_quantile(rest, exemplar.share, self.config.surroundings))
-        return sum(parts) / len(parts), sum(rests) / len(rests)
+        logits = self._slope * (self._contrast(features) - self._boundary) + self._offset
+        heat = np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), np.float32)
+        if self.config.smoothing == 0.0:
+            return heat
+        smooth = cv2.GaussianBlur(
+            heat, (0, 0), self.config.smoothing, borderType=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(smooth * (heat.max() / max(float(smooth.max()), 1e-12)), np.float32)
 
 
-class _Unscaled(TaughtScorer):
-    """A scorer that is asked for contrast only."""
+class Contrast:
+    """How much more patches are like the part than like the rest.
+
+    Args:
+        exemplars: of the action, at least one.
+        generic: see `TaughtScorer`.
+        config: see `TaughtScorer`.
+    """
 
     def __init__(
         self, exemplars: Sequence[Exemplar], generic: Prototypes | None, config: PrototypeConfig
     ) -> None:
-        self.config = config
+        self._temperature = config.temperature
         self._part = _part(exemplars)
         self._rest = _rest(exemplars, generic, config.generic_share)
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute contrast.
+
+        Args:
+            features: (..., C) float32 unit features.
+
+        Returns:
+            (...) float32, in [-2, 2].
+        """
+        part = self._part.likeness(features, self._temperature)
+        return part - self._rest.likeness(features, self._temperature)
+
+
+def held_out_contrast(
+    exemplars: Sequence[Exemplar], generic: Prototypes | None, config: PrototypeConfig
+) -> float:
+    """How well exemplars know each other: what a new picture will meet.
+
+    Args:
+        exemplars: at least two.
+        generic: see `TaughtScorer`.
+        config: see `TaughtScorer`.
+
+    Returns:
+        Contrast that the others find in the part of an exemplar: the median over its patches,
+        the mean over exemplars.
+    """
+    found = []
+    for index, exemplar in enumerate(exemplars):
+        others = Contrast([*exemplars[:index], *exemplars[index + 1 :]], generic, config)
+        found.append(float(np.median(others(exemplar.foreground.astype(np.float32)))))
+    return sum(found) / len(found)
 
 
 def _part(exemplars: Sequence[Exemplar]) -> Prototypes:
@@ -170,18 +193,13 @@ def _part(exemplars: Sequence[Exemplar]) -> Prototypes:
 def _rest(
     exemplars: Sequence[Exemplar], generic: Prototypes | None, generic_share: float
 ) -> Prototypes:
-    features = [one.background.astype(np.float32) for one in exemplars]
-    shares = [one.share.astype(np.float32) / len(exemplars) for one in exemplars]
+    features: list[NDArray[np.float32]] = [one.background.astype(np.float32) for one in exemplars]
+    shares: list[NDArray[np.floating[Any]]] = [
+        one.share.astype(np.float32) / len(exemplars) for one in exemplars
+    ]
     if generic is not None and generic_share > 0.0:
         shares = [(1.0 - generic_share) * share for share in shares]
         features.append(generic.features)
         shares.append(generic_share * generic.weights)
     weights = np.concatenate(shares)
-    return Prototypes(np.concatenate(features), weights / weights.sum())
-
-
-def _quantile(values: NDArray[np.float32], weights: NDArray[np.float16], share: float) -> float:
-    order = np.argsort(values, kind="stable")
-    running = np.cumsum(weights[order].astype(np.float64))
-    index = int(np.searchsorted(running, share * running[-1]))
-    return float(values[order][min(index, len(values) - 1)])
+    return Prototypes(np.concatenate(features), (weights / weights.sum()).astype(np.float32))

@@ -35,6 +35,7 @@ class TaughtRuntime:
         self.inner = inner
         self._features: PatchFeatures | None = features
         self._routes: tuple[Route, ...] = ()
+        self._beside = False
 
     def set_routes(self, routes: Sequence[Route]) -> None:
         """Say how the actions of the vocabulary are answered.
@@ -46,7 +47,9 @@ class TaughtRuntime:
 
     @property
     def description(self) -> str:
-        """Runtime, device and precision of the model."""
+        """Runtime, device and precision of what answered last."""
+        if self._beside and self._features is not None:
+            return f"eager-{next(self._features.backbone.parameters()).device}-fp32"
         return self.inner.description
 
     def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
@@ -61,6 +64,7 @@ class TaughtRuntime:
         """
         routes = [self._routes[action] for action in actions]
         channels = [route for route in routes if isinstance(route, int)]
+        self._beside = not channels
         if len(channels) == len(routes):
             return self.inner.run(pixels, channels)
         trained, features = self._look(pixels, channels)
@@ -68,9 +72,7 @@ class TaughtRuntime:
         answers = iter(() if trained is None else trained)
         return np.stack(
             [
-                next(answers)
-                if isinstance(route, int)
-                else _to_grid(_smooth(route.heat(features), route.config.smoothing), shape)
+                next(answers) if isinstance(route, int) else _to_grid(route.heat(features), shape)
                 for route in routes
             ]
         )
@@ -139,13 +141,6 @@ def _one_pass(
         np.asarray(heat.float().cpu().numpy(), np.float32),
         features.of_tokens([found[block] for block in features.blocks], rows, columns),
     )
-
-
-def _smooth(heat: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    if deviation == 0.0:
-        return heat
-    smoothed = cv2.GaussianBlur(heat, (0, 0), deviation, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(smoothed, np.float32)
 
 
 def _to_grid(heat: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -44,10 +44,13 @@ class Teacher:
     """
 
     def __init__(
-        self, grounder: Grounder, file: Path | None = None, config: PrototypeConfig | None = None
+        self,
+        grounder: Grounder,
+        file: str | Path | None = None,
+        config: PrototypeConfig | None = None,
     ) -> None:
         self._grounder = grounder
-        self._file = file
+        self._file = Path(file).expanduser() if file is not None else None
         self._config = config or PrototypeConfig()
         self._trained = grounder.vocabulary
         name = grounder.information.name
@@ -55,7 +58,9 @@ class Teacher:
         grounder.use_runtime(lambda inner: self._wrap(inner, name))
         self._taught = TaughtActions(self.features.identity)
         self._scorers: dict[str, tuple[object, TaughtScorer]] = {}
-        taught = read_taught(file) if file is not None and file.exists() else self._taught
+        taught = self._taught
+        if self._file is not None and self._file.exists():
+            taught = read_taught(self._file)
         self._require_same_backbone(taught)
         self._use(taught)
 
