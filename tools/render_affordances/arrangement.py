@@ -80,20 +80,23 @@ class Arrangement:
     size: float
 
 
-def arrange(model: ObjectModel, random: Generator, crowding: float = 1.0) -> Arrangement:
+def arrange(
+    model: ObjectModel, random: Generator, crowding: float = 1.0, closeness: float = 0.0
+) -> Arrangement:
     """Set up a picture of an object.
 
     Args:
         model: the subject.
         random: decides everything.
         crowding: multiplies how much clutter there is; less of it hides less.
+        closeness: least share of pictures that show the parts from near, cropping the object.
     """
     names, weights = SETTINGS["fixed" if model.name in FIXED else model.support]
     setting = str(random.choice(names, p=weights))
     if model.support == "wall" and setting == "studio":
         setting = "wall_studio"
     subject = _posed(model, random, setting)
-    camera = _camera(subject, random, setting)
+    camera = _camera(subject, random, setting, closeness)
     vertices = subject.vertices
     size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     clutter: tuple[Item, ...] = ()
@@ -149,14 +152,14 @@ def _view(subject: Item, random: Generator, setting: str) -> Array:
     return direction(float(random.uniform(0, 360)), float(random.uniform(low, high)))
 
 
-def _camera(subject: Item, random: Generator, setting: str) -> Camera:
+def _camera(subject: Item, random: Generator, setting: str, closeness: float) -> Camera:
     towards, focal = _view(subject, random, setting), random_focal(random)
     roll = float(random.normal(0, 6))
     if setting == "floating" or (towards[2] > 0.9 and random.random() < 0.5):
         roll = float(random.uniform(-180, 180)) if random.random() < 0.4 else roll
     points, model = subject.vertices, subject.model
     large = model.name in ("door", "cupboard", "drawer")
-    if random.random() < (0.75 if large else 0.1):
+    if random.random() < max(0.75 if large else 0.1, closeness):
         points = _close_up(subject, random)
     fill = float(np.sqrt(random.uniform(0.36**2, 0.97**2)))
     camera = framed(points, towards, focal, fill, roll, random.uniform(-0.9, 0.9, 2))

@@ -30,6 +30,12 @@ SMALLEST = 0.003
 LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
 
+IN_FRAME = 0.93
+"""Least share of a part's vertices that the picture's border must not cut off."""
+
+SEVERAL_IN_FRAME = 0.4
+"""The same where there are several of them: one of two pulls is enough."""
+
 ATTEMPTS = 12
 
 OPENWORK = frozenset({"racket", "toothbrush", "whisk"})
@@ -61,7 +67,8 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
     """Arrange, check and render a picture of an object.
 
     An arrangement in which a part is cropped, hidden or tiny is thrown away before it is
-    rendered. The later attempts have less clutter and put up with fewer actions in sight.
+    rendered. The later attempts come nearer, have less clutter and put up with fewer actions in
+    sight.
 
     Args:
         model: the object.
@@ -75,7 +82,7 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
     rejections: Counter[str] = Counter()
     for attempt in range(ATTEMPTS):
         crowding = max(0.0, 1.0 - attempt / 6)
-        arrangement = arrange(model, random, crowding)
+        arrangement = arrange(model, random, crowding, closeness=attempt / ATTEMPTS)
         new_scene()
         subject = _build(arrangement)
         masks, reasons = _visible_masks(arrangement, subject, resolution)
@@ -125,7 +132,7 @@ def _visible_masks(
         if model.name in OPENWORK:
             mask = _closed(mask)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
-        needed = 0.93 if len(model.grips[action]) <= 2 else 0.4
+        needed = SEVERAL_IN_FRAME if _is_several(model, action) else IN_FRAME
         if arrangement.camera.share_in_frame(part) < needed:
             reasons["cropped"] += 1
         elif mask.mean() < SMALLEST:
@@ -135,6 +142,12 @@ def _visible_masks(
         else:
             masks[action] = mask
     return masks, reasons
+
+
+def _is_several(model: ObjectModel, action: str) -> bool:
+    """Whether there are several pulls, knobs or buttons, each of which affords the action."""
+    grips = model.grips[action]
+    return len(grips) > 1 and grips[0].grasp in ("hook", "push", "twist")
 
 
 def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
