@@ -63,6 +63,18 @@ class Shot:
     rejections: Counter[str]
 
 
+class NoArrangementError(RuntimeError):
+    """No arrangement showed any part of an object well enough.
+
+    Attributes:
+        rejections: why the arrangements were thrown away, and how often.
+    """
+
+    def __init__(self, message: str, rejections: Counter[str]) -> None:
+        super().__init__(message)
+        self.rejections = rejections
+
+
 def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samples: int) -> Shot:
     """Arrange, check and render a picture of an object.
 
@@ -77,7 +89,7 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
         samples: light paths a pixel.
 
     Raises:
-        RuntimeError: no arrangement showed any part well enough.
+        NoArrangementError: no arrangement showed any part well enough.
     """
     rejections: Counter[str] = Counter()
     for attempt in range(ATTEMPTS):
@@ -93,9 +105,10 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
             light = render_rgb(resolution, samples, int(random.integers(1 << 30)))
             picture = develop(light, random)
             return Shot(picture, masks, _details(arrangement, masks), rejections)
-    raise RuntimeError(
+    raise NoArrangementError(
         f"{model.name} ({model.family}) showed no part well in {ATTEMPTS} arrangements: "
-        f"{dict(rejections)}"
+        f"{dict(rejections)}",
+        rejections,
     )
 
 

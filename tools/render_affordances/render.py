@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> None:
     """Render one egocentric picture and write its files."""
-    from tools.render_affordances.egocentric import take_egocentric
+    from tools.render_affordances.egocentric import NoArrangementError, take_egocentric
 
     model = build_object(job.object_name, job.instance_random(options.seed))
     rejections: Counter[str] = Counter()
@@ -97,7 +97,8 @@ def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> 
         random = job.view_random(options.seed, retry)
         try:
             shot = take_egocentric(model, random, options.resolution, options.samples)
-        except RuntimeError as problem:
+        except NoArrangementError as problem:
+            rejections += problem.rejections
             rejections["given up"] += 1
             record["failed"] = str(problem)
             continue
@@ -145,4 +146,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nrender: interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
