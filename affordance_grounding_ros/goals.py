@@ -153,6 +153,21 @@ class GoalKeeper:
             self._remembered.clear()
             self._active, self._ended = None, ""
 
+    def change(self, vocabulary: ActionVocabulary) -> None:
+        """Go on with a vocabulary that grew or shrank; a goal whose action is gone ends.
+
+        Args:
+            vocabulary: of the same model.
+        """
+        with self._lock:
+            self._vocabulary = vocabulary
+            self._remembered.clear()
+            goal = self._active
+            gone = [one for one in goal.actions if one not in vocabulary.names] if goal else []
+            if goal and gone:
+                self._ended = f"goal {abbreviate(goal.text)} ended: {gone[0]!r} is not known now"
+                self._active, self._deadline = None, math.inf
+
     def accept(
         self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
     ) -> tuple[ActiveGoal | None, bool]:

@@ -27,6 +27,7 @@ from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
 from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog, one_line
 from affordance_grounding_ros.status import NodeStatus, StatusPublisher
+from affordance_grounding_ros.teaching import AroundTeaching, Teaching
 from affordance_grounding_ros.watches import InferenceWatch, NameWatch
 
 GrounderLoader = Callable[[str, str], Grounder]
@@ -61,12 +62,16 @@ class GrounderNode(LifecycleNode):
         self._failure = ""
         self._settings: GrounderSettings | None = None
         self._pipeline: Pipeline | None = None
+        self._teaching: Teaching | None = None
         self._problems = ProblemLog(self._log_problem)
         self._notices = ProblemLog(self._log_notice)
         self._goals = GoalKeeper()
         self._goal_ended = ""
         self._goal_inputs = GoalInputs(self, self._on_goal)
         self._images = ImageInput(self, self._on_image)
+        self._around_teaching = AroundTeaching(
+            self._images, self._goals, self._notices, self._problems, self._publish_status
+        )
         self._figures = FrameFigures()
         self._inference_watch = InferenceWatch()
         self._name_watch = NameWatch(self)
@@ -197,12 +202,13 @@ class GrounderNode(LifecycleNode):
         self._notices.report("model", f"loading model '{settings.model}' ...", COMMAND_BURST)
         grounder = self._load(settings.model, settings.runtime)
         try:
+            self._teaching = Teaching(self, grounder, settings.taught_file, self._around_teaching)
             self._goals.use(grounder.vocabulary, grounder.similarity)
             self._goals.accept(settings.action)
             grounder.warm_up()
             self._settings = settings
             self._figures.restart()
-            self._pipeline = self._make_pipeline(grounder, settings)
+            self._pipeline = self._make_pipeline(grounder, settings, self._teaching)
         except Exception:
             grounder.close()
             raise
@@ -221,13 +227,17 @@ class GrounderNode(LifecycleNode):
                 )
             )
 
-    def _make_pipeline(self, grounder: Grounder, settings: GrounderSettings) -> Pipeline:
+    def _make_pipeline(
+        self, grounder: Grounder, settings: GrounderSettings, teaching: Teaching
+    ) -> Pipeline:
         now, depth = self._current_settings, None
         if settings.depth_enabled:
             depth = DepthStage(self, now)
         self._images.use(settings.image_transport, depth.input if depth else None)
         try:
-            return Pipeline(self, grounder, self._goals, self._figures, self._problems, now, depth)
+            held = teaching.exclusive
+            keepers = (self._goals, self._figures, self._problems)
+            return Pipeline(self, grounder, *keepers, now, depth, held)
         except Exception:
             if depth:
                 depth.release()
@@ -243,23 +253,32 @@ class GrounderNode(LifecycleNode):
             raise RuntimeError("no model is loaded; configure the node first")
         self._pipeline.resume()
         self._goal_inputs.open()
+        if self._teaching:
+            self._teaching.open()
         self._images.open()
 
     def _stop_listening(self) -> None:
         if self._pipeline:
             self._pipeline.pause()
         self._goal_inputs.close()
+        if self._teaching:
+            self._teaching.close()
         self._images.close()
 
     def _release(self) -> None:
         pipeline, self._pipeline = self._pipeline, None
         self._goals.use(None)
         self._goal_inputs.forget()
+        teaching, self._teaching = self._teaching, None
+        if teaching:
+            teaching.release(Pipeline.STOP_TIMEOUT)
         if pipeline:
             pipeline.close()
         self._settings = None
 
     def _on_image(self, message: Image | CompressedImage) -> None:
+        if self._teaching:
+            self._teaching.offer(message)
         if self._pipeline:
             self._pipeline.offer(message)
 
@@ -324,7 +343,8 @@ class GrounderNode(LifecycleNode):
         if self._goal_ended and self._goal_ended != ended:
             self._notices.report("ended", self._goal_ended, COMMAND_BURST)
         if self._state == "active":
-            needed = self._goals.active is not None
+            waits = self._teaching is not None and self._teaching.check()
+            needed = waits or self._goals.active is not None
             if needed:
                 self._images.open()  # Again, where that failed when the goal came.
             warning = self._images.check(needed=needed, timeout=settings.image_timeout)

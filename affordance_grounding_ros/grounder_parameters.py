@@ -26,6 +26,12 @@ PARAMETERS = ParameterTable(
             needs_reconfigure=True,
         ),
         ParameterSpecification(
+            "taught_file",
+            "",
+            "File that taught actions are read from and kept in; empty: in memory only.",
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
             "action",
             "",
             'Action to ground until a goal says otherwise; several are separated by ";" and '
@@ -163,6 +169,7 @@ class GrounderSettings:
 
     model: str
     runtime: str
+    taught_file: str
     action: str
     goal_timeout: float
     threshold: float

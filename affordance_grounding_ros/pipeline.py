@@ -55,6 +55,7 @@ class Pipeline:
         problems: logs what goes wrong.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
+        exclusive: held while the grounder is used; None where nobody else uses it.
     """
 
     STOP_TIMEOUT = 10.0
@@ -69,6 +70,7 @@ class Pipeline:
         problems: ProblemLog,
         settings: Callable[[], GrounderSettings],
         depth: DepthStage | None = None,
+        exclusive: threading.Lock | None = None,
     ) -> None:
         self.grounder = grounder
         self._node = node
@@ -78,6 +80,7 @@ class Pipeline:
         self._problems = problems
         self._settings = settings
         self._depth = depth
+        self._exclusive = exclusive or threading.Lock()
         self._problem = ""
         self._model_cpu = 0.0
         self._publishing = threading.Lock()
@@ -168,12 +171,13 @@ class Pipeline:
             return None
         image = message_to_rgb(frame.message)
         before = time.thread_time()
-        result = self.grounder.ground(
-            image,
-            turn.action,
-            threshold=turn.goal.threshold,
-            regions=settings.regions(self.grounder.regions),
-        )
+        with self._exclusive:
+            result = self.grounder.ground(
+                image,
+                turn.action,
+                threshold=turn.goal.threshold,
+                regions=settings.regions(self.grounder.regions),
+            )
         self._model_cpu = time.thread_time() - before
         poses = self._locate(frame, result)
         with self._publishing:

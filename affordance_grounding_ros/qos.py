@@ -53,6 +53,11 @@ def goal_live() -> QoSProfile:
     return _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 
 
+def command() -> QoSProfile:
+    """Commands to be followed once: nothing is kept for a node that starts later."""
+    return _profile(8, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+
+
 def output() -> QoSProfile:
     """Results and pictures: reliable, because RViz and rqt subscribe reliably."""
     return _profile(5, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)

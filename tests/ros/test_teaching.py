@@ -1,0 +1,161 @@
+"""Actions taught over real topics: known at once, kept in the file, refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ros_support import Scene
+from sensor_msgs.msg import Image, RegionOfInterest
+from teachable import HEIGHT, WIDTH, make_teachable, picture
+
+from affordance_grounding_ros import qos
+from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.msg import TaughtActions, TeachAction
+from affordance_grounding_ros.teaching import Teaching
+
+BOX = RegionOfInterest(x_offset=36, y_offset=26, width=29, height=29)
+"""Around the part of `picture(50, 40)`."""
+
+
+class Pupil:
+    """A client that teaches the grounder of a scene."""
+
+    def __init__(self, scene: Scene, **values: Any) -> None:
+        self.scene, self.client = scene, scene.client
+        self.answers: list[TaughtActions] = []
+        node = self.client.node
+        self.commands = node.create_publisher(TeachAction, "grounder/teach", qos.command())
+        node.create_subscription(
+            TaughtActions, "grounder/taught", self.answers.append, qos.status()
+        )
+        scene.start(loader=values.pop("loader", make_teachable), **values)
+        self.client.wait(lambda: self.commands.get_subscription_count(), "the teach topic")
+        self.client.wait(lambda: self.answers, "the first list")
+
+    def send(self, command: TeachAction, image: Any = None) -> TaughtActions:
+        """Send a command, show images until it is answered."""
+        before = len(self.answers)
+        self.commands.publish(command)
+        show = int if image is None else (lambda: self.client.show(image))
+        self.client.wait(lambda: len(self.answers) > before, "an answer", show)
+        return self.answers[-1]
+
+    def teach(self, name: str = "Press shutter", **fields: Any) -> TaughtActions:
+        command = TeachAction(name=name, **({"box": BOX} | fields))
+        return self.send(command, picture(50, 40))
+
+
+def test_an_action_taught_in_the_current_image_is_grounded_at_once(scene: Scene) -> None:
+    pupil = Pupil(scene)
+    assert not pupil.answers[0].names
+    answer = pupil.teach()
+    assert (answer.accepted, list(answer.names)) == (True, ["press_shutter"])
+    pupil.client.wait_for_status("with the action", vocabulary="hold, press, press_shutter")
+    pupil.client.command("press shutter")
+    # The first answer may be to the last image of the teaching.
+    places = []
+    for _ in range(5):
+        result = pupil.client.wait_for_answer("press_shutter", picture(90, 60))
+        assert result.found
+        places.append((result.regions[0].centroid_x, result.regions[0].centroid_y))
+    assert abs(places[-1][0] - 90) < 16
+    assert abs(places[-1][1] - 60) < 16
+    again = pupil.teach(box=RegionOfInterest(), click_x=50.0, click_y=40.0, click_radius=14.0)
+    assert list(again.examples) == [2]
+
+
+def test_what_is_taught_is_kept_in_the_file_and_known_after_a_restart(
+    scene: Scene, tmp_path: Path
+) -> None:
+    file = tmp_path / "taught.safetensors"
+    pupil = Pupil(scene, taught_file=str(file))
+    assert pupil.teach().file == str(file)
+    assert file.is_file()
+    node = scene.node
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    node.trigger_configure()
+    assert node.status.vocabulary == ("hold", "press", "press_shutter")
+
+
+def test_a_file_that_cannot_be_used_fails_the_configuration_with_the_reason(
+    scene: Scene, tmp_path: Path
+) -> None:
+    file = tmp_path / "taught.safetensors"
+    file.write_bytes(b"no tensors")
+    node = scene.start(start=False, loader=make_teachable, taught_file=str(file))
+    assert not node.start()
+    assert "restore the file" in node.status.problem
+
+
+def test_forgetting_an_action_ends_its_goal(scene: Scene) -> None:
+    pupil = Pupil(scene)
+    pupil.teach()
+    pupil.client.command("press shutter")
+    renamed = pupil.send(
+        TeachAction(operation=TeachAction.RENAME, name="press shutter", new_name="take photograph")
+    )
+    assert list(renamed.names) == ["take_photograph"]
+    pupil.client.wait_for_status("without a goal", goal="")
+    assert "is not known now" in pupil.client.status()["goal_ended"]
+    removed = pupil.send(TeachAction(operation=TeachAction.REMOVE, name="take photograph"))
+    assert removed.accepted
+    assert not removed.names
+    pupil.client.wait_for_status("with the trained actions", vocabulary="hold, press")
+
+
+def mask(height: int, width: int, encoding: str = "mono8") -> Image:
+    return array_to_image(np.full((height, width), 0, np.uint8), encoding)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": ""}, "must have a word"),
+        ({"name": "hold"}, "in the model's own vocabulary"),
+        ({"name": "../x"}, "must not contain"),
+        ({"box": RegionOfInterest(x_offset=120, width=29, height=29)}, "not inside the picture"),
+        ({"box": RegionOfInterest()}, "exactly one way"),
+        ({"click_radius": 3.0}, "exactly one way"),
+        ({"click_x": float("nan")}, "must be finite"),
+        ({"operation": 9}, "operation must be one of"),
+        ({"operation": TeachAction.REMOVE}, "has not been taught"),
+    ],
+)
+def test_a_command_that_cannot_be_followed_is_refused_and_loses_nothing(
+    scene: Scene, fields: dict[str, Any], reason: str
+) -> None:
+    pupil = Pupil(scene)
+    pupil.teach("lift")
+    answer = pupil.teach(**fields)
+    assert not answer.accepted
+    assert reason in answer.message
+    assert list(answer.names) == ["lift"]
+    pupil.client.wait(lambda: reason in pupil.client.status()["last_error"], "the reason")
+    assert pupil.client.status()["vocabulary"] == "hold, press, lift"
+
+
+def test_masks_and_stamps_must_be_those_of_a_received_image(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teaching, "IMAGE_TIMEOUT", 0.2)
+    pupil = Pupil(scene)
+    none = pupil.send(TeachAction(name="lift", box=BOX))
+    assert "no image has come" in none.message
+    smaller = pupil.teach(box=RegionOfInterest(), mask=mask(HEIGHT // 2, WIDTH // 2))
+    assert "must have the same size" in smaller.message
+    empty = pupil.teach(box=RegionOfInterest(), mask=mask(HEIGHT, WIDTH))
+    assert "the mask is empty" in empty.message
+    command = TeachAction(name="lift", box=BOX)
+    command.header.stamp.sec = 7
+    assert "no image with stamp 7.000000000" in pupil.send(command).message
+
+
+def test_a_model_that_cannot_be_taught_says_so(scene: Scene) -> None:
+    pupil = Pupil(scene, loader=None)
+    answer = pupil.teach()
+    assert not answer.accepted
+    assert "cannot be taught actions" in answer.message
