@@ -53,7 +53,7 @@ class Layout:
         """Start or continue a benchmark.
 
         Args:
-            settings: that all its pictures share: seed, split, resolution and so on.
+            settings: that all its pictures share, such as seed and split.
 
         Raises:
             LayoutError: the folder was begun with other settings, or its file is damaged.

@@ -36,7 +36,7 @@ RETRIES = 4
 """New draws of everything but the object, where no arrangement showed its parts well."""
 
 
-SHARED = ("seed", "split", "resolution", "samples")
+SHARED = ("seed", "split")
 """Options that every picture of a folder must have been rendered with."""
 
 
@@ -92,6 +92,8 @@ def render_egocentric(job: Job, layout: Layout, options: argparse.Namespace) -> 
         "instance": job.instance,
         "view": job.view,
         "seed": options.seed,
+        "resolution": options.resolution,
+        "samples": options.samples,
     }
     for retry in range(RETRIES):
         random = job.view_random(options.seed, retry)

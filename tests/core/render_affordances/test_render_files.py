@@ -20,7 +20,7 @@ from tools.render_affordances.layout import Layout, LayoutError
 from tools.render_affordances.photograph import develop
 from tools.render_affordances.render import main
 
-SETTINGS = {"seed": 0, "split": "both", "resolution": 64, "samples": 1}
+SETTINGS = {"seed": 0, "split": "both"}
 
 
 def mask_of(size: int = 64) -> np.ndarray[Any, np.dtype[np.bool_]]:
