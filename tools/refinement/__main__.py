@@ -32,11 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--accumulate", type=int, default=20, help="pictures in a step")
+    parser.add_argument("--every", type=int, default=1, help="refine one label of so many")
     options = parser.parse_args(arguments)
     try:
         training = read_training_set(options.data)
         by_seed = [
-            refine_once(training, options.output / f"seed-{seed}", _fit(options, seed))
+            refine_once(
+                training, options.output / f"seed-{seed}", _fit(options, seed), options.every
+            )
             for seed in options.seeds
         ]
     except (AffordanceGroundingError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from affordance_grounding_core.methods.plsp.refinement.training import (
     fit_masks,
     load_masks,
 )
+from affordance_grounding_core.training.callbacks import STATE_FOLDER
 from tools.refinement.objects import HELD_OBJECTS, held_images, read_part
 from tools.refinement.prepare import (
     ACTION,
@@ -72,15 +73,18 @@ class Overlap:
     rest: float
 
 
-def refine_once(training: TrainingSet, folder: Path, fit: FitConfig) -> list[Overlap]:
+def refine_once(
+    training: TrainingSet, folder: Path, fit: FitConfig, every: int = 1
+) -> list[Overlap]:
     """Refine the labels of held tools, unless it is done.
 
-    Labels that are there are taken as they are.
+    Labels that are there are taken as they are; learning goes on where it stopped.
 
     Args:
         training: with exact part masks.
         folder: of labels and outcome.
-        fit: of learning masks.
+        fit: of learning masks, from all pictures.
+        every: one label of so many is refined.
 
     Raises:
         AffordanceGroundingError: data or weights cannot be used.
@@ -98,12 +102,15 @@ def refine_once(training: TrainingSet, folder: Path, fit: FitConfig) -> list[Ove
         write_label_folder(training, folder, describer, KINDS[0], fit.seed)
     samples = read_samples(read_manifest(folder), training.folder, folder, PAIRS)
     model = folder / MODEL_FOLDER
+    if (model / STATE_FOLDER / "last.ckpt").is_file():
+        fit = replace(fit, resume="last")
     fit_masks(samples, encoders, PAIRS, model, RefinementConfig(), fit)
     network = load_masks(model, encoders, PAIRS)
     own = PictureFormat(encoders.mean, encoders.std, encoders.size)
     numbers = {pair: number for number, pair in enumerate(PAIRS)}
     proposals = FeatureProposals(frozen, finer[1], encoders.name)
     refiner = LabelRefiner(network, numbers, own, proposals, SnapConfig())
+    samples = samples[::every]
     refine_labels(samples, refiner, folder, proposals.identity)
     overlaps = _measure(training, samples, refiner, folder, fit.seed)
     replace_json(done, {"overlaps": [vars(overlap) for overlap in overlaps]})
