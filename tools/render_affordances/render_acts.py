@@ -12,7 +12,7 @@ from tools.render_affordances.hand_asset import load_hand_file
 from tools.render_affordances.layout import Layout
 from tools.render_affordances.model import ObjectModel
 from tools.render_affordances.plan import ActJob, splits_of
-from tools.render_affordances.shapes.catalogue import CLASSES
+from tools.render_affordances.shapes.catalogue import build_object
 
 RETRIES = 4
 """New objects and new draws of everything, where an action could not be shown."""
@@ -77,7 +77,7 @@ class ActRenderer:
     def _build(self, job: ActJob, retry: int) -> ObjectModel | None:
         random = job.instance_random(self._options.seed, retry)
         for _ in range(INSTANCES):
-            model = CLASSES[job.object_name](random)
+            model = build_object(job.object_name, random)
             if job.action in model.affords:
                 return model
         return None
