@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ros_support import Scene
 from sensor_msgs.msg import Image, RegionOfInterest
+from std_msgs.msg import Header
 from teachable import HEIGHT, WIDTH, make_teachable, picture
 
 from affordance_grounding_ros import qos
@@ -107,8 +108,8 @@ def test_forgetting_an_action_ends_its_goal(scene: Scene) -> None:
     pupil.client.wait_for_status("with the trained actions", vocabulary="hold, press")
 
 
-def mask(height: int, width: int, encoding: str = "mono8") -> Image:
-    return array_to_image(np.full((height, width), 0, np.uint8), encoding)
+def empty_mask(height: int, width: int) -> Image:
+    return array_to_image(np.zeros((height, width), np.uint8), "mono8", Header())
 
 
 @pytest.mark.parametrize(
@@ -145,9 +146,9 @@ def test_masks_and_stamps_must_be_those_of_a_received_image(
     pupil = Pupil(scene)
     none = pupil.send(TeachAction(name="lift", box=BOX))
     assert "no image has come" in none.message
-    smaller = pupil.teach(box=RegionOfInterest(), mask=mask(HEIGHT // 2, WIDTH // 2))
+    smaller = pupil.teach(box=RegionOfInterest(), mask=empty_mask(HEIGHT // 2, WIDTH // 2))
     assert "must have the same size" in smaller.message
-    empty = pupil.teach(box=RegionOfInterest(), mask=mask(HEIGHT, WIDTH))
+    empty = pupil.teach(box=RegionOfInterest(), mask=empty_mask(HEIGHT, WIDTH))
     assert "the mask is empty" in empty.message
     command = TeachAction(name="lift", box=BOX)
     command.header.stamp.sec = 7
