@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +73,8 @@ class ExportedGraph:
         operators: names of the operators it calls, sorted, each once.
         calls: how many operators it calls.
         fingerprint: sha256 of the graph without its weights, hexadecimal.
+        floating: paths of the modules that int8 leaves in floating point: those with the
+            attribute `keeps_floating_point`; see `nodes_within`.
     """
 
     program: ExportedProgram
@@ -80,6 +82,7 @@ class ExportedGraph:
     operators: tuple[str, ...]
     calls: int
     fingerprint: str
+    floating: tuple[str, ...]
 
 
 class StaticNetwork(nn.Module):
@@ -185,7 +188,7 @@ def export_network(
                 f"{type(network).__name__} cannot be exported for {shape.height} x {shape.width} "
                 f"px ({type(error).__name__}: {error}); use the runtime 'eager'"
             ) from error
-        graph = _describe(program, shape)
+        graph = _describe(program, shape, static)
         if check:
             difference = float((program.module()(*inputs) - expected).abs().max())
             if not difference <= TOLERANCE:
@@ -214,7 +217,22 @@ def operator_name(target: Any) -> str:
     return str(target) if isinstance(target, torch._ops.OpOverload) else target.__name__
 
 
-def _describe(program: ExportedProgram, shape: GraphInput) -> ExportedGraph:
+def nodes_within(program: ExportedProgram, paths: Collection[str]) -> tuple[str, ...]:
+    """Names of the operators that some modules of a network call.
+
+    Args:
+        program: of the network, also after operators were decomposed.
+        paths: of the modules, as `named_modules` gives them.
+    """
+    return tuple(
+        node.name
+        for node in program.graph.nodes
+        if node.op == "call_function"
+        and any(path in paths for path, _ in node.meta.get("nn_module_stack", {}).values())
+    )
+
+
+def _describe(program: ExportedProgram, shape: GraphInput, static: nn.Module) -> ExportedGraph:
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     digest = hashlib.sha256(program.graph_module.code.encode())
     digest.update(repr(shape).encode())
@@ -224,4 +242,9 @@ def _describe(program: ExportedProgram, shape: GraphInput) -> ExportedGraph:
         operators=tuple(sorted({operator_name(node.target) for node in calls})),
         calls=len(calls),
         fingerprint=digest.hexdigest(),
+        floating=tuple(
+            path
+            for path, module in static.named_modules()
+            if getattr(module, "keeps_floating_point", False)
+        ),
     )

@@ -20,6 +20,10 @@ _CONTRAST = 0.05
 """A map that varies less than this has no peak and no mask to speak of."""
 
 
+_TIE = 0.05
+"""Places whose heat is so close to the peak's, as a share of the map's range, are as good."""
+
+
 @dataclass(frozen=True)
 class GateLimits:
     """What a candidate must keep to.
@@ -30,6 +34,7 @@ class GateLimits:
         max_abs: largest difference of heat.
         mask_iou: lowest mean overlap of the masks.
         argmax_shift: largest way the peak moves, in px of the network input, in 95 % of maps.
+            A peak where the reference is nearly as hot as at its own has not moved.
     """
 
     cosine: float
@@ -201,9 +206,12 @@ def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Way from peak to peak in px; 0 where the other's peak is as hot in the first map."""
+    """Way from peak to peak in px; 0 where the other's peak is about as hot in the first map.
+
+    Where two places are equally good, either answer is right.
+    """
     here = np.unravel_index(int(one.argmax()), one.shape)
     there = np.unravel_index(int(other.argmax()), other.shape)
-    if one[here] - one[there] <= 1e-6:
+    if one[here] - one[there] <= _TIE * (one[here] - one.min()):
         return 0.0
     return float(np.hypot(float(here[0] - there[0]), float(here[1] - there[1])))

@@ -8,14 +8,16 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.export import ExportedProgram
+from torch.export.decomp_utils import CustomDecompTable
 
-from affordance_grounding_core.deployment.export import export_network
+from affordance_grounding_core.deployment.export import export_network, nodes_within
 from affordance_grounding_core.deployment.runtimes.base import Candidate, Work
 from affordance_grounding_core.deployment.runtimes.eager import require_precision
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
@@ -76,14 +78,17 @@ class OpenvinoBackend:
         work.report(f"converting {graph.calls} operators")
         try:
             example = work.shape.example()
-            model = openvino.convert_model(graph.program, example_input=example)
+            program = _decompose(graph.program)
+            model = openvino.convert_model(program, example_input=example)
             # The converter frees every dimension; fixed ones let it fold and fuse what follows.
             model.reshape({port: list(one.shape) for port, one in enumerate(example)})
         except Exception as error:
             raise ExportError(f"OpenVINO cannot convert the graph ({error})") from error
         if work.candidate.precision == "int8":
-            quantise = _compress if work.candidate.variant == DYNAMIC else _quantise
-            model = quantise(model, work)
+            if work.candidate.variant == DYNAMIC:
+                model = _compress(model, work)
+            else:
+                model = _quantise(model, work, nodes_within(program, graph.floating))
         openvino.save_model(model, folder / _MODEL, compress_to_fp16=False)
 
     def load(self, work: Work, folder: Path) -> OpenvinoEngine:
@@ -159,7 +164,23 @@ DYNAMIC = "dynamic"
 Slower than ranges fixed by calibration, and closer to float32 where activations have outliers."""
 
 
-def _quantise(model: Any, work: Work) -> Any:
+def _decompose(program: ExportedProgram) -> ExportedProgram:
+    """Take operators apart as the converter would, so that its names for them are known."""
+    try:
+        converter = importlib.import_module(
+            "openvino.frontend.pytorch.torchdynamo.export_decompositions"
+        )
+        kept = converter.ops_to_not_decompose()
+    except (ImportError, AttributeError):  # another version; most names stay as they are
+        return program
+    table: Any = CustomDecompTable()  # type: ignore[no-untyped-call]
+    for operator in kept:
+        table.pop(operator, None)
+    decomposed: ExportedProgram = program.run_decompositions(table)
+    return decomposed
+
+
+def _quantise(model: Any, work: Work, floating: Collection[str]) -> Any:
     nncf = _import_nncf()
     pictures = work.calibration()
     if not pictures:
@@ -168,6 +189,10 @@ def _quantise(model: Any, work: Work) -> Any:
     indices = np.arange(work.shape.actions)
     inputs = [[one] if work.shape.answers_all else [one, indices] for one in pictures]
     off = nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)
+    kept = set(floating)
+    # The converter puts the name of the graph's node before the first slash of its own.
+    names = [operator.get_friendly_name() for operator in model.get_ordered_ops()]
+    ignored = [name for name in names if name.partition("/")[0] in kept]
     smoothing = {} if QUANTISATION["smooth_quant"] else {"smooth_quant_alphas": off}
     return nncf.quantize(
         model,
@@ -175,6 +200,7 @@ def _quantise(model: Any, work: Work) -> Any:
         preset=nncf.QuantizationPreset(QUANTISATION["preset"]),
         model_type=nncf.ModelType(QUANTISATION["model_type"]),
         subset_size=min(len(inputs), int(QUANTISATION["subset_size"])),
+        ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
         advanced_parameters=nncf.AdvancedQuantizationParameters(**smoothing),
     )
 

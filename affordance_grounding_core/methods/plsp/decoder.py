@@ -164,7 +164,12 @@ class HeatDecoder(nn.Module):
         depth: two-way layers.
         heads: of attention.
         hidden: channels of the perceptrons.
+
+    Attributes:
+        keeps_floating_point: a few per cent of the work, and most of what int8 would spoil.
     """
+
+    keeps_floating_point = True
 
     def __init__(self, width: int, depth: int, heads: int, hidden: int) -> None:
         super().__init__()

@@ -110,7 +110,12 @@ class VerbFuser(nn.Module):
         layer_scale: start value of the factors on the branches.
         rows: patches of the grid whose positions the checkpoint stores.
         columns: likewise.
+
+    Attributes:
+        keeps_floating_point: a few per cent of the work, and most of what int8 would spoil.
     """
+
+    keeps_floating_point = True
 
     def __init__(
         self,

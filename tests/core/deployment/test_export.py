@@ -15,6 +15,7 @@ from affordance_grounding_core.deployment.export import (
     StaticNetwork,
     actions_per_run,
     export_network,
+    nodes_within,
 )
 from affordance_grounding_core.errors import ExportError
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
@@ -137,3 +138,37 @@ def test_an_unknown_precision_is_refused(network: nn.Module) -> None:
 def test_impossible_shapes_are_refused(sizes: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="1 <= actions <= vocabulary"):
         GraphInput(*sizes)
+
+
+class Decoder(nn.Module):
+    keeps_floating_point = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.layer(values))
+
+
+class EncoderAndDecoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(8, 8)
+        self.decoder = Decoder()
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.encoder(pixels[0, :1]))
+
+
+def test_what_int8_leaves_in_floating_point_is_named() -> None:
+    graph = export_network(EncoderAndDecoder(), GraphInput(8, 8, 1, 1))
+    calls = {
+        node.name: str(node.target)
+        for node in graph.program.graph.nodes
+        if node.op == "call_function"
+    }
+    assert graph.floating == ("network.decoder",)
+    kept = [calls[name] for name in nodes_within(graph.program, graph.floating)]
+    assert kept == ["aten.linear.default", "aten.relu.default"]
+    assert list(calls.values()).count("aten.linear.default") == 2

@@ -171,6 +171,27 @@ def test_a_precision_a_runtime_does_not_have_is_refused(runtime: str, precision:
 
 
 @needs("openvino")
+@needs("nncf")
+def test_int8_leaves_what_asks_for_it_in_floating_point(network: Any, tmp_path: Path) -> None:
+    import openvino
+
+    network.mixing.keeps_floating_point = True
+    shape = GraphInput(56, 56, 3, 3)
+    pictures = [np.random.default_rng(0).normal(size=(1, 3, 56, 56)).astype(np.float32)]
+    backend = ladder_module.BACKENDS["openvino"]()
+    work = Work(network, shape, backend.ladder("int8")[0], calibration=lambda: pictures)
+    backend.build(work, tmp_path)
+    model = openvino.Core().read_model(tmp_path / "model.xml")
+    weights = {
+        operator.get_friendly_name().partition("/")[0]: operator.input_value(1).get_node()
+        for operator in model.get_ops()
+        if operator.get_type_name() == "Convolution"
+    }
+    kinds = sorted(node.get_type_name() for node in weights.values())
+    assert kinds == ["Constant", "Multiply"], "one as it was, one with scaled integers"
+
+
+@needs("openvino")
 def test_a_lower_precision_falls_back_to_higher_ones() -> None:
     names = [
         candidate.precision for candidate in make_ladder(RuntimeRequest("openvino")).candidates
