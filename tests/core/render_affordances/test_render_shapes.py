@@ -85,8 +85,23 @@ def test_there_are_enough_classes_and_no_action_belongs_to_one_class_alone() -> 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_the_catalogue_knows_every_action_of_a_class(name: str) -> None:
-    afforded = {action for seed in range(12) for action in CLASSES[name](seeded(seed)).affords}
+    # Only these have families with other actions than the rest of the class.
+    seeds = range(12) if name in ("microwave", "panel") else range(3)
+    afforded = {action for seed in seeds for action in CLASSES[name](seeded(seed)).affords}
     assert afforded == actions_of_classes()[name]
+
+
+def test_a_glass_is_held_by_its_outside() -> None:
+    for seed in range(8):
+        model = CLASSES["glass"](seeded(seed))
+        if model.family == "stemmed":
+            continue
+        mesh = (model.vertices, [*model.faces])
+        held = face_centres(mesh)[model.face_parts == model.parts["body"]]
+        away = np.hypot(held[:, 0], held[:, 1])
+        for level in np.unique(np.round(held[:, 2], 5)):
+            ring = away[np.isclose(held[:, 2], level, atol=1e-5)]
+            assert np.ptp(ring) < 1e-4, "one wall at every height"
 
 
 def test_harmless_classes_share_no_action() -> None:
@@ -131,11 +146,11 @@ def test_stretching_changes_proportions_and_grips_stay_on_their_parts() -> None:
 def test_round_classes_mostly_stay_round(name: str) -> None:
     across = 1 if name == "mug" else 2
     kept = 0
-    for seed in range(40):
+    for seed in range(16):
         plain, varied = CLASSES[name](seeded(seed)), build_object(name, seeded(seed))
         ratio = np.ptp(varied.vertices, axis=0) / np.ptp(plain.vertices, axis=0)
         kept += ratio[0] == pytest.approx(ratio[across])
-    assert 20 <= kept < 40
+    assert 8 <= kept < 16
 
 
 def test_wrong_models_are_refused_by_name() -> None:

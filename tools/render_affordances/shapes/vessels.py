@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from tools.render_affordances.geometry import (
     Mesh,
@@ -116,13 +117,20 @@ def build_glass(random: Generator) -> ObjectModel:
     if family == "stemmed":
         return _stemmed_glass(random)
     radii, height = _glass_radii(random, family)
-    body = wall_of(radii, height, random.uniform(0.0015, 0.003))
+    thickness = float(random.uniform(0.0015, 0.003))
+    body = wall_of(radii, height, thickness)
     kinds = ("label", "paint", "plastic") if family == "paper_cup" else ("glass", "glass", "glass")
     material = finish(random, *kinds, "plastic", "steel", "ceramic")
     rim = parts_where(body, 2, lambda c: c[:, 2] > RIM * height)
-    waist = parts_where(
-        body, 1, lambda c: (c[:, 2] > 0.15 * height) & (c[:, 2] <= (RIM - 0.03) * height)
-    )
+    levels = np.linspace(0, height, len(radii))
+
+    def outside(centres: Array) -> NDArray[np.bool_]:
+        """The outer wall between foot and rim: nobody holds a glass by its inside."""
+        across, level = np.hypot(centres[:, 0], centres[:, 1]), centres[:, 2]
+        held = (level > 0.15 * height) & (level <= (RIM - 0.03) * height)
+        return held & (across > np.interp(level, levels, radii) - thickness / 2)
+
+    waist = parts_where(body, 1, outside)
     surfaces = [surface(body, material, rim + waist)]
     if random.random() < 0.5:
         surfaces.append(_content(random, radii, height, float(random.uniform(0.3, 0.75))))
