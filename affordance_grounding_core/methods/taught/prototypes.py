@@ -24,8 +24,8 @@ from affordance_grounding_core.methods.taught.exemplars import Exemplar
 class PrototypeConfig:
     """How likeness becomes heat.
 
-    The defaults were chosen on rendered training pictures alone (`tools/few_shot`): about one in
-    ten objects that do not afford an action is called found.
+    Boundaries and slopes were chosen on rendered training pictures that were no exemplars: about
+    one in ten objects that do not afford an action is called found. See docs/teach.md.
 
     Attributes:
         temperature: of the soft maximum over prototypes, in units of the cosine; towards 0 the
