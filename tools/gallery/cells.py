@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.inference.overlay import OverlayConfig, draw_overlay
 from affordance_grounding_core.inference.result import Box, GroundingResult
 
-Verdict = Literal["right", "right: nothing there", "missed", "wrong place", "false alarm", ""]
+Verdict = Literal["right", "missed", "wrong place", "false alarm", ""]
 """Judgement of an answer; empty where nobody has judged it."""
 
 FAILURES: tuple[Verdict, ...] = ("missed", "wrong place", "false alarm")
@@ -78,7 +78,7 @@ def judge(result: GroundingResult, places: Sequence[Box]) -> Verdict:
             is not afforded.
     """
     if not places:
-        return "false alarm" if result.found else "right: nothing there"
+        return "false alarm" if result.found else "right"
     row, column = np.unravel_index(int(result.heatmap.argmax()), result.heatmap.shape)
     hit = any(
         box.x <= column < box.x + box.width and box.y <= row < box.y + box.height for box in places

@@ -36,7 +36,7 @@ def result(row: int = 5, column: int = 8, found: bool = True) -> GroundingResult
         ((Box(0, 0, 8, 20),), True, "wrong place"),
         ((Box(8, 5, 1, 1),), False, "missed"),
         ((), True, "false alarm"),
-        ((), False, "right: nothing there"),
+        ((), False, "right"),
     ],
 )
 def test_answers_are_judged_by_the_hottest_pixel(
