@@ -1,0 +1,42 @@
+"""The few-shot table: means over pairs, then over seeds; shares of the wrong objects asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tools.few_shot.table import as_markdown, summarise
+
+
+def outcome(seed: int, klds: list[float], wrong_found: int, name: str | None) -> dict[str, Any]:
+    right = [
+        {
+            "kld": kld,
+            "sim": 0.5,
+            "nss": 1.0,
+            "found": kld < 1,
+            "peak_on_part": None if kld > 3 else True,
+        }
+        for kld in klds
+    ]
+    return {
+        "action": "hold", "object": name, "shots": 1, "seed": seed, "right": right,
+        "wrong": 10, "wrong_found": wrong_found,
+    }  # fmt: skip
+
+
+def test_pairs_of_a_seed_count_alike_and_seeds_give_the_spread() -> None:
+    figures = summarise([outcome(0, [0.5, 1.5], 1, "mug"), outcome(0, [4.0], 3, "pan"),
+                         outcome(1, [1.0], 0, "mug")])  # fmt: skip
+    assert figures["kld"] == (pytest.approx(1.5), pytest.approx(2**-0.5))
+    assert figures["found"][0] == pytest.approx((1 / 3 + 0) / 2)
+    assert figures["on_part"][0] == 1.0, "empty ground truths do not count"
+    assert figures["wrong"][0] == pytest.approx((4 / 20 + 0) / 2)
+
+
+def test_both_kinds_of_exemplars_have_their_rows() -> None:
+    table = as_markdown([outcome(0, [0.5], 1, "mug"), outcome(0, [0.7], 1, None)])
+    assert "| of the object | 1 | 0.500 ± 0.000 |" in table
+    assert "| of all objects of the action | 1 | 0.700 ± 0.000 |" in table
+    assert "| hold mug | 0.50 |" in table
