@@ -101,7 +101,9 @@ def run_gate(root: Path, size: int, limit: int) -> dict[str, MeanScore]:
     scores: list[ImageScore] = []
     found: dict[Path, Patches] = {}
     for item in tqdm(images, desc="test"):
-        patches = found.setdefault(item.image, describe(item.image))
+        if item.image not in found:
+            found[item.image] = describe(item.image)
+        patches = found[item.image]
         heat = smooth(models[item.action].heat(patches), size)
         truth = protocol.prepare_ground_truth(read_grey(_truth(item)))
         scores.append(ImageScore(item, protocol.score(protocol.prepare_prediction(heat), truth)))
