@@ -34,10 +34,7 @@ studio: on a plain sweep. wall: before a wall. floating: any way up before a bac
 """
 
 FIXED = frozenset({"faucet"})
-"""Classes that stand on a surface but are screwed to it, so that they never float.
-
-A garden tap comes out of a wall and is shown like the others only by its front.
-"""
+"""Classes that are screwed to the surface they stand on, so that they never float."""
 
 LYING = frozenset({"bottle", "glass", "jar"})
 """Classes that now and then lie on their side."""
@@ -91,7 +88,8 @@ def arrange(
         crowding: multiplies how much clutter there is; less of it hides less.
         closeness: least share of pictures that show the parts from near, cropping the object.
     """
-    names, weights = SETTINGS["fixed" if model.name in FIXED else model.support]
+    fixed = model.name in FIXED and model.support == "table"
+    names, weights = SETTINGS["fixed" if fixed else model.support]
     setting = str(random.choice(names, p=weights))
     if model.support == "wall" and setting == "studio":
         setting = "wall_studio"

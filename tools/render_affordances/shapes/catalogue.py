@@ -22,6 +22,7 @@ from tools.render_affordances.shapes import (
     storage,
     strikers,
     taps,
+    valves,
     vessels,
 )
 from tools.render_affordances.shapes.assembly import stretched
@@ -66,7 +67,7 @@ CLASSES: Mapping[str, Builder] = MappingProxyType(
         "teapot": pourers.build_teapot,
         "toothbrush": hand_tools.build_toothbrush,
         "torch": hand_tools.build_torch,
-        "valve": taps.build_valve,
+        "valve": valves.build_valve,
         "watering_can": pourers.build_watering_can,
         "whisk": kitchen.build_whisk,
     }

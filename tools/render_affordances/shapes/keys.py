@@ -16,7 +16,7 @@ from tools.render_affordances.geometry import (
     rounded_rectangle,
     sweep,
 )
-from tools.render_affordances.model import ObjectModel
+from tools.render_affordances.model import Grip, ObjectModel
 from tools.render_affordances.shapes.assembly import assemble, finish, grip, surface
 from tools.render_affordances.shapes.tools import straight_rod
 
@@ -118,6 +118,26 @@ def build_keyboard(random: Generator) -> ObjectModel:
     )
 
 
+def _pump(top: float, high: float) -> tuple[Mesh, Mesh, Grip]:
+    """A pump's head with its nozzle, its rod, and how it is pressed."""
+    line = [(0, top), (0.014, top), (0.0145, top + 0.009), (0.012, top + 0.013), (0, top + 0.014)]
+    path = [(0.004, 0, top + 0.006), (0.03, 0, top + 0.006), (0.042, 0, top - 0.002)]
+    nozzle = sweep(curve(path, 12), np.linspace(0.0065, 0.0045, 12), 14)
+    rod = straight_rod(np.array([0, 0, high]), np.array([0, 0, top + 0.002]), 0.0045)
+    held = grip("push", (0, 0, top + 0.014), (0, 0, 1), (1, 0, 0), 0.028)
+    return merge(revolve(line, 28), nozzle), rod, held
+
+
+def _trigger(top: float) -> tuple[Mesh, Mesh, Grip]:
+    """A spray head's trigger, the head, and how it is pulled."""
+    sizes = [(0.05, 0.022, 0.008), (0.062, 0.024, 0.009), (0.05, 0.018, 0.008)]
+    head = loft([rounded_rectangle(*s) for s in sizes], [top - 0.008, top + 0.012, top + 0.024])
+    path = [(0.016, 0, top), (0.03, 0, top - 0.015), (0.026, 0, top - 0.035)]
+    trigger = sweep(curve(path, 12), (0.006, 0.003), 12)
+    held = grip("power", trigger[0].mean(axis=0), (1, 0, 0), (0, 0, 1), 0.012)
+    return trigger, moved(head, (0.008, 0, 0)), held
+
+
 def build_dispenser(random: Generator) -> ObjectModel:
     """Build a soap dispenser or a spray bottle: pressed at its head."""
     family = str(random.choice(["pump", "pump", "square", "spray"]))
@@ -131,54 +151,15 @@ def build_dispenser(random: Generator) -> ObjectModel:
         angle = np.arctan2(body[0][:, 1], body[0][:, 0])
         stretch = 0.88 / np.maximum(np.abs(np.cos(angle)), np.abs(np.sin(angle))) ** 0.8
         body = (body[0] * np.column_stack([stretch, stretch, np.ones_like(stretch)]), body[1])
-    collar = revolve(
-        [
-            (0, high - 0.004),
-            (0.015, high - 0.004),
-            (0.014, high + 0.012),
-            (0.004, high + 0.014),
-            (0.004, high + 0.03),
-            (0, high + 0.03),
-        ],
-        28,
-    )
+    collar = [(0, high - 0.004), (0.015, high - 0.004), (0.014, high + 0.012)]
+    collar += [(0.004, high + 0.014), (0.004, high + 0.03), (0, high + 0.03)]
     top = high + 0.028
-    if family == "spray":
-        head = loft(
-            [
-                rounded_rectangle(0.05, 0.022, 0.008),
-                rounded_rectangle(0.062, 0.024, 0.009),
-                rounded_rectangle(0.05, 0.018, 0.008),
-            ],
-            [top - 0.008, top + 0.012, top + 0.024],
-        )
-        trigger = sweep(
-            curve([(0.016, 0, top), (0.03, 0, top - 0.015), (0.026, 0, top - 0.035)], 12),
-            (0.006, 0.003),
-            12,
-        )
-        head, pressed = moved(head, (0.008, 0, 0)), trigger
-        held = grip("power", trigger[0].mean(axis=0), (1, 0, 0), (0, 0, 1), 0.012)
-    else:
-        disc = revolve(
-            [(0, top), (0.014, top), (0.0145, top + 0.009), (0.012, top + 0.013), (0, top + 0.014)],
-            28,
-        )
-        nozzle = sweep(
-            curve([(0.004, 0, top + 0.006), (0.03, 0, top + 0.006), (0.042, 0, top - 0.002)], 12),
-            np.linspace(0.0065, 0.0045, 12),
-            14,
-        )
-        pressed, head = (
-            merge(disc, nozzle),
-            straight_rod(np.array([0, 0, high]), np.array([0, 0, top + 0.002]), 0.0045),
-        )
-        held = grip("push", (0, 0, top + 0.014), (0, 0, 1), (1, 0, 0), 0.028)
+    pressed, fixed, held = _trigger(top) if family == "spray" else _pump(top, high)
     plastic = finish(random, "plastic", "dark_plastic", "steel", "brass", "porcelain")
     surfaces = [
         surface(body, finish(random, "plastic", "glass", "ceramic", "porcelain", "plastic")),
-        surface(collar, plastic),
-        surface(head, plastic),
+        surface(revolve(collar, 28), plastic),
+        surface(fixed, plastic),
         surface(pressed, plastic, 1),
     ]
     if random.random() < 0.4 and family == "pump":

@@ -40,6 +40,42 @@ def _spout(random: Generator, start: Array, tip: Array, wide: float, narrow: flo
     return sweep(path, np.column_stack([radii * random.uniform(0.8, 1.0), radii]), 20)
 
 
+def _kettle_spout(
+    random: Generator, family: str, radii: Array, height: float
+) -> tuple[Mesh, Array, float]:
+    """A kettle's spout, its tip, and half its width there."""
+    level, lid = np.linspace(0, 1, len(radii)), float(radii[-1])
+    if family == "electric" and random.random() < 0.6:
+        tip, start = np.array([lid + 0.025, 0, height]), np.array([lid * 0.75, 0, height * 0.82])
+        return sweep(np.linspace(start, tip, 8), np.linspace(0.03, 0.013, 8), 20), tip, 0.013
+    low = random.uniform(0.15, 0.3) if family == "goose_neck" else random.uniform(0.4, 0.62)
+    start = np.array([float(np.interp(low, level, radii)) - 0.012, 0, low * height])
+    spread = random.uniform(0.05, 0.085)
+    tip = np.array([start[0] + spread, 0, height * random.uniform(0.95, 1.08)])
+    wide, narrow = random.uniform(0.014, 0.022), random.uniform(0.006, 0.01)
+    if family != "goose_neck":
+        return _spout(random, start, tip, wide, narrow), tip, narrow
+    bend = start + np.array([spread * 0.8, 0, 0.01]), tip - np.array([spread * 0.5, 0, 0.02])
+    line = curve(np.stack([start, *bend, tip]), 24)
+    return sweep(line, np.linspace(0.01, narrow * 0.8, 24), 18), tip, narrow * 0.8
+
+
+def _kettle_handle(
+    random: Generator, family: str, radii: Array, height: float
+) -> tuple[Array, tuple[float, float, float]]:
+    """Path of a kettle's handle, and from where a hand comes to it."""
+    level, lid = np.linspace(0, 1, len(radii)), float(radii[-1])
+    if family == "stove_top":
+        half, rise = lid * random.uniform(0.85, 1.2), random.uniform(0.06, 0.1)
+        return arch(half, height * 0.95, rise, 0.7), (0, 0, 1)
+    style = str(random.choice(["square", "round", "ear", "hanging"]))
+    low, high = (
+        (float(np.interp(share, level, radii)) - 0.004, share * height)
+        for share in (random.uniform(0.2, 0.35), random.uniform(0.82, 0.94))
+    )
+    return _mirrored(side_handle(style, low, high, random.uniform(0.04, 0.06))), (-1, 0, 0)
+
+
 def build_kettle(random: Generator) -> ObjectModel:
     """Build a kettle: for the stove, electric, or goose-necked."""
     family = str(random.choice(["stove_top", "stove_side", "electric", "goose_neck"]))
@@ -62,38 +98,9 @@ def build_kettle(random: Generator) -> ObjectModel:
         random, "steel", "steel", "painted_metal", "painted_metal", "ceramic", "plastic"
     )
     dark = finish(random, "dark_plastic", "wood", "plastic")
-    start_level = random.uniform(0.15, 0.3) if family == "goose_neck" else random.uniform(0.4, 0.62)
-    start = np.array([float(np.interp(start_level, level, radii)) - 0.012, 0, start_level * height])
-    spread = random.uniform(0.05, 0.085)
-    tip = start + np.array([spread, 0, height * random.uniform(0.95, 1.08) - start[2]])
-    wide, narrow = random.uniform(0.014, 0.022), random.uniform(0.006, 0.01)
-    if family == "goose_neck":
-        wide = 0.01
-        bend = [
-            start,
-            start + np.array([spread * 0.8, 0, 0.01]),
-            tip - [spread * 0.5, 0, 0.02],
-            tip,
-        ]
-        spout = sweep(curve(bend, 24), np.linspace(wide, narrow * 0.8, 24), 18)
-    elif family == "electric" and random.random() < 0.6:
-        tip = np.array([lid + 0.025, 0, height * 1.0])
-        start = np.array([lid * 0.75, 0, height * 0.82])
-        spout = sweep(np.linspace(start, tip, 8), np.linspace(0.03, 0.013, 8), 20)
-    else:
-        spout = _spout(random, start, tip, wide, narrow)
+    spout, tip, narrow = _kettle_spout(random, family, radii, height)
     thick = bar_width(random, 0.006, 0.012)
-    if family == "stove_top":
-        path = arch(lid * random.uniform(0.85, 1.2), height * 0.95, random.uniform(0.06, 0.1), 0.7)
-        normal: tuple[float, float, float] = (0, 0, 1)
-    else:
-        style = str(random.choice(["square", "round", "ear", "hanging"]))
-        low, high = (
-            (float(np.interp(s, level, radii)) - 0.004, s * height)
-            for s in (random.uniform(0.2, 0.35), random.uniform(0.82, 0.94))
-        )
-        path = _mirrored(side_handle(style, low, high, random.uniform(0.04, 0.06)))
-        normal = (-1, 0, 0)
+    path, normal = _kettle_handle(random, family, radii, height)
     centre, along = middle_of(path)
     surfaces = [
         surface(body, material),

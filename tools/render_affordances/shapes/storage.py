@@ -12,7 +12,7 @@ from tools.render_affordances.geometry import (
     moved,
     revolve,
 )
-from tools.render_affordances.model import Array, ObjectModel
+from tools.render_affordances.model import Array, Grip, ObjectModel, Surface
 from tools.render_affordances.shapes.assembly import assemble, finish, grip, surface
 from tools.render_affordances.shapes.pulls import METALS, hooked, pull, pull_style
 
@@ -136,71 +136,77 @@ def build_cupboard(random: Generator) -> ObjectModel:
     )
 
 
+def _oven_knobs(
+    random: Generator, centre: Array, panel: float, high: float
+) -> tuple[list[Mesh], list[Grip]]:
+    """Two knobs one above the other on a panel whose middle, at the bottom, is `centre`."""
+    meshes, grips = [], []
+    for share in (0.3, 0.57):
+        radius = panel * random.uniform(0.22, 0.28)
+        at = centre + np.array([0, 0, high * share])
+        line = [(0, 0), (radius, 0), (radius * 0.9, 0.02), (0, 0.022)]
+        meshes.append(moved(facing_front(revolve(line, 28)), at))
+        point = at - np.array([0, 0.012, 0])
+        grips.append(grip("twist", point, (0, -1, 0), (0, 0, 1), 2 * radius))
+    return meshes, grips
+
+
+def _oven_buttons(centre: Array, panel: float, high: float) -> tuple[list[Mesh], list[Grip]]:
+    """A field of three by four buttons, placed like the knobs."""
+    meshes, grips = [], []
+    for share in np.linspace(0.15, 0.65, 4):
+        for across in (-0.3, 0.0, 0.3):
+            at = centre + np.array([across * panel, -0.002, high * share])
+            meshes.append(box(at, (panel * 0.22, 0.006, high * 0.09)))
+            front = at - np.array([0, 0.003, 0])
+            grips.append(grip("push", front, (0, -1, 0), (0, 0, 1), panel * 0.2))
+    return meshes, grips
+
+
+def _oven_door(random: Generator, centre: Array, wide: float, high: float) -> list[Surface]:
+    """A door with a window, standing out of a front whose middle is `centre`."""
+    leaf = box(centre - np.array([0, 0.008, 0]), (wide, 0.016, high - 0.02))
+    window = box(centre - np.array([0.02, 0.017, 0]), (wide * 0.7, 0.002, high * 0.6))
+    material = finish(random, "dark_plastic", "steel", "porcelain")
+    return [
+        surface(leaf, material, smooth=False, bevel=0.003),
+        surface(window, finish(random, "screen"), smooth=False),
+    ]
+
+
 def build_microwave(random: Generator) -> ObjectModel:
-    """Build a microwave or an oven: a door with a handle, knobs and buttons beside it."""
+    """Build a microwave or an oven: a door with a handle, knobs or buttons beside it."""
     wide, high, deep = random.uniform(0.4, 0.52), random.uniform(0.22, 0.32), 0.32
+    panel, y = random.uniform(0.2, 0.28) * wide, -deep / 2
     body = finish(random, "painted_metal", "porcelain", "steel", "dark_plastic", "brushed_metal")
-    panel = random.uniform(0.2, 0.28) * wide
-    surfaces = [surface(box((0, 0, high / 2), (wide, deep, high)), body, smooth=False, bevel=0.005)]
-    y = -deep / 2
-    door_x, door_wide = -panel / 2, wide - panel - 0.02
-    surfaces.append(
-        surface(
-            box((door_x, y - 0.008, high / 2), (door_wide, 0.016, high - 0.02)),
-            finish(random, "dark_plastic", "steel", "porcelain"),
-            smooth=False,
-            bevel=0.003,
-        )
-    )
-    surfaces.append(
-        surface(
-            box((door_x - 0.02, y - 0.017, high / 2), (door_wide * 0.7, 0.002, high * 0.6)),
-            finish(random, "screen"),
-            smooth=False,
-        )
-    )
+    door, door_wide = np.array([-panel / 2, y, high / 2]), wide - panel - 0.02
     style = str(random.choice(["bow", "bar", "strip"]))
     mesh, out, width = pull(random, style, high * random.uniform(0.28, 0.38), True)
-    at = np.array([door_x + door_wide / 2 - 0.025, y - 0.016, high / 2])
-    surfaces.append(
-        surface(moved(mesh, at), finish(random, "steel", "dark_plastic", "brushed_metal"), 1)
-    )
-    x = wide / 2 - panel / 2
-    key, knobs, buttons = finish(random, "plastic", "porcelain", "dark_plastic"), [], []
-    affords = {"open": ("handle",)}
-    parts = {"handle": 1}
-    grips = {"open": [hooked(at + np.array([0, -out, 0]), True, width)]}
-    surfaces.append(
-        surface(
-            box((x, y - 0.001, high * 0.82), (panel * 0.7, 0.003, high * 0.13)),
-            finish(random, "screen"),
-            smooth=False,
-        )
-    )
-    if random.random() < 0.5:
-        affords["turn"], parts["knobs"] = ("knobs",), 2
-        for z in (0.3, 0.57):
-            radius = panel * random.uniform(0.22, 0.28)
-            knobs.append(
-                moved(
-                    facing_front(
-                        revolve([(0, 0), (radius, 0), (radius * 0.9, 0.02), (0, 0.022)], 28)
-                    ),
-                    (x, y, high * z),
-                )
-            )
-            grips.setdefault("turn", []).append(
-                grip("twist", (x, y - 0.012, high * z), (0, -1, 0), (0, 0, 1), 2 * radius)
-            )
-        surfaces += [surface(mesh, key, 2) for mesh in knobs]
+    at = door + np.array([door_wide / 2 - 0.025, -0.016, 0])
+    side = np.array([wide / 2 - panel / 2, y, 0])
+    display = box(side + np.array([0, -0.001, high * 0.82]), (panel * 0.7, 0.003, high * 0.13))
+    metal = finish(random, "steel", "dark_plastic", "brushed_metal")
+    surfaces = [
+        surface(box((0, 0, high / 2), (wide, deep, high)), body, smooth=False, bevel=0.005),
+        *_oven_door(random, door, door_wide, high),
+        surface(moved(mesh, at), metal, 1),
+        surface(display, finish(random, "screen"), smooth=False),
+    ]
+    key = finish(random, "plastic", "porcelain", "dark_plastic")
+    turning = random.random() < 0.5
+    if turning:
+        meshes, grips = _oven_knobs(random, side, panel, high)
     else:
-        affords["press"], parts["buttons"] = ("buttons",), 2
-        for z in np.linspace(0.15, 0.65, 4):
-            for dx in (-0.25, 0.05, 0.35):
-                centre = np.array([x + (dx - 0.05) * panel, y - 0.002, high * z])
-                buttons.append(box(centre, (panel * 0.22, 0.006, high * 0.09)))
-                grips.setdefault("press", []).append(
-                    grip("push", centre - [0, 0.003, 0], (0, -1, 0), (0, 0, 1), panel * 0.2)
-                )
-        surfaces += [surface(mesh, key, 2, smooth=False, bevel=0.001) for mesh in buttons]
-    return assemble("microwave", style, surfaces, parts, affords, grips, support="table")
+        meshes, grips = _oven_buttons(side, panel, high)
+    bevel = 0.0 if turning else 0.001
+    surfaces += [surface(one, key, 2, smooth=turning, bevel=bevel) for one in meshes]
+    action, name = ("turn", "knobs") if turning else ("press", "buttons")
+    return assemble(
+        "microwave",
+        style,
+        surfaces,
+        {"handle": 1, name: 2},
+        {"open": ("handle",), action: (name,)},
+        {"open": [hooked(at - np.array([0, out, 0]), True, width)], action: grips},
+        support="table",
+    )
