@@ -85,7 +85,9 @@ def _configure(scene: Any) -> None:
     cycles.use_adaptive_sampling = False
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
-    cycles.denoising_prefilter = "FAST"
+    # Colours and normals of metal and glass are noisy themselves at few samples.
+    cycles.denoising_prefilter = "ACCURATE"
+    cycles.denoising_quality = "BALANCED"
     cycles.use_light_tree = False
     cycles.use_fast_gi = True
     cycles.ao_bounces_render = 1
