@@ -14,7 +14,7 @@ class ActionHeadConfig:
         feature_width: channels of a backbone token.
         blocks: backbone blocks whose tokens are read; negative numbers count from the end.
         width: channels inside the head, a multiple of 8.
-        dropout: share of feature channels dropped in training.
+        dropout: share of feature channels dropped in training, each in the whole sample.
         block_dropout: share of the samples from which a block is dropped in training; the
             last block of `blocks` never is.
     """

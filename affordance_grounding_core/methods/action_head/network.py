@@ -29,7 +29,6 @@ class ActionHead(nn.Module):
         self.config = config
         channels = config.feature_width * len(config.blocks)
         self.feature_norm = nn.LayerNorm(channels)
-        self.dropout = nn.Dropout(config.dropout)
         self.patch_projection = nn.Linear(channels, config.width)
         self.mixing_norm = nn.GroupNorm(8, config.width)
         self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
@@ -48,27 +47,30 @@ class ActionHead(nn.Module):
         Returns:
             (B, actions, rows, columns) logits of the heat.
         """
-        normed = self._drop_blocks(self.dropout(self.feature_norm(tokens[:, 1:])))
-        patches = self.patch_projection(normed)
+        patches = self.patch_projection(self._drop(self.feature_norm(tokens[:, 1:])))
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
         activated = functional.gelu(self.output_norm(grid)).permute(0, 2, 3, 1)
         logits: torch.Tensor = self.action_embeddings(activated)
         return logits.permute(0, 3, 1, 2)
 
-    def _drop_blocks(self, features: torch.Tensor) -> torch.Tensor:
-        """Blank all but the last block at random in training.
+    def _drop(self, features: torch.Tensor) -> torch.Tensor:
+        """Blank channels, and all of a block but the last, at random in training.
 
+        A channel is blanked in the whole sample: neighbouring patches say much the same, so that
+        one blanked here and there is no loss to the head (and takes a random number a patch).
         The last block carries over best from renders to photographs; the others add detail
         and must not be relied upon.
         """
-        blocks = len(self.config.blocks)
-        if not self.training or not self.config.block_dropout or blocks == 1:
+        if not self.training:
             return features
-        kept = torch.ones(len(features), 1, blocks, 1, device=features.device)
-        drawn = torch.rand(len(features), blocks - 1, device=features.device)
-        kept[:, 0, :-1, 0] = (drawn >= self.config.block_dropout).to(kept.dtype)
-        return (features.reshape(*features.shape[:2], blocks, -1) * kept).reshape(features.shape)
+        blocks = len(self.config.blocks)
+        samples = (len(features), 1, blocks, features.shape[-1] // blocks)
+        kept = functional.dropout(features.new_ones(samples), self.config.dropout)
+        drawn = torch.rand(len(features), 1, blocks, 1, device=features.device)
+        spared = torch.arange(blocks, device=features.device)[:, None] == blocks - 1
+        kept = kept * (spared | (drawn >= self.config.block_dropout))
+        return features * kept.flatten(2)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
