@@ -107,8 +107,9 @@ def learn_actions(bank: Bank, config: TransferConfig) -> Mapping[str, ActionMode
         if name not in stored:
             continue
         for patches in pictures:
-            foreign = _clusters(_novelty(patches, stored) > novel_above, config.cluster)
-            own = _objectness(patches, name, stored) > object_above
+            likeness = _likeness(patches, stored)
+            foreign = _clusters(_novelty(likeness) > novel_above, config.cluster)
+            own = _objectness(likeness, name) > object_above
             beside = _beside(foreign, own, config.reach)
             inside.setdefault(action, []).append(patches[beside])
             far = ~binary_dilation(beside) & ~foreign
@@ -127,35 +128,39 @@ def _thinned(patches: Patches, count: int) -> Patches:
     return np.asarray(flat[drawn])
 
 
-def _novelty(patches: Patches, stored: Mapping[str, Patches]) -> Grid:
+def _likeness(patches: Patches, stored: Mapping[str, Patches]) -> dict[str, Grid]:
+    """Class to the similarity of its nearest egocentric patch to each patch, (n, n)."""
+    return {name: np.max(patches @ other.T, axis=-1) for name, other in stored.items()}
+
+
+def _novelty(likeness: Mapping[str, Grid]) -> Grid:
     """Distance of patches from everything egocentric, (n, n)."""
-    nearest = [np.max(patches @ other.T, axis=-1) for other in stored.values()]
-    return np.asarray(1 - np.max(nearest, axis=0), np.float32)
+    return np.asarray(1 - np.max(list(likeness.values()), axis=0), np.float32)
 
 
-def _objectness(patches: Patches, name: str, stored: Mapping[str, Patches]) -> Grid:
+def _objectness(likeness: Mapping[str, Grid], name: str) -> Grid:
     """How much nearer patches are to pictures of a class than to all others, (n, n)."""
-    own = np.max(patches @ stored[name].T, axis=-1)
-    others = [np.max(patches @ other.T, axis=-1) for n, other in stored.items() if n != name]
-    rest = np.max(others, axis=0) if others else np.zeros_like(own)
-    return np.asarray(own - rest, np.float32)
+    others = [near for other, near in likeness.items() if other != name]
+    rest = np.max(others, axis=0) if others else np.zeros_like(likeness[name])
+    return np.asarray(likeness[name] - rest, np.float32)
 
 
 def _thresholds(
-    bank: Bank, stored: Mapping[str, Patches], config: TransferConfig
+    bank: Bank,
+    stored: Mapping[str, Patches],
+    config: TransferConfig,
 ) -> tuple[float, float]:
-    """What is foreign and what is object, from egocentric pictures against all the others."""
+    """What is foreign and what is object, from one picture of each class against all others."""
     foreign, own = [], []
     for name, pictures in bank.egocentric.items():
-        for patches in pictures[:3]:
-            thin = _thinned(patches, config.stored)
-            keep = ~np.any(np.abs(stored[name] @ thin.T) > 0.99999, axis=1)
-            rest = {**stored, name: stored[name][keep]}
-            rest = {n: values for n, values in rest.items() if len(values)}
-            if name not in rest:
-                continue
-            foreign.append(_novelty(patches, rest).ravel())
-            own.append(_objectness(patches, name, rest).ravel())
+        if len(pictures) < 2:
+            continue
+        rest = np.concatenate([_thinned(one, config.stored) for one in pictures[1:]])
+        likeness = _likeness(pictures[0], {**stored, name: rest})
+        foreign.append(_novelty(likeness).ravel())
+        own.append(_objectness(likeness, name).ravel())
+    if not foreign:
+        raise ValueError("the bank needs at least two egocentric pictures of some class")
     return (
         float(np.quantile(np.concatenate(foreign), config.novelty)),
         float(np.quantile(np.concatenate(own), config.objectness)),
