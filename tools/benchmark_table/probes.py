@@ -48,7 +48,7 @@ def dinov2_patches() -> PatchFeatures:
     @torch.no_grad()
     def patches(image: NDArray[np.uint8]) -> torch.Tensor:
         pixels, _ = preprocess(image)
-        (tokens,) = backbone(torch.from_numpy(pixels)[None])
+        tokens: torch.Tensor = backbone(torch.from_numpy(pixels)[None])[0]
         return tokens[0, 1:]
 
     return patches
@@ -120,10 +120,10 @@ def train_probe(
         logits = inputs @ weight + bias
         value = functional.binary_cross_entropy_with_logits(logits, labels)
         value = value + _WEIGHT_DECAY * weight.square().sum()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimiser.step(loss)
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
     fitted, offset = weight.detach(), bias.detach()
     return lambda patches: ((patches - mean) / deviation) @ fitted + offset
 
