@@ -75,7 +75,7 @@ BAD_ACTIONS = {
     "control characters": ("hold\n\x1b[2Jcut", "control characters"),
     "bidirectional override": ("hold\u202e", "control characters"),
     "blank": ("   ", "names no action"),
-    "path": ("../../etc/passwd", "is not in this model's vocabulary"),
+    "path": ("../../etc/passwd", "holds signs that no spoken command has"),
 }
 
 
