@@ -45,6 +45,11 @@ class ImageGeometry:
     width: int
     height: int
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether the network input holds more than the image."""
+        return (self.width, self.height) != (self.input_width, self.input_height)
+
     def heat_weights(
         self, rows: int, columns: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -203,9 +208,31 @@ class Preprocess:
         Returns:
             (H, W) float32 in [0, 1].
         """
-        weights_y, weights_x = geometry.heat_weights(*heat.shape)
-        image_heat = weights_y @ np.asarray(heat, np.float32) @ weights_x
+        heat = np.ascontiguousarray(heat, np.float32)
+        if geometry.is_padded:
+            image_heat = _weighted(heat, *geometry.heat_weights(*heat.shape))
+        else:  # What the weights say, sooner.
+            size = (geometry.image_width, geometry.image_height)
+            resized = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
+            image_heat = np.asarray(resized, np.float32)
         return np.clip(image_heat, 0.0, 1.0, out=image_heat)
+
+
+_QUIET_PRODUCT = 2**17
+"""Multiplications from which on (with a margin of two) OpenBLAS wakes its threads. They spin for
+tens of milliseconds after the product, on the cores that the network needs for the next frame."""
+
+
+def _weighted(
+    heat: NDArray[np.float32], weights_y: NDArray[np.float32], weights_x: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Compute weights_y @ heat @ weights_x in products so small that one thread makes them."""
+    image_heat = np.empty((weights_y.shape[0], weights_x.shape[1]), np.float32)
+    count = max(1, _QUIET_PRODUCT // max(weights_x.size, heat.size))
+    for start in range(0, len(image_heat), count):
+        rows = slice(start, start + count)
+        np.matmul(weights_y[rows] @ heat, weights_x, out=image_heat[rows])
+    return image_heat
 
 
 def resize_image(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affordance_grounding_core.inference.preprocess import (
+    Policy,
     Preprocess,
     PreprocessConfig,
     resize_image,
@@ -64,6 +68,50 @@ def test_a_plane_of_heat_is_the_same_plane_in_the_image(
     expected = 0.5 + slope_y * (pixel_y[:, None] - 0.5) + slope_x * (pixel_x[None] - 0.5)
     inside = inside_y[:, None] & inside_x[None]
     np.testing.assert_allclose(back[inside], np.clip(expected, 0, 1)[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(deadline=None, max_examples=40)
+@given(height=SIZES, width=SIZES, rows=st.integers(1, 40), columns=st.integers(1, 40))
+def test_heat_in_the_image_is_what_the_bilinear_weights_say(
+    policy: Policy, height: int, width: int, rows: int, columns: int
+) -> None:
+    preprocess = Preprocess(PreprocessConfig(policy=policy))
+    geometry = preprocess.geometry(height, width)
+    heat = np.random.default_rng(0).random((rows, columns), np.float32)
+    weights_y, weights_x = (
+        weights.astype(np.float64) for weights in geometry.heat_weights(rows, columns)
+    )
+    np.testing.assert_allclose(
+        preprocess.heat_to_image(heat, geometry), weights_y @ heat @ weights_x, atol=1e-5
+    )
+
+
+SPINNING = """
+import sys, time
+import numpy as np
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+
+preprocess = Preprocess(PreprocessConfig(policy=sys.argv[1]))
+geometry = preprocess.geometry(480, 640)
+time.sleep(0.5)  # threads that have just been started spin as well
+busy = 0
+for _ in range(10):
+    preprocess.heat_to_image(np.ones((16, 16), np.float32), geometry)
+    used = time.process_time()
+    time.sleep(0.02)
+    busy += time.process_time() - used > 0.01
+print(busy)
+"""
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_no_thread_goes_on_computing_after_the_heat_is_there(policy: str) -> None:
+    """A linear algebra library's threads once took a core from the network, all the time."""
+    outcome = subprocess.run(
+        [sys.executable, "-c", SPINNING, policy], capture_output=True, text=True, check=True
+    )
+    assert int(outcome.stdout) <= 2
 
 
 @pytest.mark.parametrize("policy", POLICIES)
