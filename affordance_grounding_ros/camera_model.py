@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_ros.depth_errors import DepthError
@@ -147,6 +148,32 @@ def camera_model(info: Any, width: int, height: int, *, rectified: bool = False)
         center_y=(matrix[1, 2] - region.y_offset) / binning[1],
         distortion_model=info.distortion_model if distorted else "",
         distortion=tuple(float(value) for value in info.d) if distorted else (),
+    )
+
+
+def ideal_camera_info(
+    height: int, width: int, focal: float, center_x: float, center_y: float
+) -> CameraInfo:
+    """Calibration of an ideal camera: square pixels, no distortion; `camera_model` reads it.
+
+    Args:
+        height: of its images, px.
+        width: of its images, px.
+        focal: px.
+        center_x: column of the optical axis, px.
+        center_y: row of the optical axis, px.
+
+    Returns:
+        Without a header.
+    """
+    return CameraInfo(
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[focal, 0.0, center_x, 0.0, focal, center_y, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[focal, 0.0, center_x, 0.0, 0.0, focal, center_y, 0.0, 0.0, 0.0, 1.0, 0.0],
     )
 
 

@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros.camera_files import write_calibration, write_depth
+from affordance_grounding_ros.camera_model import ideal_camera_info
 
 IMAGE = "motorcycle_left.png"
 DISPARITY = "motorcycle_disp.npz"
@@ -62,16 +63,7 @@ class StereoCalibration:
             height: px.
             width: px.
         """
-        focal, x, y = self.focal, self.center_x, self.center_y
-        return CameraInfo(
-            height=height,
-            width=width,
-            distortion_model="plumb_bob",
-            d=[0.0] * 5,
-            k=[focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0],
-            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-            p=[focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0],
-        )
+        return ideal_camera_info(height, width, self.focal, self.center_x, self.center_y)
 
 
 MOTORCYCLE = StereoCalibration(994.978, 311.193, 254.877, 31.086, 0.193001)

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.camera_files import read_calibration, read_depth
+from affordance_grounding_ros.camera_model import ideal_camera_info
 from affordance_grounding_ros.compatibility import values_given_at_start
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.frames import FrameSource
@@ -150,16 +151,9 @@ def pinhole(header: Header, height: int, width: int, field_of_view: float) -> Ca
     focal = 0.5 * width / float(np.tan(np.radians(field_of_view) / 2.0))
     # Pixel centres are whole numbers, so the middle of the image is at (size - 1) / 2.
     center_x, center_y = (width - 1) / 2.0, (height - 1) / 2.0
-    return CameraInfo(
-        header=header,
-        height=height,
-        width=width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=[focal, 0.0, center_x, 0.0, focal, center_y, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[focal, 0.0, center_x, 0.0, 0.0, focal, center_y, 0.0, 0.0, 0.0, 1.0, 0.0],
-    )
+    info = ideal_camera_info(height, width, focal, center_x, center_y)
+    info.header = header
+    return info
 
 
 def main(args: list[str] | None = None) -> int:

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_ros.measuring_client import diagnosed_ms, distribution_ms, picture
 from affordance_grounding_ros.node_process import NodeProcess
-from affordance_grounding_ros.ping_client import PingClient, picture
+from affordance_grounding_ros.ping_client import PingClient
 from affordance_grounding_ros.process_figures import read_figures
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -143,11 +144,11 @@ def _measure(
         "runtime": diagnosed.get("runtime", ""),
         "frames": plan.frames,
         "lost": lost,
-        "total_ms": _distribution(total),
-        "inference_ms": _distribution(inference),
-        "overhead_ms": _distribution(total - inference),
-        "overhead_thread_ms": _diagnosed(diagnosed, "overhead"),
-        "overhead_cpu_ms": _diagnosed(diagnosed, "overhead_cpu"),
+        "total_ms": distribution_ms(total, 3),
+        "inference_ms": distribution_ms(inference, 3),
+        "overhead_ms": distribution_ms(total - inference, 3),
+        "overhead_thread_ms": diagnosed_ms(diagnosed, "overhead"),
+        "overhead_cpu_ms": diagnosed_ms(diagnosed, "overhead_cpu"),
         "memory": memory_growth(memory),
     }
 
@@ -171,17 +172,6 @@ def memory_growth(anonymous: Sequence[int]) -> dict[str, float]:
         "growth_bytes": last - first,
         "growth_bytes_per_frame": (last - first) / between,
     }
-
-
-def _distribution(seconds: Any) -> dict[str, float]:
-    p50, p95, most = np.percentile(seconds, (50, 95, 100)) * 1e3
-    return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "max": round(float(most), 3)}
-
-
-def _diagnosed(values: dict[str, str], quantity: str) -> dict[str, float | None]:
-    """What the node says of its last frames."""
-    texts = {name: values.get(f"{quantity}_{name}_ms", "") for name in ("p50", "p95", "max")}
-    return {name: float(text) if text else None for name, text in texts.items()}
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
@@ -59,12 +58,7 @@ class Recording:
             raise RecordingError(f"cannot write the bag {self.file}: {error}") from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Finish the bag: without its end Foxglove would have to read all of it."""
         self._writer.close()
 

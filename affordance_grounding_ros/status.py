@@ -131,3 +131,21 @@ def status_message(name: str, status: NodeStatus) -> DiagnosticStatus:
 def key_values(values: dict[str, str]) -> list[KeyValue]:
     """Make the pairs of a DiagnosticStatus."""
     return [KeyValue(key=key, value=value) for key, value in values.items()]
+
+
+def status_values(message: DiagnosticStatus) -> dict[str, str]:
+    """Read a status as those who listen need it.
+
+    Args:
+        message: of `status_message`.
+
+    Returns:
+        Its values by key; "message", the line for people; and "level", see `status_level`.
+    """
+    values = {pair.key: pair.value for pair in message.values}
+    return {**values, "message": message.message, "level": status_level(message.level)}
+
+
+def status_level(level: bytes) -> str:
+    """A level of DiagnosticStatus as text: "0" for OK, "1" for WARN, "2" for ERROR."""
+    return str(ord(level))

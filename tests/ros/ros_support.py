@@ -30,6 +30,7 @@ from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.grounder_node import GrounderNode
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+from affordance_grounding_ros.status import status_values
 
 NEEDS_WEIGHTS = pytest.mark.skipif(
     packaged_checkpoint("default") is None
@@ -178,11 +179,7 @@ class Client:
 
     def status(self) -> dict[str, str]:
         """Values of the last status, by key; empty before the first."""
-        if not self.statuses:
-            return {}
-        last = self.statuses[-1]
-        values = {pair.key: pair.value for pair in last.values}
-        return {**values, "message": last.message, "level": str(ord(last.level))}
+        return status_values(self.statuses[-1]) if self.statuses else {}
 
     def wait_for_status(self, what: str, **expected: str) -> dict[str, str]:
         """Wait until the status holds the expected values."""
