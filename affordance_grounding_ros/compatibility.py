@@ -16,8 +16,14 @@ except ImportError:  # Humble
     from rclpy.clock import ClockType  # type: ignore[attr-defined,unused-ignore]
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
+try:
+    from rclpy.exceptions import InvalidHandle
+except ImportError:  # Before Kilted
+    from rclpy.handle import InvalidHandle  # type: ignore[import-not-found,no-redef,unused-ignore]
+
 __all__ = [
     "ClockType",
+    "InvalidHandle",
     "callback_with_timestamp",
     "publisher_events",
     "shut_down_ros",

@@ -22,13 +22,14 @@ from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_input import ImageInput
+from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
 from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog, one_line
 from affordance_grounding_ros.status import NodeStatus, StatusPublisher
 from affordance_grounding_ros.teaching import AroundTeaching, Teaching
-from affordance_grounding_ros.watches import InferenceWatch, NameWatch
+from affordance_grounding_ros.watches import GraphWatch, InferenceWatch, joined
 
 GrounderLoader = Callable[[str, str], Grounder]
 
@@ -74,7 +75,7 @@ class GrounderNode(LifecycleNode):
         )
         self._figures = FrameFigures()
         self._inference_watch = InferenceWatch()
-        self._name_watch = NameWatch(self)
+        self._graph_watch = GraphWatch(self, self._images, self._figures.counter)
         self._status = StatusPublisher(self)
         self._diagnostics = DiagnosticsPublisher(self)
         PARAMETERS.declare(self, values_given_at_start(self))
@@ -103,9 +104,11 @@ class GrounderNode(LifecycleNode):
             counts=self._figures.counter.counts,
             depth=pipeline.depth_figures if pipeline else depth_figures(None),
             problem=self._failure or inference_problem or (pipeline.problem if pipeline else ""),
-            warning=self._images.warning
-            or (pipeline.depth_problem if pipeline else "")
-            or self._name_watch.warning,
+            warning=joined(
+                self._graph_watch.warning,
+                self._images.warning,
+                pipeline.depth_problem if pipeline else "",
+            ),
             last_error=self._problems.last,
         )
 
@@ -329,7 +332,7 @@ class GrounderNode(LifecycleNode):
     def _look_after(self) -> None:
         self._problems.settle()
         self._notices.settle()
-        if warning := self._name_watch.check():
+        if warning := self._graph_watch.check():
             self.get_logger().warning(warning)
         settings, pipeline = self._settings, self._pipeline
         if settings is None or pipeline is None:
@@ -385,6 +388,7 @@ def main(args: list[str] | None = None) -> int:
     """
 
     def run(made: Callable[[ClosableNode], None]) -> None:
+        keep_freed_memory()
         node = GrounderNode()
         made(node)
         node.start()

@@ -103,16 +103,9 @@ def create_subscription(
     log = ProblemLog(lambda line: node.get_logger().error(line))
 
     def log_incompatible(event: Any) -> None:
-        full_name = node.resolve_topic_name(topic)
-        log.report(
-            policy_name(event.last_policy_kind),
-            f"publishers on '{full_name}' cannot be heard: their "
-            f"{policy_name(event.last_policy_kind)} does not satisfy this subscription, which asks "
-            f"for {describe(profile)}; offered: "
-            f"{described_endpoints(node.get_publishers_info_by_topic(full_name))}. Change the "
-            f"publisher, or set the parameter 'qos_overrides.{full_name}.subscription."
-            f"{policy_name(event.last_policy_kind).lower()}'",
-        )
+        full_name, policy = node.resolve_topic_name(topic), policy_name(event.last_policy_kind)
+        endpoints = node.get_publishers_info_by_topic(full_name)
+        log.report(policy, unheard_publishers(node, full_name, [policy], profile, endpoints))
 
     return node.create_subscription(
         message_type,
@@ -156,6 +149,54 @@ def create_publisher(
         profile,
         event_callbacks=publisher_events(log_incompatible),
         qos_overriding_options=_overridable(None),
+    )
+
+
+def unmet_policies(offered: QoSProfile, asked: QoSProfile) -> list[str]:
+    """Policies in which a publisher offers less than a subscription of these nodes asks for.
+
+    Args:
+        offered: by the publisher.
+        asked: by the subscription, in reliability and durability only: nothing here asks for a
+            deadline or for liveliness, nor can it be made to by a parameter.
+
+    Returns:
+        Names as of `policy_name`; empty where the subscription hears the publisher.
+    """
+    unmet = []
+    if (offered.reliability, asked.reliability) == (
+        ReliabilityPolicy.BEST_EFFORT,
+        ReliabilityPolicy.RELIABLE,
+    ):
+        unmet.append("RELIABILITY")
+    if (offered.durability, asked.durability) == (
+        DurabilityPolicy.VOLATILE,
+        DurabilityPolicy.TRANSIENT_LOCAL,
+    ):
+        unmet.append("DURABILITY")
+    return unmet
+
+
+def unheard_publishers(
+    node: Node, topic: str, policies: list[str], asked: QoSProfile, endpoints: list[Any]
+) -> str:
+    """Say that publishers cannot be heard, why, and what can be done about it.
+
+    Args:
+        node: that subscribes.
+        topic: full name.
+        policies: that are not satisfied, as of `policy_name`.
+        asked: for by the subscription.
+        endpoints: what is known of the publishers.
+    """
+    satisfy = "does not satisfy" if len(policies) == 1 else "do not satisfy"
+    names = [f"qos_overrides.{topic}.subscription.{policy.lower()}" for policy in policies]
+    quoted = " and ".join(f"'{name}'" for name in names if node.has_parameter(name))
+    return (
+        f"publishers on '{topic}' cannot be heard: their {' and '.join(policies)} {satisfy} this "
+        f"subscription, which asks for {describe(asked)}; offered: "
+        f"{described_endpoints(endpoints)}. Change the publisher"
+        + (f", or set the parameter {quoted}" if quoted else "")
     )
 
 

@@ -1,4 +1,4 @@
-"""Watchdogs over what the node cannot see by itself: a hanging model, a node of the same name."""
+"""Watchdogs over what the node cannot see by itself: a hanging model, and its neighbours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 
 from rclpy.node import Node
+
+from affordance_grounding_ros.frame_figures import FrameCounter
+from affordance_grounding_ros.image_input import ImageInput
+from affordance_grounding_ros.publisher_watch import PublisherWatch
 
 
 class InferenceWatch:
@@ -99,3 +103,37 @@ class NameWatch:
             "them other names: `--ros-args -r __node:=NAME`, or a namespace"
         )
         return self._warning
+
+
+class GraphWatch:
+    """Notices what other nodes do that keeps this one from its work.
+
+    Args:
+        node: that is looked after.
+        images: subscribes to its camera.
+        counter: counts the images that arrive.
+    """
+
+    def __init__(self, node: Node, images: ImageInput, counter: FrameCounter) -> None:
+        self._names = NameWatch(node)
+        self._publishers = PublisherWatch(node, images, counter)
+
+    @property
+    def warning(self) -> str:
+        """What is wrong now; empty while nothing is."""
+        return joined(self._publishers.warning, self._names.warning)
+
+    def check(self) -> str:
+        """Look at the nodes and topics that are there.
+
+        Returns:
+            A warning that has just become due and was not logged, empty otherwise. Publishers
+            that cannot be heard are logged when the middleware tells of them.
+        """
+        self._publishers.check()
+        return self._names.check()
+
+
+def joined(*warnings: str) -> str:
+    """One line of several warnings, the first of them first; those that are empty are left out."""
+    return "; ".join(filter(None, warnings))

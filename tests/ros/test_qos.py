@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 
-from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.publisher import Publisher
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from ros_support import Scene
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from affordance_grounding_ros import qos
+from affordance_grounding_ros.frame_figures import FrameCounter
 from affordance_grounding_ros.msg import AffordanceResult
+from affordance_grounding_ros.publisher_watch import PublisherWatch
+from affordance_grounding_ros.status import status_values
 
 Lines = Callable[[], list[tuple[str, str]]]
+
+UNRELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+UNHEARD_CAMERA = (
+    "publishers on '/image' cannot be heard: their RELIABILITY does not satisfy this "
+    "subscription, which asks for reliable, volatile; offered: /client (best effort, volatile). "
+    "Change the publisher, or set the parameter 'qos_overrides./image.subscription.reliability'"
+)
 
 
 def errors(log: Lines) -> list[str]:
@@ -21,8 +41,7 @@ def errors(log: Lines) -> list[str]:
 
 def test_a_publisher_that_cannot_be_heard_is_named(scene: Scene, log: Lines) -> None:
     scene.start()
-    unreliable = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-    scene.client.node.create_publisher(String, "grounder/action", unreliable)
+    scene.client.node.create_publisher(String, "grounder/action", UNRELIABLE)
     scene.client.wait(lambda: errors(log), "the error")
     (line,) = errors(log)
     assert "publishers on '/grounder/action' cannot be heard: their RELIABILITY" in line
@@ -85,3 +104,96 @@ def test_quality_of_service_is_overridden_by_parameters(scene: Scene) -> None:
     assert images.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     assert heatmaps.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
     assert masks.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def start_deaf_to_a_camera(scene: Scene) -> Publisher[Image]:
+    """Start a grounder that wants reliable images, and a camera that offers less."""
+    reliable = {"qos_overrides./image.subscription.reliability": "reliable"}
+    scene.start(action="hold", image_timeout=0.0, **reliable)
+    scene.client.wait_for_status("before", level="0")
+    camera = scene.client.node.create_publisher(Image, "image", UNRELIABLE)
+    scene.client.wait_for_status("with the warning", level="1", message=UNHEARD_CAMERA)
+    return camera
+
+
+def test_the_status_warns_until_a_publisher_that_cannot_be_heard_is_gone(scene: Scene) -> None:
+    camera = start_deaf_to_a_camera(scene)
+    scene.client.node.destroy_publisher(camera)
+    scene.client.wait_for_status("without it", level="0", message="grounding 'hold'")
+
+
+def test_the_status_warns_until_images_come_from_elsewhere(scene: Scene) -> None:
+    start_deaf_to_a_camera(scene)
+    client = scene.client
+    client.wait(lambda: client.status()["level"] == "0", "a status without it", client.show)
+    assert client.status()["message"] == "grounding 'hold'"
+
+
+def test_diagnostics_warn_of_goals_that_cannot_be_heard(scene: Scene) -> None:
+    received: list[DiagnosticArray] = []
+    client = scene.client
+    client.node.create_subscription(
+        DiagnosticArray, "/diagnostics", received.append, qos.diagnostics()
+    )
+    scene.start()
+
+    def said() -> dict[str, str]:
+        return status_values(received[-1].status[0]) if received else {}
+
+    client.wait(lambda: said().get("level") == "0", "diagnostics before")
+    commander = client.node.create_publisher(String, "grounder/action", UNRELIABLE)
+    client.wait(lambda: said()["level"] == "1", "the warning")
+    assert said()["message"].startswith(
+        "publishers on '/grounder/action' cannot be heard: their RELIABILITY does not"
+    )
+    client.node.destroy_publisher(commander)
+    client.wait(lambda: said()["level"] == "0", "diagnostics without it")
+
+
+def test_who_is_not_heard_is_news_again_when_the_others_fall_silent(scene: Scene) -> None:
+    now, counter, node = [100.0], FrameCounter(), scene.client.node
+    watch = PublisherWatch(node, SimpleNamespace(topic="/eye"), counter, lambda: now[0])
+    asked = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    node.create_subscription(Image, "eye", print, asked)
+    node.create_publisher(Image, "eye", UNRELIABLE)
+    scene.client.wait(lambda: watch.warning, "the warning", watch.check)
+    assert "'/eye' cannot be heard: their RELIABILITY and DURABILITY do not satisfy" in (
+        watch.warning
+    )
+    assert watch.warning.endswith("Change the publisher"), "there is no parameter for it"
+    counter.add(received=1)
+    watch.check()
+    assert watch.warning == ""
+    now[0] += PublisherWatch.HEARD
+    watch.check()
+    assert "'/eye' cannot be heard" in watch.warning
+
+
+def test_one_subscription_that_hears_is_enough(scene: Scene) -> None:
+    node = scene.client.node
+    images = SimpleNamespace(topic="/image")
+    watch = PublisherWatch(node, images, FrameCounter())
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    deaf = node.create_subscription(String, "word", print, latched)
+    node.create_publisher(String, "word", 1)
+    scene.client.wait(lambda: watch.warning, "the warning", watch.check)
+    assert "'/word' cannot be heard: their DURABILITY does not satisfy" in watch.warning
+    node.create_subscription(String, "word", print, 1)
+    watch.check()
+    assert watch.warning == ""
+    node.destroy_subscription(deaf)
+    watch.check()
+    assert watch.warning == ""
+
+
+def test_policies_are_unmet_exactly_where_the_middleware_says_so() -> None:
+    profiles = [
+        QoSProfile(depth=1, reliability=reliability, durability=durability)
+        for reliability in (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
+        for durability in (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL)
+    ]
+    for offered, asked in itertools.product(profiles, repeat=2):
+        compatibility, reason = qos_check_compatible(offered, asked)
+        unmet = qos.unmet_policies(offered, asked)
+        assert bool(unmet) == (compatibility == QoSCompatibility.ERROR)
+        assert ("RELIABILITY" in unmet) == ("Best effort publisher and reliable" in reason)
