@@ -3,7 +3,9 @@
     python -m tools.label_noise --data ROOT --output runs/label_noise -- --trainer.max_epochs=5
 
 Options after `--` go to every run. What is done is not done again, so that an interrupted
-study goes on where it stopped.
+study goes on where it stopped. The setting "refined" learns and refines first, with its seed,
+in OUTPUT/refinement, which `python -m tools.refinement --output OUTPUT/refinement` takes up. A
+second table has the held tools alone, of which those labels are.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from affordance_grounding_core.data.agd20k import read_training_set
+from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
+from tools.label_noise.held import mark_whole_objects, use_refined
+from tools.label_noise.held_scores import held_markdown, held_row, score_held
 from tools.label_noise.labels import write_labels
 
 CONFIG = Path(__file__).parents[2] / "config" / "train" / "plsp_rendered.yaml"
@@ -35,11 +39,13 @@ class Setting:
         title: in the table.
         labels: how the masks are corrupted.
         options: more options of the training.
+        held: what the labels of held tools mark instead: the whole object, also refined.
     """
 
     title: str
     labels: str = "exact"
     options: tuple[str, ...] = field(default=())
+    held: Literal["part", "whole", "refined"] = "part"
 
 
 SETTINGS = {
@@ -50,6 +56,8 @@ SETTINGS = {
     "dilated": Setting("dilated masks", "dilated"),
     "shifted": Setting("shifted masks", "shifted"),
     "dropped": Setting("30 % of the masks missing", "dropped"),
+    "whole_object": Setting("held tools marked whole", held="whole"),
+    "refined": Setting("held tools marked whole, then refined", held="refined"),
 }
 """Name of its folders to each setting."""
 
@@ -63,14 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 folder = options.output / f"{name}-{seed}"
                 if not (folder / OUTCOME).is_file():
                     _train(folder, SETTINGS[name], seed, options)
+                score_held(folder, options.data)
                 print(f"{folder.name}: done", flush=True)
     except (AffordanceGroundingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     rows = [row for name in options.settings if (row := _row(name, options))]
-    text = as_markdown(rows)
+    held = [row for name in options.settings if (row := _held_row(name, options))]
+    text = "\n\n".join(filter(None, [as_markdown(rows), held_markdown(held)]))
     replace_file(options.output / "label_noise.md", f"{text}\n".encode())
-    replace_json(options.output / "label_noise.json", {"rows": rows})
+    replace_json(options.output / "label_noise.json", {"rows": rows, "held": held})
     print(text)
     return 0
 
@@ -102,14 +112,29 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=CONFIG, help="config of the training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--refinement-epochs", type=_count, default=20)
+    parser.add_argument(
+        "--refinement-accumulate", type=_count, default=20, help="pictures in a step"
+    )
     parsed = parser.parse_args(arguments[:place])
     parsed.training = list(arguments[place + 1 :])
     return parsed
 
 
+def _count(text: str) -> int:
+    """Read a number of at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
 def _train(folder: Path, setting: Setting, seed: int, options: argparse.Namespace) -> None:
-    labels = folder / "labels"
-    count = write_labels(read_training_set(options.data).folder, labels, setting.labels, seed)
+    labels, training = folder / "labels", read_training_set(options.data)
+    count = write_labels(training.folder, labels, setting.labels, seed)
+    if setting.held != "part":
+        mark_whole_objects(training, labels)
+    if setting.held == "refined":
+        _refine(training, labels, seed, options)
     # Lightning is slow to import and not needed to draw the table.
     from affordance_grounding_core.methods.plsp.training import train_from_config
 
@@ -128,6 +153,16 @@ def _train(folder: Path, setting: Setting, seed: int, options: argparse.Namespac
     replace_json(folder / OUTCOME, {"masks": count, "scores": scores})
 
 
+def _refine(training: TrainingSet, labels: Path, seed: int, options: argparse.Namespace) -> None:
+    from tools.refinement.run import refine_once, study_fit  # slow, likewise
+
+    folder = options.output / "refinement" / f"seed-{seed}"
+    fit = study_fit(options.refinement_epochs, options.refinement_accumulate, seed)
+    overlaps = refine_once(training, folder, fit)
+    count = use_refined(folder, labels)
+    print(f"{labels.parent.name}: {count} of {len(overlaps)} labels refined", flush=True)
+
+
 def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
     files = [options.output / f"{name}-{seed}" / OUTCOME for seed in options.seeds]
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
@@ -142,6 +177,11 @@ def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
         "masks": round(statistics.fmean(outcome["masks"] for outcome in found)),
         "seeds": len(found),
     }
+
+
+def _held_row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    runs = [options.output / f"{name}-{seed}" for seed in options.seeds]
+    return held_row(SETTINGS[name].title, runs)
 
 
 def _summary(scores: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:

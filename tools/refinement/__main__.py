@@ -18,10 +18,9 @@ from pathlib import Path
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file
-from affordance_grounding_core.methods.plsp.refinement.training import FitConfig
-from tools.refinement.objects import HELD_OBJECTS
-from tools.refinement.prepare import ACTION, KINDS
-from tools.refinement.run import Overlap, refine_once
+from tools.refinement.objects import ACTION, HELD_OBJECTS
+from tools.refinement.prepare import KINDS
+from tools.refinement.run import Overlap, refine_once, study_fit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         training = read_training_set(options.data)
         by_seed = [
             refine_once(
-                training, options.output / f"seed-{seed}", _fit(options, seed), options.every
+                training,
+                options.output / f"seed-{seed}",
+                study_fit(options.epochs, options.accumulate, seed),
+                options.every,
             )
             for seed in options.seeds
         ]
@@ -49,18 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replace_file(options.output / "refinement.md", f"{text}\n".encode())
     print(text)
     return 0
-
-
-def _fit(options: argparse.Namespace, seed: int) -> FitConfig:
-    return FitConfig(
-        epochs=options.epochs,
-        accumulate=options.accumulate,
-        workers=0,
-        seed=seed,
-        devices=1,
-        accelerator="cpu",
-        show_progress=False,
-    )
 
 
 def as_markdown(by_seed: Sequence[Sequence[Overlap]]) -> str:

@@ -14,6 +14,7 @@ from affordance_grounding_core.images import read_grey
 
 Mask = NDArray[np.bool_]
 
+ACTION = "hold"
 HELD_OBJECTS = ("hammer", "knife", "scissors")
 """Tools of the rendered set whose marked parts together are the whole object."""
 
@@ -26,7 +27,7 @@ def held_images(training: TrainingSet, objects: Collection[str]) -> list[Trainin
     return [
         item
         for item in training.egocentric
-        if item.action == "hold" and item.object_name in objects and item.part_mask is not None
+        if item.action == ACTION and item.object_name in objects and item.part_mask is not None
     ]
 
 

@@ -19,12 +19,11 @@ from affordance_grounding_core.methods.plsp.labelling.partners import find_partn
 from affordance_grounding_core.methods.plsp.labelling.records import Finding, ImageRecord, View
 from affordance_grounding_core.methods.plsp.labelling.store import LabelStore, mask_names
 from tools.label_noise.labels import CORRUPTIONS
-from tools.refinement.objects import HELD_OBJECTS, held_images, read_part, whole_objects
+from tools.refinement.objects import ACTION, HELD_OBJECTS, held_images, read_part, whole_objects
 from tools.refinement.visible import ObjectFinder, PatchDescriber, bounding_box
 
 Mask = NDArray[np.bool_]
 
-ACTION = "hold"
 KINDS = ("whole", "dilated", "shifted")
 """What is wrong with first labels: the whole object is marked, or the part's corrupted mask."""
 

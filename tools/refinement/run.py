@@ -30,9 +30,8 @@ from affordance_grounding_core.methods.plsp.refinement.training import (
     load_masks,
 )
 from affordance_grounding_core.training.callbacks import STATE_FOLDER
-from tools.refinement.objects import HELD_OBJECTS, held_images, read_part
+from tools.refinement.objects import ACTION, HELD_OBJECTS, held_images, read_part
 from tools.refinement.prepare import (
-    ACTION,
     KINDS,
     first_label,
     label_number,
@@ -71,6 +70,28 @@ class Overlap:
     after: float
     part: float
     rest: float
+
+
+def study_fit(epochs: int, accumulate: int, seed: int) -> FitConfig:
+    """How the studies learn masks: on the CPU, and without a word.
+
+    Args:
+        epochs: over all pictures.
+        accumulate: pictures in a step.
+        seed: of everything random.
+
+    Raises:
+        ValueError: no epoch, or no picture in a step.
+    """
+    return FitConfig(
+        epochs=epochs,
+        accumulate=accumulate,
+        workers=0,
+        seed=seed,
+        devices=1,
+        accelerator="cpu",
+        show_progress=False,
+    )
 
 
 def refine_once(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,13 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
-from affordance_grounding_core.images import write_png
+from affordance_grounding_core.images import read_grey, write_png
+from affordance_grounding_core.methods.plsp import training as training_run
 from affordance_grounding_core.methods.plsp.refinement.bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.encoders import (
     FrozenPatches,
     RefinementEncoders,
 )
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
+from tools.label_noise import __main__ as label_noise
 from tools.refinement import prepare
 from tools.refinement import run as study
 from tools.refinement.__main__ import as_markdown, main
@@ -116,14 +119,17 @@ def test_an_object_is_found_in_a_hand(features: PatchFeatures) -> None:
 
 
 @pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, encoders: RefinementEncoders, root: Path, tmp_path: Path
-) -> Callable[[], int]:
-    """Run the study with colours as features; returns the exit code."""
+def colours(monkeypatch: pytest.MonkeyPatch, encoders: RefinementEncoders) -> None:
+    """Let studies see colours as features."""
     monkeypatch.setattr(study, "load_encoders", lambda *_: encoders)
     monkeypatch.setattr(study, "_FINDER_SIZE", 128)
     monkeypatch.setattr(study, "_SEGMENT_SIZE", 128)
     monkeypatch.setattr(prepare, "load_describer", lambda *_: MeanColour())
+
+
+@pytest.fixture
+def call(colours: None, root: Path, tmp_path: Path) -> Callable[[], int]:
+    """Run the study; returns the exit code."""
     options = ["--data", str(root), "--output", str(tmp_path / "out"), "--seeds", "0"]
     return lambda: main([*options, "--epochs", "1"])
 
@@ -144,6 +150,37 @@ def test_the_study_runs_once_from_pictures_to_a_table(
     (folder / "manifest.json").unlink()  # nothing is looked at again
     assert call() == 0
     assert capsys.readouterr().out == shown
+
+
+def test_a_network_is_trained_on_refined_labels(
+    colours: None, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Sequence[str]] = []
+
+    def train(arguments: Sequence[str]) -> SimpleNamespace:
+        runs.append(arguments)
+        score = dict.fromkeys(label_noise.COLUMNS, 0.5)
+        return SimpleNamespace(scores=[SimpleNamespace(as_dict=lambda: score)])
+
+    monkeypatch.setattr(training_run, "train_from_config", train)
+    output = tmp_path / "noise"
+    options = ["--data", str(root), "--output", str(output), "--seeds", "0"]
+    options += ["--settings", "whole_object", "refined", "--refinement-epochs", "1"]
+    for _ in range(2):  # the second time, all is done
+        assert label_noise.main([*options, "--", "--trainer.max_epochs=1"]) == 0
+    assert len(runs) == 2
+    for run, name in zip(runs, ("whole_object-0", "refined-0"), strict=True):
+        assert f"--data.labels={output / name / 'labels'}" in run
+        assert run[-1] == "--trainer.max_epochs=1"
+        first = output / name / "labels/PL/hold/hammer/h_0_pl.png"
+        np.testing.assert_array_equal(read_grey(first) >= 0.5, part(20, 24, 104) > 0)
+    refinement = output / "refinement" / "seed-0"
+    fit = json.loads((refinement / "refinement" / "config.json").read_text())["training"]
+    assert (fit["epochs"], fit["accumulate"], fit["seed"]) == (1, 20, 0)
+    overlaps = json.loads((refinement / study.OUTCOME).read_text())["overlaps"]
+    taken = {file.stem for file in (output / "refined-0/labels/PL_refined").rglob("*.png")}
+    assert taken == {f"{o['image']}_pl" for o in overlaps if o["refined"]}
+    assert not (output / "whole_object-0/labels/PL_refined").exists()
 
 
 def test_a_label_that_stays_counts_as_it_was() -> None:
