@@ -22,7 +22,6 @@ from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_input import ImageInput
-from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
@@ -93,6 +92,7 @@ class GrounderNode(LifecycleNode):
         pipeline = self._pipeline
         grounder = pipeline.grounder if pipeline else None
         inference_problem = self._inference_watch.problem
+        depth_problem = pipeline.depth_problem if pipeline else ""
         return NodeStatus(
             state=self._state,
             model=grounder.information.name if grounder else "",
@@ -104,11 +104,7 @@ class GrounderNode(LifecycleNode):
             counts=self._figures.counter.counts,
             depth=pipeline.depth_figures if pipeline else depth_figures(None),
             problem=self._failure or inference_problem or (pipeline.problem if pipeline else ""),
-            warning=joined(
-                self._graph_watch.warning,
-                self._images.warning,
-                pipeline.depth_problem if pipeline else "",
-            ),
+            warning=joined(self._graph_watch.warning, self._images.warning, depth_problem),
             last_error=self._problems.last,
         )
 
@@ -388,7 +384,6 @@ def main(args: list[str] | None = None) -> int:
     """
 
     def run(made: Callable[[ClosableNode], None]) -> None:
-        keep_freed_memory()
         node = GrounderNode()
         made(node)
         node.start()
