@@ -22,6 +22,7 @@ from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_input import ImageInput
+from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline
@@ -384,6 +385,7 @@ def main(args: list[str] | None = None) -> int:
     """
 
     def run(made: Callable[[ClosableNode], None]) -> None:
+        keep_freed_memory()
         node = GrounderNode()
         made(node)
         node.start()

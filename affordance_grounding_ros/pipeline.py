@@ -120,6 +120,7 @@ class Pipeline:
             return
         claim = self._depth.input.claim(message.header) if self._depth else None
         self._count(received=1, dropped=int(self._worker.mailbox.put(Frame(message, claim))))
+        time.sleep(0)  # The thread of the model goes on at once, not when this one next waits.
 
     def resume(self) -> None:
         """Let results out."""

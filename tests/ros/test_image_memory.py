@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from affordance_grounding_ros.image_memory import keep_freed_memory
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from affordance_grounding_ros.image_memory import keep_freed_memory
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+np.ones(2**23, np.uint8)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    np.ones(2**23, np.uint8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+needs_glibc = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc lets a process keep freed memory"
+)
+
+
+def faults(way: str) -> int:
+    command = [sys.executable, "-c", FAULTS, way]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@needs_glibc
+def test_the_memory_of_an_image_is_used_again() -> None:
+    assert faults("keep") < faults("default") / 10
+
+
+def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not keep_freed_memory()
