@@ -26,6 +26,17 @@ def weights_are_here() -> bool:
     return (cache_directory() / f"{DINOV2_VITS14.name}.safetensors").is_file()
 
 
+def patient_shutdown() -> list[Any]:
+    """Lets processes take their time to end: launch kills them after ten seconds otherwise.
+
+    Whether they end cleanly is asked, not how fast a loaded machine lets them.
+    """
+    from launch.actions import SetLaunchConfiguration
+
+    names = ("sigterm_timeout", "sigkill_timeout")
+    return [SetLaunchConfiguration(name, f"{DEADLINE:g}") for name in names]
+
+
 class Observer:
     """A camera, a commander and a listener of one grounder."""
 
@@ -68,11 +79,9 @@ class Observer:
 
     def status(self) -> dict[str, str]:
         """Values of the last status; empty before the first."""
-        if not self.statuses:
-            return {}
-        last = self.statuses[-1]
-        values = {pair.key: pair.value for pair in last.values}
-        return {**values, "message": last.message, "level": str(ord(last.level))}
+        from affordance_grounding_ros.status import status_values
+
+        return status_values(self.statuses[-1]) if self.statuses else {}
 
     def wait(
         self, condition: Callable[[], Any], what: str, each: Callable[[], object] = int

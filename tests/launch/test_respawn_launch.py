@@ -11,6 +11,7 @@ from launch_support import (
     WITHOUT_LAUNCH_TESTING,
     Observer,
     kill,
+    patient_shutdown,
     processes_of,
     weights_are_here,
 )
@@ -40,7 +41,7 @@ def generate_test_description() -> LaunchDescription:
             "respawn_delay": "0.5",
         }.items(),
     )
-    return LaunchDescription([grounder, launch_testing.actions.ReadyToTest()])
+    return LaunchDescription([*patient_shutdown(), grounder, launch_testing.actions.ReadyToTest()])
 
 
 class TestRespawn(unittest.TestCase):

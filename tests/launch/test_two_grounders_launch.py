@@ -10,6 +10,7 @@ from launch_support import (
     LAUNCH_FILES,
     WITHOUT_LAUNCH_TESTING,
     Observer,
+    patient_shutdown,
     weights_are_here,
 )
 
@@ -43,7 +44,9 @@ def generate_test_description() -> LaunchDescription:
         )
         for namespace, (name, action) in GROUNDERS.items()
     ]
-    return LaunchDescription([*grounders, launch_testing.actions.ReadyToTest()])
+    return LaunchDescription(
+        [*patient_shutdown(), *grounders, launch_testing.actions.ReadyToTest()]
+    )
 
 
 class TestTwo(unittest.TestCase):
@@ -62,7 +65,12 @@ class TestTwo(unittest.TestCase):
                 action = GROUNDERS[namespace][1]
                 observer.wait(lambda o=observer: o.results, f"a result of {namespace}", camera)
                 assert {result.action for result in observer.results} == {action}
-                observer.wait(lambda o=observer: o.status(), f"the status of {namespace}")
+                # Topics keep no order among each other: the result may be here while the last
+                # status that has come is one from before the goal.
+                observer.wait(
+                    lambda o=observer, a=action: o.status().get("goal") == a,
+                    f"the status of {namespace} to show the goal '{action}'",
+                )
                 assert observer.status()["goal"] == action
                 assert "nodes are called" not in observer.status()["message"]
         finally:
