@@ -20,7 +20,7 @@ _CONTRAST = 0.05
 """A map that varies less than this has no peak and no mask to speak of."""
 
 
-_TIE = 0.05
+_TIE = 0.01
 """Places whose heat is so close to the peak's, as a share of the map's range, are as good."""
 
 
