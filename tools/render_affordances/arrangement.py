@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -164,7 +164,7 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
     grounded = setting in ("table", "room", "studio")
     if grounded and camera.position[2] < 0.02:
         lifted = camera.position * [1, 1, 0] + [0, 0, 0.02]
-        camera = Camera(lifted, camera.rotation, camera.focal)
+        camera = replace(camera, position=lifted)
     return camera
 
 

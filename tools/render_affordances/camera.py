@@ -26,11 +26,14 @@ class Camera:
         position: (3,) of the pinhole, in metres.
         rotation: (3, 3) whose columns are the camera's right, up and backward directions.
         focal: length in mm on a sensor of `SENSOR` mm.
+        principal_point: where in the picture the camera looks straight ahead, x to the right
+            and y downwards; off the middle, the picture is one cut out of a larger picture.
     """
 
     position: Array
     rotation: Array
     focal: float
+    principal_point: tuple[float, float] = (0.5, 0.5)
 
     def project(self, points: ArrayLike) -> tuple[Array, Array]:
         """Find where points appear.
@@ -45,7 +48,8 @@ class Camera:
         seen = (np.asarray(points, dtype=np.float64) - self.position) @ self.rotation
         depth = -seen[:, 2]
         scale = self.focal / SENSOR / np.maximum(depth, 1e-9)
-        return np.stack([0.5 + seen[:, 0] * scale, 0.5 - seen[:, 1] * scale], axis=1), depth
+        x, y = self.principal_point
+        return np.stack([x + seen[:, 0] * scale, y - seen[:, 1] * scale], axis=1), depth
 
     def share_in_frame(self, points: ArrayLike, margin: float = 0.0) -> float:
         """Share of points inside the picture, at least `margin` (0 to .5) from its border."""
@@ -83,35 +87,56 @@ def framed(
 ) -> Camera:
     """Stand as far off as makes points fill a share of the picture.
 
+    The camera looks straight at the points; where they appear is a matter of which part of its
+    picture is cut out, so that neither what is seen of them nor their size depends on it.
+
     Args:
         points: (N, 3) to frame.
         towards: (3,) unit vector from the points to the camera.
         focal: length in mm.
-        fill: larger side of the points' bounding box in the picture, as a share of its side.
+        fill: larger side of the points' bounding box in the picture, as a share of its side;
+            above 0.
         roll: in degrees.
         shift: (2,) how far from the middle, from -1 to 1: 1 puts the box at the border.
 
     Returns:
-        A camera in front of all the points.
+        A camera at least 2 `NEAR` before all the points. They fill less than `fill` only where
+        that would take it nearer, as with a needle seen from its point.
     """
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    nearest = float(((points - middle) @ towards).max()) + 2 * NEAR
-    low, high = nearest, nearest + 400.0 * float(np.ptp(points, axis=0).max() + 1e-3)
-    for _ in range(40):
-        distance = (low + high) / 2
-        where, _ = look_at(middle + distance * towards, middle, focal, roll).project(points)
-        if float(np.ptp(where, axis=0).max()) > fill:
-            low = distance
-        else:
-            high = distance
-    camera = look_at(middle + high * towards, middle, focal, roll)
-    where, _ = camera.project(points)
+    rotation = look_at(towards, np.zeros(3), focal, roll).rotation
+    seen = points @ rotation
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    middle = (low + high) / 2
+    distance = _filling_distance(seen - [middle[0], middle[1], high[2]], focal, fill)
+    position = rotation @ [middle[0], middle[1], high[2] + distance]
+    where, _ = Camera(position, rotation, focal).project(points)
     box_low, box_high = where.min(axis=0), where.max(axis=0)
     room = np.maximum(1 - (box_high - box_low), 0) / 2
-    wanted = 0.5 + np.asarray(shift, dtype=np.float64) * room
-    move = (wanted - (box_low + box_high) / 2) * high * SENSOR / focal
-    offset = camera.rotation @ np.array([-move[0], move[1], 0.0])
-    return Camera(camera.position + offset, camera.rotation, focal)
+    x, y = 0.5 + np.asarray(shift) * room + 0.5 - (box_low + box_high) / 2
+    return Camera(position, rotation, focal, (float(x), float(y)))
+
+
+def _filling_distance(seen: Array, focal: float, fill: float) -> float:
+    """Distance from the nearest point at which the larger side of the points is as asked.
+
+    Args:
+        seen: (N, 3) to the camera's right, up and backward; the line of sight is in the middle
+            of the first two, the nearest point at 0. With points on both sides of the line of
+            sight, either side of them gets smaller with the distance.
+        focal: length in mm.
+        fill: larger side, as a share of the picture's side.
+    """
+    across, depth = seen[:, :2] * focal / SENSOR, -seen[:, 2:]
+    near = 2 * NEAR
+    # As far off as would do if all points were as near as the nearest.
+    far = max(float(np.ptp(across, axis=0).max()) / fill, near)
+    for _ in range(60):
+        distance = (near + far) / 2
+        if float(np.ptp(across / (depth + distance), axis=0).max()) > fill:
+            near = distance
+        else:
+            far = distance
+    return far
 
 
 def blur_limit(camera: Camera, points: Array, sharpness: float) -> float:

@@ -181,6 +181,7 @@ def _details(arrangement: Arrangement, masks: dict[str, NDArray[np.bool_]]) -> d
             "position": [round(float(v), 5) for v in camera.position],
             "rotation": [[round(float(v), 6) for v in row] for row in camera.rotation],
             "focal_mm": round(camera.focal, 3),
+            "principal_point": [round(v, 6) for v in camera.principal_point],
             "f_number": None if arrangement.f_number is None else round(arrangement.f_number, 2),
         },
         "areas": {action: round(float(mask.mean()), 5) for action, mask in masks.items()},

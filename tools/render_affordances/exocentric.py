@@ -282,6 +282,7 @@ def _details(act: Act, grasp: Grasp | None, arrangement: Arrangement) -> dict[st
             "position": [round(float(v), 5) for v in camera.position],
             "rotation": [[round(float(v), 6) for v in row] for row in camera.rotation],
             "focal_mm": round(camera.focal, 3),
+            "principal_point": [round(v, 6) for v in camera.principal_point],
             "f_number": None if arrangement.f_number is None else round(arrangement.f_number, 2),
         },
     }

@@ -154,7 +154,7 @@ def set_camera(camera: Camera, focus: float | None = None, f_number: float = 8.0
     """Look through a camera.
 
     Args:
-        camera: pose and focal length.
+        camera: pose, focal length and principal point.
         focus: distance that is sharp, in metres; None for sharp everywhere.
         f_number: of the aperture.
     """
@@ -162,6 +162,7 @@ def set_camera(camera: Camera, focus: float | None = None, f_number: float = 8.0
     data = bpy.data.cameras.new("camera")
     data.sensor_fit, data.sensor_width = "HORIZONTAL", SENSOR
     data.lens, data.clip_start, data.clip_end = camera.focal, NEAR, 500.0
+    data.shift_x, data.shift_y = 0.5 - camera.principal_point[0], camera.principal_point[1] - 0.5
     data.dof.use_dof = focus is not None
     if focus is not None:
         data.dof.focus_distance, data.dof.aperture_fstop = focus, f_number

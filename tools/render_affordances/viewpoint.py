@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -71,7 +72,7 @@ def draw_camera(act: Act, points: Array, arm: Array | None, random: Generator) -
     camera = framed(points, towards, random_focal(random), fill, float(random.normal(0, 6)), shift)
     if act.floor is not None and camera.position[2] < act.floor + 0.02:
         lifted = np.array([*camera.position[:2], act.floor + 0.02])
-        camera = Camera(lifted, camera.rotation, camera.focal)
+        camera = replace(camera, position=lifted)
     return camera
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.render_affordances.camera import Camera, blur_limit, direction, framed, look_at
+from tools.render_affordances.camera import (
+    NEAR,
+    Camera,
+    blur_limit,
+    direction,
+    framed,
+    look_at,
+    random_focal,
+)
 from tools.render_affordances.geometry import (
     Mesh,
     blade,
@@ -24,6 +33,8 @@ from tools.render_affordances.geometry import (
     sweep,
     turned,
 )
+from tools.render_affordances.model import Array
+from tools.render_affordances.shapes.catalogue import CLASSES
 
 ANGLE = st.floats(-180, 180)
 
@@ -111,56 +122,116 @@ def test_a_camera_sees_right_to_the_right_and_up_above() -> None:
     assert where[1][0] - 0.5 == pytest.approx(0.25)
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    azimuth=ANGLE,
-    elevation=st.floats(-60, 89),
-    focal=st.floats(50, 85),
-    fill=st.floats(0.2, 0.6),
-    roll=ANGLE,
-    shift=st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
-    seed=st.integers(0, 50),
-)
-def test_a_framed_object_fills_the_picture_as_asked(
+VIEWS = {
+    "azimuth": ANGLE,
+    "elevation": st.floats(-60, 89),
+    "focal": st.floats(24, 85),
+    "fill": st.floats(0.2, 0.97),
+    "roll": ANGLE,
+    "shift": st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
+}
+"""Every way the renderer may look at an object, and more."""
+
+
+def check_framing(
+    camera: Camera, points: Array, fill: float, shift: tuple[float, float], towards: Array
+) -> None:
+    """Points fill as much as asked, where asked, inside the picture and before the camera."""
+    where, _ = camera.project(points)
+    assert float(np.ptp(where, axis=0).max()) == pytest.approx(fill, rel=1e-6)
+    check_place(camera, points, shift, towards)
+
+
+def check_place(camera: Camera, points: Array, shift: tuple[float, float], towards: Array) -> None:
+    where, depth = camera.project(points)
+    low, high = where.min(axis=0), where.max(axis=0)
+    assert np.allclose((low + high) / 2, 0.5 + np.multiply(shift, 1 - (high - low)) / 2)
+    assert camera.share_in_frame(points) == 1
+    assert depth.min() > 2 * NEAR * (1 - 1e-6)
+    assert np.allclose(camera.rotation[:, 2], towards)
+    assert np.allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-9)
+
+
+@settings(deadline=None, max_examples=150)
+@given(**VIEWS, sizes=st.tuples(*[st.floats(0.01, 2.0)] * 3), seed=st.integers(0, 1000))
+def test_points_fill_the_picture_as_asked(
     azimuth: float,
     elevation: float,
     focal: float,
     fill: float,
     roll: float,
     shift: tuple[float, float],
+    sizes: tuple[float, float, float],
     seed: int,
 ) -> None:
-    random = np.random.default_rng(seed)
-    points = random.uniform(-1, 1, size=(60, 3)) * random.uniform(0.01, 0.5)
-    camera = framed(points, direction(azimuth, elevation), focal, fill, roll, shift)
-    where, _ = camera.project(points)
-    # Moving the object off the middle changes perspective, so not to the last digit; the less,
-    # the farther off the camera stands.
-    assert 0.75 * fill < np.ptp(where, axis=0).max() < 1.4 * fill
-    assert np.allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-9)
+    points = np.random.default_rng(seed).normal(size=(60, 3)) * sizes
+    towards = direction(azimuth, elevation)
+    camera = framed(points, towards, focal, fill, roll, shift)
+    where, depth = camera.project(points)
+    if depth.min() > 2 * NEAR * (1 + 1e-6):
+        check_framing(camera, points, fill, shift, towards)
+    else:  # a lone point right before the camera, the others far behind it
+        check_place(camera, points, shift, towards)
+        assert np.ptp(where, axis=0).max() < fill * (1 + 1e-6)
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    azimuth=ANGLE,
-    elevation=st.floats(-60, 89),
-    focal=st.floats(24, 85),
-    fill=st.floats(0.2, 0.95),
-    shift=st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
-    seed=st.integers(0, 50),
-)
-def test_a_framed_object_of_any_shape_lies_before_the_camera(
+@settings(deadline=None, max_examples=150)
+@given(**VIEWS, sizes=st.tuples(*[st.floats(0.03, 3.0)] * 3))
+def test_long_and_flat_boxes_fill_the_picture_as_asked(
     azimuth: float,
     elevation: float,
     focal: float,
     fill: float,
+    roll: float,
     shift: tuple[float, float],
-    seed: int,
+    sizes: tuple[float, float, float],
 ) -> None:
-    random = np.random.default_rng(seed)
-    points = random.normal(size=(60, 3)) * random.uniform(0.01, 0.5, 3)
-    camera = framed(points, direction(azimuth, elevation), focal, fill, 0.0, shift)
-    assert camera.project(points)[1].min() > 0
+    points, _ = box((0.3, -2.0, 1.0), sizes)
+    towards = direction(azimuth, elevation)
+    camera = framed(points, towards, focal, fill, roll, shift)
+    check_framing(camera, points, fill, shift, towards)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_class_fills_the_picture_as_asked(name: str) -> None:
+    random = np.random.default_rng(0)
+    points = CLASSES[name](random).vertices
+    for _ in range(4):
+        fill, shift = float(random.uniform(0.36, 0.97)), random.uniform(-0.9, 0.9, 2)
+        towards = direction(float(random.uniform(-180, 180)), float(random.uniform(-20, 89)))
+        camera = framed(
+            points, towards, random_focal(random), fill, float(random.uniform(-180, 180)), shift
+        )
+        check_framing(camera, points, fill, (float(shift[0]), float(shift[1])), towards)
+
+
+@settings(deadline=None, max_examples=60)
+@given(**VIEWS, length=st.floats(0.0, 3.0))
+def test_a_camera_goes_no_nearer_than_it_can_see(
+    azimuth: float,
+    elevation: float,
+    focal: float,
+    fill: float,
+    roll: float,
+    shift: tuple[float, float],
+    length: float,
+) -> None:
+    towards = direction(azimuth, elevation)
+    needle = np.linspace(0, length, 20)[:, None] * towards
+    camera = framed(needle, towards, focal, fill, roll, shift)
+    where, depth = camera.project(needle)
+    assert depth.min() == pytest.approx(2 * NEAR)
+    assert np.ptp(where, axis=0).max() < fill
+    assert camera.share_in_frame(needle) == 1
+
+
+def test_a_principal_point_off_the_middle_moves_the_picture_and_nothing_else() -> None:
+    camera = look_at((0, -2, 0), (0, 0, 0), 36.0)
+    points = np.random.default_rng(0).uniform(-0.3, 0.3, (20, 3))
+    where, depth = camera.project(points)
+    moved, same = replace(camera, principal_point=(0.7, 0.4)).project(points)
+    assert np.allclose(moved - where, [0.2, -0.1])
+    assert np.array_equal(same, depth)
 
 
 def test_what_is_behind_the_camera_is_not_in_frame() -> None:
