@@ -41,7 +41,8 @@ class GrounderClient:
     def __init__(self, name: str, check: Callable[[], None]) -> None:
         rclpy.init(args=[])
         self._check = check
-        self._node = Node(name)
+        # Services that nobody calls would only make every waiting longer.
+        self._node = Node(name, start_parameter_services=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._goals = qos.create_publisher(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.measuring_client import diagnosed_ms, distribution_ms, picture
 from affordance_grounding_ros.node_process import NodeProcess
 from affordance_grounding_ros.ping_client import PingClient
@@ -75,6 +76,7 @@ def run(
     Raises:
         AffordanceGroundingError: a node ended early, not cleanly, or did not answer.
     """
+    keep_freed_memory()  # What the system takes for the client's memory is not the node's cost.
     rows: list[dict[str, Any]] = []
     figures: dict[str, Any] = {}
     for width, height in plan.sizes:
