@@ -16,9 +16,10 @@ from torch.nn import functional
 
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.deployment.benchmark.machine import Machine
-from affordance_grounding_core.deployment.benchmark.measure import measure_in_turns, ratios
+from affordance_grounding_core.deployment.benchmark.measure import measure_in_turns
 from affordance_grounding_core.deployment.benchmark.published_plsp import plain_network
 from affordance_grounding_core.deployment.benchmark.report import Row
+from affordance_grounding_core.deployment.benchmark.training_rows import PUBLISHED, training_rows
 from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import (
     PlspLossConfig,
@@ -33,9 +34,6 @@ from affordance_grounding_core.methods.plsp.losses import (
     weighted_loss,
 )
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
-
-WORK = "training step"
-PUBLISHED = "published-eager"
 
 
 @dataclass(frozen=True)
@@ -177,20 +175,7 @@ class PlspTrainingBenchmark:
         works = self._works()
         first = {name: work() for name, work in works.items()}
         timings = measure_in_turns(works, rounds, warm_up=0, show_progress=show_progress)
-        relative = ratios(timings, PUBLISHED)
-        return [
-            Row(
-                WORK,
-                name.partition(" ")[0],
-                name.partition(" ")[2] or "fp32",
-                timing.median,
-                timing.p95,
-                relative[name],
-                None if name == PUBLISHED else abs(first[name] / first[PUBLISHED] - 1),
-                "reference" if name == PUBLISHED else "-",
-            )
-            for name, timing in timings.items()
-        ]
+        return training_rows(timings, first)
 
     def first_losses(self) -> dict[str, float]:
         """Loss of every way on the same batch and weights."""

@@ -15,12 +15,13 @@ from affordance_grounding_core.actions.prompts import action_prompt, exocentric_
 from affordance_grounding_core.backbones.clip import Clip, empty_clip
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.deployment.benchmark.machine import Machine
-from affordance_grounding_core.deployment.benchmark.measure import measure_in_turns, ratios
+from affordance_grounding_core.deployment.benchmark.measure import measure_in_turns
 from affordance_grounding_core.deployment.benchmark.published import (
     PublishedBackbones,
     PublishedTrainingStep,
 )
 from affordance_grounding_core.deployment.benchmark.report import Row
+from affordance_grounding_core.deployment.benchmark.training_rows import PUBLISHED, training_rows
 from affordance_grounding_core.methods.selective_cl.config import (
     DiscoveryConfig,
     ObjectiveConfig,
@@ -35,9 +36,6 @@ from affordance_grounding_core.methods.selective_cl.optimiser import (
     build_optimiser,
 )
 from affordance_grounding_core.methods.selective_cl.providers import ClipAffinity
-
-WORK = "training step"
-PUBLISHED = "published-eager"
 
 
 @dataclass(frozen=True)
@@ -132,24 +130,7 @@ class SelectiveTrainingBenchmark:
         """
         works = self._works()
         timings = measure_in_turns(works, rounds, show_progress=show_progress)
-        relative = ratios(timings, PUBLISHED)
-        first = self.first_losses()
-        rows = []
-        for name, timing in timings.items():
-            runtime, _, precision = name.partition(" ")
-            rows.append(
-                Row(
-                    WORK,
-                    runtime,
-                    precision or "fp32",
-                    timing.median,
-                    timing.p95,
-                    relative[name],
-                    None if name == PUBLISHED else abs(first[name] / first[PUBLISHED] - 1),
-                    "reference" if name == PUBLISHED else "-",
-                )
-            )
-        return rows
+        return training_rows(timings, self.first_losses())
 
     def first_losses(self) -> dict[str, float]:
         """Loss of every way on the same batch and weights, all with the released objective."""
