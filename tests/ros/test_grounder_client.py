@@ -1,0 +1,110 @@
+"""The client that soak, benchmark and demo share: it waits for a grounder, and says for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.context import Context
+from rclpy.node import Node
+from ros_support import DEADLINE
+
+from affordance_grounding_ros import qos
+from affordance_grounding_ros.frame_figures import FrameCounts
+from affordance_grounding_ros.goals import ActiveGoal
+from affordance_grounding_ros.grounder_client import GrounderClient, NoAnswerError
+from affordance_grounding_ros.measuring_client import diagnosed_ms, distribution_ms, picture
+from affordance_grounding_ros.status import NodeStatus, status_message, status_values
+
+
+class Ended(Exception):
+    """What the check of a client raises here."""
+
+
+@pytest.fixture
+def grounder(context: Context) -> Iterator[Node]:
+    """A node whose only likeness to a grounder is its status."""
+    node = Node("stand_in", context=context)
+    yield node
+    node.destroy_node()
+
+
+def tell(grounder: Node, status: NodeStatus) -> None:
+    """Publish a status for those who come and those who are there."""
+    publisher = grounder.create_publisher(DiagnosticStatus, "grounder/status", qos.status())
+    publisher.publish(status_message("grounder", status))
+
+
+def test_the_status_of_an_active_grounder_is_given(grounder: Node) -> None:
+    tell(grounder, NodeStatus(state="active", vocabulary=("hold", "pour")))
+    with GrounderClient("client", lambda: None) as client:
+        status = client.wait_until_active(DEADLINE)
+    assert status["vocabulary"] == "hold, pour"
+    assert (status["message"], status["level"]) == ("waiting for a goal", "0")
+    assert not rclpy.ok(), "it has left ROS"
+
+
+def test_a_grounder_that_cannot_start_is_not_waited_for(grounder: Node) -> None:
+    tell(grounder, NodeStatus(problem="cannot configure: no model"))
+    with (
+        GrounderClient("client", lambda: None) as client,
+        pytest.raises(NoAnswerError, match="the grounder cannot start: cannot configure: no model"),
+    ):
+        client.wait_until_active(100 * DEADLINE)
+
+
+def test_who_waits_in_vain_says_for_what_and_what_was_heard(grounder: Node) -> None:
+    with (
+        GrounderClient("client", lambda: None) as client,
+        pytest.raises(
+            NoAnswerError, match=r"waited 0\.1 s for the grounder to be active; .*status: none"
+        ),
+    ):
+        client.wait_until_active(0.1)
+    tell(grounder, NodeStatus(state="inactive", counts=FrameCounts(received=3)))
+    with GrounderClient("client", lambda: None) as client:
+        client.frame_counts(DEADLINE)
+        with pytest.raises(NoAnswerError, match="last status: inactive"):
+            client.wait_until_active(0.1)
+
+
+def test_waiting_ends_where_it_has_become_pointless() -> None:
+    def check() -> None:
+        raise Ended
+
+    with GrounderClient("client", check) as client:
+        for wait in (client.wait_until_active, client.frame_counts, client.spin):
+            with pytest.raises(Ended):
+                wait(DEADLINE)
+    assert not rclpy.ok()
+
+
+def test_counts_are_those_of_the_next_status(grounder: Node) -> None:
+    tell(grounder, NodeStatus(state="active", counts=FrameCounts(received=7, dropped=2)))
+    with GrounderClient("client", lambda: None) as client:
+        counts = client.frame_counts(DEADLINE)
+        assert (counts["received"], counts["dropped"], counts["processed"]) == (7, 2, 0)
+        with pytest.raises(NoAnswerError, match="for a status"):
+            client.frame_counts(0.1)
+
+
+def test_a_status_is_read_as_it_was_told() -> None:
+    status = NodeStatus(state="active", goal=ActiveGoal("grasp", ("hold",)), warning="no image")
+    read = status_values(status_message("grounder", status))
+    assert read == {**status.values, "message": "no image", "level": "1"}
+
+
+def test_durations_are_told_in_milliseconds() -> None:
+    assert distribution_ms([], 2) == {"p50": None, "p95": None, "max": None}
+    assert distribution_ms([0.1, 0.2, 0.30004], 2) == {"p50": 200.0, "p95": 290.04, "max": 300.04}
+    told = {"overhead_p50_ms": "1.50", "overhead_p95_ms": ""}
+    assert diagnosed_ms(told, "overhead") == {"p50": 1.5, "p95": None, "max": None}
+
+
+def test_pictures_differ_by_their_seed() -> None:
+    first, again, other = picture(24, 32), picture(24, 32, 0), picture(24, 32, 1)
+    assert (first.height, first.width, first.encoding) == (24, 32, "rgb8")
+    assert first == again
+    assert first.data != other.data
