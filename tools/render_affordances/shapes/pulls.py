@@ -9,11 +9,12 @@ from tools.render_affordances.geometry import (
     Mesh,
     facing_front,
     merge,
+    moved,
     revolve,
     sweep,
 )
-from tools.render_affordances.model import Array, Grip
-from tools.render_affordances.shapes.assembly import grip
+from tools.render_affordances.model import Array, Finish, Grip, Surface
+from tools.render_affordances.shapes.assembly import grip, surface
 from tools.render_affordances.shapes.tools import straight_rod
 
 METALS = ("steel", "brushed_metal", "brass", "dark_metal", "painted_metal", "plastic", "wood")
@@ -72,6 +73,27 @@ def pull(random: Generator, style: str, length: float, upright: bool) -> tuple[M
 def hooked(point: Array, upright: bool, width: float) -> Grip:
     """Hook the fingers behind a bar and pull towards the viewer."""
     return grip("hook", point, (0, -1, 0), (0, 0, 1) if upright else (1, 0, 0), width)
+
+
+def fastened(
+    made: tuple[Mesh, float, float], at: Array, material: Finish, upright: bool
+) -> tuple[Surface, Grip]:
+    """Put a pull on a front that opens.
+
+    Args:
+        made: by `pull`.
+        at: (3,) where the middle of the pull meets the front.
+        material: of the pull.
+        upright: as it was made.
+
+    Returns:
+        The pull, part 1 of the object, and how it is held.
+    """
+    mesh, out, width = made
+    return (
+        surface(moved(mesh, at), material, 1),
+        hooked(at + np.array([0, -out, 0]), upright, width),
+    )
 
 
 def pull_style(random: Generator) -> str:

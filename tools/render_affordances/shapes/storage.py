@@ -14,7 +14,7 @@ from tools.render_affordances.geometry import (
 )
 from tools.render_affordances.model import Array, Grip, ObjectModel, Surface
 from tools.render_affordances.shapes.assembly import assemble, finish, grip, surface
-from tools.render_affordances.shapes.pulls import METALS, hooked, pull, pull_style
+from tools.render_affordances.shapes.pulls import METALS, fastened, pull, pull_style
 
 
 def _front(random: Generator, centre: Array, size: tuple[float, float]) -> list[Mesh]:
@@ -39,6 +39,21 @@ def _front(random: Generator, centre: Array, size: tuple[float, float]) -> list[
         leaf,
         box(centre + np.array([0, -0.021, 0]), (wide - 2 * inset, 0.007, high - 2 * inset)),
     ]
+
+
+def _opened_by_pulls(
+    name: str, family: str, surfaces: list[Surface], grips: list[Grip]
+) -> ObjectModel:
+    """Put together what stands on the floor and is opened by its pulls, part 1."""
+    return assemble(
+        name,
+        family,
+        surfaces,
+        {"pull": 1},
+        {"open": ("pull",)},
+        {"open": grips},
+        support="floor",
+    )
 
 
 def build_drawer(random: Generator) -> ObjectModel:
@@ -70,19 +85,12 @@ def build_drawer(random: Generator) -> ObjectModel:
             )
             surfaces.append(surface(bottom, fronts, smooth=False))
         face = float(min(mesh[0][:, 1].min() for mesh in front[:1])) - 0.001
-        mesh, out, width = pull(random, style, wide * random.uniform(0.1, 0.22), False)
+        made = pull(random, style, wide * random.uniform(0.1, 0.22), False)
         at = np.array([x, face, z + high * random.choice([0.0, 0.0, 0.15])])
-        surfaces.append(surface(moved(mesh, at), metal, 1))
-        grips.append(hooked(at + np.array([0, -out, 0]), False, width))
-    return assemble(
-        "drawer",
-        style,
-        surfaces,
-        {"pull": 1},
-        {"open": ("pull",)},
-        {"open": grips},
-        support="floor",
-    )
+        mounted, held = fastened(made, at, metal, False)
+        surfaces.append(mounted)
+        grips.append(held)
+    return _opened_by_pulls("drawer", style, surfaces, grips)
 
 
 def build_cupboard(random: Generator) -> ObjectModel:
@@ -113,7 +121,7 @@ def build_cupboard(random: Generator) -> ObjectModel:
             surfaces += [surface(m, leaf_material, smooth=False, bevel=0.003) for m in front]
             upright = style not in ("knob", "ring") and random.random() < 0.85
             length = min(tall * random.uniform(0.08, 0.25), 0.16)
-            mesh, out, width = pull(random, style, length, upright)
+            made = pull(random, style, length, upright)
             at = np.array(
                 [
                     x + side * (wide / 2 - 0.045),
@@ -123,17 +131,10 @@ def build_cupboard(random: Generator) -> ObjectModel:
             )
             if len(front) > 2:
                 at[1] -= 0.007
-            surfaces.append(surface(moved(mesh, at), metal, 1))
-            grips.append(hooked(at + np.array([0, -out, 0]), upright, width))
-    return assemble(
-        "cupboard",
-        family,
-        surfaces,
-        {"pull": 1},
-        {"open": ("pull",)},
-        {"open": grips},
-        support="floor",
-    )
+            mounted, held = fastened(made, at, metal, upright)
+            surfaces.append(mounted)
+            grips.append(held)
+    return _opened_by_pulls("cupboard", family, surfaces, grips)
 
 
 def _oven_knobs(
@@ -181,15 +182,16 @@ def build_microwave(random: Generator) -> ObjectModel:
     body = finish(random, "painted_metal", "porcelain", "steel", "dark_plastic", "brushed_metal")
     door, door_wide = np.array([-panel / 2, y, high / 2]), wide - panel - 0.02
     style = str(random.choice(["bow", "bar", "strip"]))
-    mesh, out, width = pull(random, style, high * random.uniform(0.28, 0.38), True)
+    made = pull(random, style, high * random.uniform(0.28, 0.38), True)
     at = door + np.array([door_wide / 2 - 0.025, -0.016, 0])
     side = np.array([wide / 2 - panel / 2, y, 0])
     display = box(side + np.array([0, -0.001, high * 0.82]), (panel * 0.7, 0.003, high * 0.13))
     metal = finish(random, "steel", "dark_plastic", "brushed_metal")
+    handle, held = fastened(made, at, metal, True)
     surfaces = [
         surface(box((0, 0, high / 2), (wide, deep, high)), body, smooth=False, bevel=0.005),
         *_oven_door(random, door, door_wide, high),
-        surface(moved(mesh, at), metal, 1),
+        handle,
         surface(display, finish(random, "screen"), smooth=False),
     ]
     key = finish(random, "plastic", "porcelain", "dark_plastic")
@@ -207,6 +209,6 @@ def build_microwave(random: Generator) -> ObjectModel:
         surfaces,
         {"handle": 1, name: 2},
         {"open": ("handle",), action: (name,)},
-        {"open": [hooked(at - np.array([0, out, 0]), True, width)], action: grips},
+        {"open": [held], action: grips},
         support="table",
     )
