@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning import LightningDataModule
-from torch.utils.data import DataLoader
 
 from affordance_grounding_core.backbones.weights import cache_directory, tensor_fingerprint
 from affordance_grounding_core.data.agd20k import (
@@ -17,12 +14,19 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
+from affordance_grounding_core.data.labelled import (
+    LabelledImage,
+    Selection,
+    evenly,
+    is_held_out,
+    readable_labels,
+    scored_images,
+)
 from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.data.usable import find_unusable
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
-    Item,
     PartImages,
     WholeImages,
 )
@@ -35,15 +39,7 @@ from affordance_grounding_core.methods.plsp.samples import (
 )
 from affordance_grounding_core.methods.plsp.token_cache import TokenCache
 from affordance_grounding_core.methods.plsp.views import PlspViewConfig
-from affordance_grounding_core.methods.selective_cl.labelled import (
-    LabelledImage,
-    Selection,
-    evenly,
-    is_held_out,
-    readable_labels,
-    scored_images,
-)
-from affordance_grounding_core.methods.selective_cl.samples import EpochSampler
+from affordance_grounding_core.training.run_data import RunData
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +54,7 @@ class _Listing:
     affordances: dict[str, frozenset[str]]
 
 
-class PlspData(LightningDataModule):
+class PlspData(RunData):
     """Part labels to train on, images to score epochs on, and images to calibrate heat on.
 
     Args:
@@ -164,53 +160,29 @@ class PlspData(LightningDataModule):
             WholeImages(_whole_ones(evenly(plain, self.calibration_images)), training),
             affordances_of_objects([*listed.egocentric, *listed.exocentric]),
         )
-        self._report(listed, [*problems, *unusable.values()])
+        samples = f"{len(training)} part labels"
+        self.report(listed, samples, [*problems, *unusable.values()])
         if training.cache is not None:
             wanted = (self._listing.training, self._listing.scored, self._listing.calibration)
             training.cache.fill([view for one in wanted for view in one.wanted()])
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled samples, the same for a seed and an epoch whatever else changes."""
-        trainer = self.trainer
-        sampler = EpochSampler(
-            self.training,
-            num_replicas=trainer.world_size if trainer else 1,
-            rank=trainer.global_rank if trainer else 0,
-            seed=self.seed,
-        )
-        return DataLoader(
-            self.training,
-            self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-        )
+    def training_set(self) -> PartImages:
+        """The training samples."""
+        return self.training
 
-    def val_dataloader(self) -> DataLoader[Item] | list[Any]:
-        """What epochs are scored on; nothing for the selection "none"."""
-        return self._whole(self._listed.scored) if len(self._listed.scored) else []
+    def scored_set(self) -> WholeImages:
+        """What epochs are scored on; empty for the selection "none"."""
+        return self._listed.scored
 
-    def calibration_dataloader(self) -> DataLoader[Item]:
+    def calibration_set(self) -> WholeImages:
         """Whole training images, to see how hot right and wrong actions get."""
-        return self._whole(self._listed.calibration)
-
-    def calibration_image(self, index: int) -> LabelledImage:
-        """The image of the calibration set that a batch names by its index."""
-        return self._listed.calibration.images[index]
-
-    def scored_caption(self, index: int) -> tuple[Path, str]:
-        """File and action of an image of the scored set."""
-        image = self._listed.scored.images[index]
-        return image.image, image.action
+        return self._listed.calibration
 
     @property
     def _listed(self) -> _Listing:
         if self._listing is None:
             raise RuntimeError("setup() must run before the data is asked for")
         return self._listing
-
-    def _whole(self, images: WholeImages) -> DataLoader[Item]:
-        return DataLoader(images, self.batch_size, num_workers=self.workers)
 
     def _unusable(self, listed: TrainingSet, scored: tuple[LabelledImage, ...]) -> dict[Path, str]:
         files = {item.image for item in listed.egocentric if item.action in self.actions}
@@ -286,20 +258,6 @@ class PlspData(LightningDataModule):
             "input": asdict(self.input_format),
         }
         return TokenCache(cache_directory(), self.encoder, self.input_format.size, identity)
-
-    def _report(self, listed: TrainingSet, problems: list[str]) -> None:
-        logger.info(
-            "%d part labels of %d actions, %d images to score epochs on",
-            len(self.training),
-            len(self.actions),
-            len(self._listed.scored),
-        )
-        for folder in listed.empty_classes:
-            logger.warning("Empty class folder: %s", folder)
-        for problem in problems:
-            logger.warning("Left out: %s", problem)
-        if problems:
-            logger.warning("%d files are left out, named above", len(problems))
 
 
 def _whole_ones(images: tuple[LabelledImage, ...]) -> list[LabelledImage]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,31 +15,20 @@ from affordance_grounding_core.evaluation.protocols import (
     PROTOCOLS,
     MapScore,
 )
-
-METRICS = tuple(field.name for field in fields(MapScore))
+from affordance_grounding_core.training.epoch_score import EpochScore
 
 
 @dataclass(frozen=True)
-class EpochScore:
+class PlspScore(EpochScore):
     """Mean scores of an epoch.
 
     Attributes:
-        epoch: from 0; -1 before training.
         plsp: under the paper's own protocol.
         locate: under that of LOCATE, the same maps.
     """
 
-    epoch: int
     plsp: MapScore
     locate: MapScore
-
-    def as_dict(self) -> dict[str, float | int]:
-        """Return plain values by name: "epoch", "plsp_kld", ..., "locate_nss"."""
-        values: dict[str, float | int] = {"epoch": self.epoch}
-        for name in ("plsp", "locate"):
-            score = asdict(getattr(self, name))
-            values |= {f"{name}_{metric}": float(value) for metric, value in score.items()}
-        return values
 
 
 def protocol_heat(logits: torch.Tensor) -> torch.Tensor:
@@ -89,12 +77,6 @@ def score_heat(heat: torch.Tensor, truths: torch.Tensor) -> list[tuple[MapScore,
         (_score("plsp", one, truth), _score("locate", one, truth))
         for one, truth in zip(heat.cpu().numpy(), truths.cpu().numpy(), strict=True)
     ]
-
-
-def mean_score(scores: Sequence[MapScore]) -> NDArray[np.float64]:
-    """Sum of every metric and the number of scores, so that devices can add theirs up."""
-    rows = np.asarray([[getattr(score, m) for m in METRICS] for score in scores], np.float64)
-    return np.append(rows.sum(axis=0), float(len(scores)))
 
 
 def _score(name: str, heat: NDArray[np.float32], truth: NDArray[np.float64]) -> MapScore:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from lightning import LightningModule
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.nn import functional
 
-from affordance_grounding_core.errors import CheckpointError, TrainingError
-from affordance_grounding_core.evaluation.protocols import MapScore
 from affordance_grounding_core.methods.plsp.config import (
     PartNameConfig,
     PlspLossConfig,
@@ -34,8 +28,8 @@ from affordance_grounding_core.methods.plsp.losses import (
 from affordance_grounding_core.methods.plsp.network import PlspAnswer, PlspNetwork
 from affordance_grounding_core.methods.plsp.part_names import PartNames, load_part_names
 from affordance_grounding_core.methods.plsp.scoring import (
-    EpochScore,
-    mean_score,
+    PlspScore,
+    log_density,
     protocol_heat,
     score_heat,
 )
@@ -45,11 +39,12 @@ from affordance_grounding_core.methods.plsp.vectors import (
     encode_parts,
     name_codes,
 )
+from affordance_grounding_core.training.scored_task import ScoredTask
 
 _TERMS = ("distribution", "alignment", "exocentric", "noun", "part")
 
 
-class PlspTask(LightningModule):
+class PlspTask(ScoredTask):
     """Trains a `PlspNetwork` on part labels and images of people.
 
     Args:
@@ -61,12 +56,13 @@ class PlspTask(LightningModule):
         part_names: where the names of parts come from; not used without a text encoder.
         size: side in px of the square input of training.
         selection: name of the scores, "test" or "validation"; see `PlspData`.
-        seed: of the first weights.
-
-    Attributes:
-        scores: of the epochs so far.
-        replaced: unreadable images met so far.
+        seed: of the first weights and of the paths that are dropped.
     """
+
+    score_type = PlspScore
+    watched = "plsp_kld"
+    trained_part = "network"
+    frozen_prefix = "frozen."
 
     def __init__(
         self,
@@ -80,14 +76,11 @@ class PlspTask(LightningModule):
         selection: str = "test",
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.actions = list(actions)
+        super().__init__(actions, selection, seed)
         self.encoder_config = encoder
         self.loss = loss
         self.optimiser = optimiser
         self.part_names = part_names
-        self.selection = selection
-        self.seed = seed
         loaded = load_encoder(encoder, size)
         self._text = [loaded.text]  # in a list, so that it is no part of the module
         self.frozen = None if encoder.trained else loaded.image
@@ -105,10 +98,6 @@ class PlspTask(LightningModule):
             learned = torch.randn(len(actions), self.config.width)
         vectors = learned if loaded.text is None else encode_actions(loaded.text, self.actions)
         self.action_vectors = nn.Parameter(vectors, requires_grad=loaded.text is None)
-        self.scores: list[EpochScore] = []
-        self.replaced = 0
-        self._epoch_scores: list[tuple[MapScore, MapScore]] = []
-        self._batch_name = ""
         self._targets: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property
@@ -217,9 +206,7 @@ class PlspTask(LightningModule):
 
     def on_train_batch_start(self, batch: Item, batch_idx: int) -> None:
         """Make the paths that are dropped depend on nothing but the place in the run."""
-        place = (self.seed, self.current_epoch, batch_idx, self.global_rank)
-        (number,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
-        torch.manual_seed(int(number >> np.uint64(1)))
+        torch.manual_seed(self.step_seed(batch_idx))
 
     def training_step(self, batch: Item, batch_index: int) -> torch.Tensor:
         """Compute the loss of one batch.
@@ -227,62 +214,33 @@ class PlspTask(LightningModule):
         Raises:
             TrainingError: it is not finite; the images of the batch are named.
         """
-        self._batch_name = f"batch {batch_index} of epoch {self.current_epoch}:\n" + "\n".join(
-            batch["files"]
-        )
+        self.begin_batch(batch, batch_index)
         loss = self.compute_loss(batch)
         terms = {name: getattr(loss, name) for name in _TERMS}
-        if not torch.isfinite(loss.total):
-            shown = {name: float(value.detach()) for name, value in terms.items()}
-            raise TrainingError(
-                f"loss is {loss.total.item()} ({shown}); expected a finite number: lower "
-                f"model.optimiser.learning_rate, or look for damaged images in {self._batch_name}"
-            )
-        self.replaced += int(batch["replaced"].sum())
+        self.require_finite(loss.total, terms)
         count = len(batch["action"])
-        self._log({"loss": loss.total}, count, progress=True)
-        self._log(terms, count)
+        self.log_training({"loss": loss.total}, count, progress=True)
+        self.log_training(terms, count)
         return loss.total
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Refuse to spoil the weights with a gradient that is not finite.
-
-        Raises:
-            TrainingError: it is not; the images of the batch are named.
-        """
-        if self.trainer.precision == "16-mixed":
-            return  # the gradient scaler skips such steps on its own
-        gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
-            raise TrainingError(
-                "a gradient is not finite although the loss is; lower "
-                "model.optimiser.learning_rate, or look for damaged images in " + self._batch_name
-            )
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the scores of the epoch before."""
-        self._epoch_scores.clear()
 
     def validation_step(self, batch: Item, batch_index: int) -> dict[str, torch.Tensor]:
         """Score the heat of every image; the maps are handed on to be drawn."""
         answer, _ = self.answer(batch)
         heat = protocol_heat(answer.logits)
-        self._epoch_scores += score_heat(heat, batch["ground_truth"])
+        self.epoch_scores += score_heat(heat, batch["ground_truth"])
         return {"index": batch["index"], "maps": heat}
 
-    def on_validation_epoch_end(self) -> None:
-        """Average over images and keep the scores of the epoch."""
-        if not self._epoch_scores:
-            return
-        fitting = self.trainer.state.fn == TrainerFn.FITTING
-        epoch = self.current_epoch if fitting else -1
-        columns = list(zip(*self._epoch_scores, strict=True))
-        score = EpochScore(epoch, *(self._mean(column) for column in columns))
-        for name, value in score.as_dict().items():
-            if name != "epoch":
-                self.log(f"{self.selection}/{name}", value, prog_bar=name == "plsp_kld")
-        if not self.trainer.sanity_checking:
-            self.scores.append(score)
+    def action_peaks(self, batch: Item) -> torch.Tensor:
+        """Find the highest log density of every action on every image; (B, actions)."""
+        cells = self.input_format.cells
+        if self.frozen is None:
+            tokens, _, _ = self.network.encode(batch["pixels"])
+        else:
+            tokens = self.tokens(batch, "")
+        answers = (
+            self.network.ground(one[None], self.action_vectors, cells, cells) for one in tokens
+        )
+        return torch.stack([log_density(answer.logits).amax(dim=(1, 2)) for answer in answers])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW, the encoder at its own rate."""
@@ -304,73 +262,8 @@ class PlspTask(LightningModule):
             weight_decay=self.optimiser.weight_decay,
         )
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave a frozen encoder out, and add what tells whether a checkpoint fits."""
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {
-            name: value for name, value in state.items() if not name.startswith("frozen.")
-        }
-        checkpoint["actions"] = self.actions
-        checkpoint["scores"] = [score.as_dict() for score in self.scores]
-        checkpoint["replaced"] = self.replaced
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another vocabulary or network.
-
-        Raises:
-            CheckpointError: naming both vocabularies, or what does not fit.
-        """
-        if checkpoint.get("actions") != self.actions:
-            raise CheckpointError(
-                f"checkpoint was trained for the actions {checkpoint.get('actions')}, this run "
-                f"has {self.actions}; the order counts too: resume with the same model.actions"
-            )
-        state = checkpoint["state_dict"]
-        own = self.state_dict()
-        frozen = {name: value for name, value in own.items() if name.startswith("frozen.")}
-        trained = own.keys() - frozen.keys()
-        misfits = sorted(
-            name
-            for name in trained | state.keys()
-            if name not in trained or name not in state or own[name].shape != state[name].shape
-        )
-        if misfits:
-            raise CheckpointError(
-                f"checkpoint does not fit this run's network, for example {misfits[:3]}; resume "
-                "with the config that it was trained with"
-            )
-        state.update(frozen)
-        self.scores = [_epoch_score(values) for values in checkpoint["scores"]]
-        self.replaced = int(checkpoint["replaced"])
-
     def _load_part_names(self) -> PartNames:
         options = self.part_names
         file = Path(options.file).expanduser() if options.file else None
         style: Any = options.style
         return load_part_names(style, file, options.parts, self.actions)
-
-    def _mean(self, scores: tuple[MapScore, ...]) -> MapScore:
-        totals = torch.from_numpy(mean_score(scores)).to(self.device)
-        if self.trainer.world_size > 1:
-            totals = torch.as_tensor(self.all_gather(totals)).sum(dim=0)
-        return MapScore(*(totals[:-1] / totals[-1]).tolist())
-
-    def _log(self, values: Mapping[str, torch.Tensor], count: int, progress: bool = False) -> None:
-        for name, value in values.items():
-            self.log(
-                f"train/{name}",
-                value.detach().float(),
-                prog_bar=progress,
-                on_step=False,
-                on_epoch=True,
-                batch_size=count,
-                sync_dist=self.trainer.world_size > 1,
-            )
-
-
-def _epoch_score(values: Mapping[str, float]) -> EpochScore:
-    scores = [
-        MapScore(*(values[f"{name}_{metric}"] for metric in ("kld", "sim", "nss")))
-        for name in ("plsp", "locate")
-    ]
-    return EpochScore(int(values["epoch"]), *scores)

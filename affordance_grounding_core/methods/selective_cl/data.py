@@ -6,16 +6,20 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
 
 from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
     read_training_set,
+)
+from affordance_grounding_core.data.labelled import (
+    LabelledImage,
+    Selection,
+    evenly,
+    is_held_out,
+    readable_labels,
+    scored_images,
 )
 from affordance_grounding_core.data.pairing import Pairing
 from affordance_grounding_core.data.part_masks import (
@@ -31,22 +35,13 @@ from affordance_grounding_core.methods.selective_cl.cache import (
     WantedViews,
 )
 from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.labelled import (
-    LabelledImage,
-    Selection,
-    evenly,
-    is_held_out,
-    readable_labels,
-    scored_images,
-)
 from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
-    EpochSampler,
-    Item,
     PixelPairs,
     PlainImages,
 )
+from affordance_grounding_core.training.run_data import RunData
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +58,7 @@ class _Listing:
     unusable_masks: frozenset[Path]
 
 
-class SelectiveData(LightningDataModule):
+class SelectiveData(RunData):
     """Training pairs, images to score epochs on, and images to calibrate heat on.
 
     Only image-level labels are trained on, unless `part_labels` are given. Else part masks are
@@ -169,47 +164,23 @@ class SelectiveData(LightningDataModule):
             (*problems, *unusable.values(), *masks.values()),
             frozenset(masks),
         )
-        self._report(training)
+        for action, name in self.pairing.unpaired:
+            logger.warning("Left out: %s/%s has no egocentric image to pair with", action, name)
+        self.report(training, f"{len(self.pairing)} training samples", self.skipped)
 
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Shuffled samples, the same for a seed and an epoch whatever else changes."""
-        pairing = self._listed.pairing
-        dataset: Dataset[Item] = (
-            CachedPairs(pairing, self.cache, self.cached_views, self._part_masks())
-            if self.cache is not None
-            else PixelPairs(pairing, self.crops, self._part_masks())
-        )
-        trainer = self.trainer
-        sampler = EpochSampler(
-            dataset,
-            num_replicas=trainer.world_size if trainer else 1,
-            rank=trainer.global_rank if trainer else 0,
-            seed=self.seed,
-        )
-        return DataLoader(
-            dataset,
-            self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-        )
+    def training_set(self) -> CachedPairs | PixelPairs:
+        """The training samples, as features or as pixels."""
+        if self.cache is not None:
+            return CachedPairs(self.pairing, self.cache, self.cached_views, self._part_masks())
+        return PixelPairs(self.pairing, self.crops, self._part_masks())
 
-    def val_dataloader(self) -> DataLoader[Item] | list[Any]:
-        """What epochs are scored on; nothing for the selection "none"."""
-        return self._plain(self._listed.scored) if self._listed.scored else []
+    def scored_set(self) -> PlainImages:
+        """What epochs are scored on; empty for the selection "none"."""
+        return self._plain(self._listed.scored)
 
-    def calibration_dataloader(self) -> DataLoader[Item]:
+    def calibration_set(self) -> PlainImages:
         """Whole training images, to see how hot right and wrong actions get."""
         return self._plain(self._listed.calibration)
-
-    def scored_caption(self, index: int) -> tuple[Path, str]:
-        """File and action of the scored image that a batch names by its index."""
-        item = self._listed.scored[index]
-        return item.image, item.action
-
-    def calibration_image(self, index: int) -> LabelledImage:
-        """The image of the calibration set that a batch names by its index."""
-        return self._listed.calibration[index]
 
     @property
     def _listed(self) -> _Listing:
@@ -237,9 +208,8 @@ class SelectiveData(LightningDataModule):
         shown = [item for item in training.egocentric if item.action in self.actions]
         return mask_problems(all_part_masks(self.part_labels, shown))
 
-    def _plain(self, images: tuple[LabelledImage, ...]) -> DataLoader[Item]:
-        dataset = PlainImages(images, self.actions, self.crops.crop, self.cache)
-        return DataLoader(dataset, self.batch_size, num_workers=self.workers)
+    def _plain(self, images: tuple[LabelledImage, ...]) -> PlainImages:
+        return PlainImages(images, self.actions, self.crops.crop, self.cache)
 
     def _egocentric(self, training: TrainingSet) -> list[LabelledImage]:
         return [
@@ -275,20 +245,3 @@ class SelectiveData(LightningDataModule):
             self.backbones.to(self.trainer.strategy.root_device)
         self.cache.fill(wanted, self.backbones)
         return self.cache.unusable
-
-    def _report(self, training: TrainingSet) -> None:
-        listing = self._listed
-        logger.info(
-            "%d training samples of %d actions, %d images to score epochs on",
-            len(listing.pairing),
-            len(self.actions),
-            len(listing.scored),
-        )
-        for action, name in listing.pairing.unpaired:
-            logger.warning("Left out: %s/%s has no egocentric image to pair with", action, name)
-        for folder in training.empty_classes:
-            logger.warning("Empty class folder: %s", folder)
-        for problem in listing.skipped:
-            logger.warning("Left out: %s", problem)
-        if listing.skipped:
-            logger.warning("%d files are left out, named above", len(listing.skipped))

@@ -7,22 +7,23 @@ egocentric one first, and say which files they saw, so that a batch can be named
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
+from affordance_grounding_core.data.labelled import LabelledImage
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE, Pair, Pairing
 from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
 from affordance_grounding_core.data.usable import too_small
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.selective_cl.cache import SQUASHED, FeatureCache
-from affordance_grounding_core.methods.selective_cl.labelled import LabelledImage
 from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
+from affordance_grounding_core.training.epoch_sampler import EpochIndex
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +32,6 @@ Item = dict[str, Any]
 
 _ATTEMPTS = 20
 _VIEW_STREAM = 1  # keeps the numbers drawn for views apart from those drawn for pairs
-
-
-class EpochIndex(NamedTuple):
-    """Which sample of which epoch."""
-
-    epoch: int
-    sample: int
-
-
-class EpochSampler(DistributedSampler[Any]):
-    """Shuffles by seed and epoch, shares out over devices, and says the epoch with each index.
-
-    Workers live longer than an epoch, so that the epoch has to come with the index.
-    """
-
-    def __iter__(self) -> Iterator[Any]:
-        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
 
 
 class PixelPairs(Dataset[Item]):

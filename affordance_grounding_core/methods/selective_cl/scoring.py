@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,32 +12,20 @@ from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapSc
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.providers import AffinityProvider
-
-METRICS = tuple(field.name for field in fields(MapScore))
-"""Names of the metrics of the protocol "locate"."""
+from affordance_grounding_core.training.epoch_score import EpochScore
 
 
 @dataclass(frozen=True)
-class EpochScore:
+class SelectiveScore(EpochScore):
     """Mean scores of an epoch under the protocol "locate".
 
     Attributes:
-        epoch: from 0; -1 before training.
         plain: of the class maps.
         calibrated: of the class maps times the min-maxed affinity, the published output.
     """
 
-    epoch: int
     plain: MapScore
     calibrated: MapScore
-
-    def as_dict(self) -> dict[str, float | int]:
-        """Return plain values by name: "epoch", "plain_kld", ..., "calibrated_nss"."""
-        values: dict[str, float | int] = {"epoch": self.epoch}
-        for name in ("plain", "calibrated"):
-            score = asdict(getattr(self, name))
-            values |= {f"{name}_{metric}": float(value) for metric, value in score.items()}
-        return values
 
 
 def single(features: FrozenFeatures, index: int) -> FrozenFeatures:

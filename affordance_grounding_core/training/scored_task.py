@@ -1,0 +1,210 @@
+"""What the training tasks of all methods that score their epochs share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
+
+from affordance_grounding_core.errors import CheckpointError, TrainingError
+from affordance_grounding_core.evaluation.protocols import MapScore
+from affordance_grounding_core.training.epoch_score import METRICS, EpochScore
+
+
+class ScoredTask(LightningModule):
+    """Trains a network whose maps are scored after every epoch.
+
+    A method computes the loss in `training_step` and adds to `epoch_scores` in
+    `validation_step`; here is what becomes of them, and of the weights.
+
+    Args:
+        actions: vocabulary; the order counts.
+        selection: name of the scores, "test" or "validation".
+        seed: of everything random in a step.
+
+    Attributes:
+        score_type: scores of an epoch.
+        watched: score, without its data, that is lowest in the best epoch.
+        trained_part: what is trained, which a checkpoint has to fit, for messages.
+        frozen_prefix: beginning of the names of the weights that are never trained; they stay
+            out of checkpoints.
+        scores: of the epochs so far.
+        epoch_scores: of the images of this epoch so far, a score for each kind of map.
+        replaced: unreadable images met so far.
+    """
+
+    score_type: ClassVar[type[EpochScore]]
+    watched: ClassVar[str]
+    trained_part: ClassVar[str]
+    frozen_prefix: ClassVar[str]
+
+    def __init__(self, actions: Sequence[str], selection: str, seed: int) -> None:
+        super().__init__()
+        self.actions = list(actions)
+        self.selection = selection
+        self.seed = seed
+        self.scores: list[Any] = []
+        self.epoch_scores: list[tuple[MapScore, ...]] = []
+        self.replaced = 0
+        self._batch_name = ""
+
+    @abstractmethod
+    def action_peaks(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Find how high the map of every action gets on images of which only the action differs.
+
+        Args:
+            batch: B whole images, as `validation_step` gets them.
+
+        Returns:
+            (B, actions), before heat is calibrated.
+        """
+
+    def step_seed(self, batch_index: int) -> int:
+        """A seed that depends on nothing but the place in the run."""
+        place = (self.seed, self.current_epoch, batch_index, self.global_rank)
+        (number,) = np.random.SeedSequence(place).generate_state(1, np.uint64)
+        return int(number >> np.uint64(1))
+
+    def begin_batch(self, batch: Mapping[str, Any], batch_index: int) -> None:
+        """Keep in mind what a batch holds, for messages and for the count of replaced images."""
+        self._batch_name = f"batch {batch_index} of epoch {self.current_epoch}:\n" + "\n".join(
+            batch["files"]
+        )
+        self.replaced += int(batch["replaced"].sum())
+
+    def require_finite(self, total: torch.Tensor, terms: Mapping[str, torch.Tensor]) -> None:
+        """Refuse a loss that is not finite.
+
+        Args:
+            total: loss of the batch.
+            terms: that it consists of.
+
+        Raises:
+            TrainingError: it is not; the images of the batch are named.
+        """
+        if not torch.isfinite(total):
+            shown = {name: float(value.detach()) for name, value in terms.items()}
+            raise TrainingError(
+                f"loss is {total.item()} ({shown}); expected a finite number: lower "
+                f"model.optimiser.learning_rate, or look for damaged images in {self._batch_name}"
+            )
+
+    def log_training(
+        self, values: Mapping[str, torch.Tensor], count: int, progress: bool = False
+    ) -> None:
+        """Log means over the epoch, as "train/NAME".
+
+        Args:
+            values: of the batch, by name.
+            count: samples in the batch.
+            progress: whether the progress bar shows them.
+        """
+        for name, value in values.items():
+            self.log(
+                f"train/{name}",
+                value.detach().float(),
+                prog_bar=progress,
+                on_step=False,
+                on_epoch=True,
+                batch_size=count,
+                sync_dist=self.trainer.world_size > 1,
+            )
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Refuse to spoil the weights with a gradient that is not finite.
+
+        Raises:
+            TrainingError: it is not; the images of the batch are named.
+        """
+        if self.trainer.precision == "16-mixed":
+            return  # the gradient scaler skips such steps on its own
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            raise TrainingError(
+                "a gradient is not finite although the loss is; lower "
+                "model.optimiser.learning_rate, or look for damaged images in " + self._batch_name
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the scores of the epoch before."""
+        self.epoch_scores.clear()
+
+    def on_validation_epoch_end(self) -> None:
+        """Average over images and keep the scores of the epoch."""
+        if not self.epoch_scores:
+            return
+        epoch = self.current_epoch if self.trainer.state.fn == TrainerFn.FITTING else -1
+        means = [self._mean_score(column) for column in zip(*self.epoch_scores, strict=True)]
+        score = self.score_type.of_kinds(epoch, means)
+        for name, value in score.as_dict().items():
+            if name != "epoch":
+                self.log(
+                    f"{self.selection}/{name}",
+                    value,
+                    prog_bar=name == self.watched,
+                    sync_dist=self.trainer.world_size > 1,  # equal everywhere already
+                )
+        if not self.trainer.sanity_checking:
+            self.scores.append(score)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave frozen weights out, and add what tells whether a checkpoint fits."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {
+            name: value for name, value in state.items() if not name.startswith(self.frozen_prefix)
+        }
+        checkpoint["actions"] = self.actions
+        checkpoint["scores"] = [score.as_dict() for score in self.scores]
+        checkpoint["replaced"] = self.replaced
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another vocabulary or network.
+
+        Raises:
+            CheckpointError: naming both vocabularies, or what does not fit.
+        """
+        if checkpoint.get("actions") != self.actions:
+            raise CheckpointError(
+                f"checkpoint was trained for the actions {checkpoint.get('actions')}, this run "
+                f"has {self.actions}; the order counts too: resume with the same model.actions, "
+                "or start a new run"
+            )
+        state, own, frozen = checkpoint["state_dict"], self.state_dict(), self._frozen_weights()
+        trained = own.keys() - frozen.keys()
+        misfits = sorted(
+            name
+            for name in trained | state.keys()
+            if name not in trained or name not in state or own[name].shape != state[name].shape
+        )
+        if misfits:
+            raise CheckpointError(
+                f"checkpoint does not fit this run's {self.trained_part}, for example "
+                f"{misfits[:3]}; resume with the config that it was trained with"
+            )
+        state.update(frozen)
+        self.scores = [self.score_type.from_dict(values) for values in checkpoint["scores"]]
+        self.replaced = int(checkpoint["replaced"])
+
+    def take_over(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take over the weights of a checkpoint that this task has saved."""
+        self.load_state_dict({**state, **self._frozen_weights()})
+
+    def _frozen_weights(self) -> dict[str, torch.Tensor]:
+        return {
+            name: value
+            for name, value in self.state_dict().items()
+            if name.startswith(self.frozen_prefix)
+        }
+
+    def _mean_score(self, scores: Sequence[MapScore]) -> MapScore:
+        rows = np.asarray([[getattr(score, m) for m in METRICS] for score in scores], np.float64)
+        sums = np.append(rows.sum(axis=0), float(len(scores)))
+        totals = torch.from_numpy(sums).to(self.device)
+        if self.trainer.world_size > 1:
+            totals = cast(torch.Tensor, self.all_gather(totals)).sum(dim=0)
+        return MapScore(*(totals[:-1] / totals[-1]).tolist())
