@@ -3,9 +3,9 @@
     python -m tools.label_noise --data ROOT --output runs/label_noise -- --trainer.max_epochs=5
 
 Options after `--` go to every run. What is done is not done again, so that an interrupted
-study goes on where it stopped. The setting "refined" learns and refines first, with its seed,
-in OUTPUT/refinement, which `python -m tools.refinement --output OUTPUT/refinement` takes up. A
-second table has the held tools alone, of which those labels are.
+study goes on where it stopped. The setting "refined" learns and refines first, with its seed or
+with one for all, in OUTPUT/refinement, which `python -m tools.refinement --output
+OUTPUT/refinement` takes up. A second table has the held tools alone, of which those labels are.
 """
 
 from __future__ import annotations
@@ -116,6 +116,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--refinement-accumulate", type=_count, default=20, help="pictures in a step"
     )
+    parser.add_argument(
+        "--refinement-seed", type=int, help="one refinement for all runs; else one a seed"
+    )
     parsed = parser.parse_args(arguments[:place])
     parsed.training = list(arguments[place + 1 :])
     return parsed
@@ -156,6 +159,8 @@ def _train(folder: Path, setting: Setting, seed: int, options: argparse.Namespac
 def _refine(training: TrainingSet, labels: Path, seed: int, options: argparse.Namespace) -> None:
     from tools.refinement.run import refine_once, study_fit  # slow, likewise
 
+    if options.refinement_seed is not None:
+        seed = options.refinement_seed
     folder = options.output / "refinement" / f"seed-{seed}"
     fit = study_fit(options.refinement_epochs, options.refinement_accumulate, seed)
     overlaps = refine_once(training, folder, fit)

@@ -182,6 +182,12 @@ def test_a_network_is_trained_on_refined_labels(
     assert taken == {f"{o['image']}_pl" for o in overlaps if o["refined"]}
     assert not (output / "whole_object-0/labels/PL_refined").exists()
 
+    more = ["--seeds", "1", "--settings", "refined", "--refinement-seed", "0"]
+    assert label_noise.main([*options, *more]) == 0
+    assert "--seed_everything=1" in runs[-1]
+    assert {file.stem for file in (output / "refined-1/labels/PL_refined").rglob("*.png")} == taken
+    assert [folder.name for folder in (output / "refinement").iterdir()] == ["seed-0"]
+
 
 def test_a_label_that_stays_counts_as_it_was() -> None:
     first = {"whole": 0.4, "dilated": 0.6, "shifted": 0.5}
