@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -75,6 +76,16 @@ class Arrangement:
     f_number: float | None
     focus: float
     size: float
+
+    def camera_details(self) -> dict[str, Any]:
+        """Say how the picture is taken, ready for JSON."""
+        return {
+            "position": [round(float(v), 5) for v in self.camera.position],
+            "rotation": [[round(float(v), 6) for v in row] for row in self.camera.rotation],
+            "focal_mm": round(self.camera.focal, 3),
+            "principal_point": [round(v, 6) for v in self.camera.principal_point],
+            "f_number": None if self.f_number is None else round(self.f_number, 2),
+        }
 
 
 def arrange(

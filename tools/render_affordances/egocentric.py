@@ -172,17 +172,10 @@ def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _details(arrangement: Arrangement, masks: dict[str, NDArray[np.bool_]]) -> dict[str, Any]:
-    camera = arrangement.camera
     return {
         "setting": arrangement.setting,
         "family": arrangement.subject.model.family,
         "clutter": [item.model.name for item in arrangement.clutter],
-        "camera": {
-            "position": [round(float(v), 5) for v in camera.position],
-            "rotation": [[round(float(v), 6) for v in row] for row in camera.rotation],
-            "focal_mm": round(camera.focal, 3),
-            "principal_point": [round(v, 6) for v in camera.principal_point],
-            "f_number": None if arrangement.f_number is None else round(arrangement.f_number, 2),
-        },
+        "camera": arrangement.camera_details(),
         "areas": {action: round(float(mask.mean()), 5) for action, mask in masks.items()},
     }

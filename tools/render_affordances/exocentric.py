@@ -272,19 +272,12 @@ def _setting(act: Act, random: Generator) -> str:
 
 
 def _details(act: Act, grasp: Grasp | None, arrangement: Arrangement) -> dict[str, Any]:
-    camera = arrangement.camera
     details: dict[str, Any] = {
         "setting": arrangement.setting,
         "family": act.model.family,
         "targets": [target.name for target in act.targets],
         "person": bool(act.people),
-        "camera": {
-            "position": [round(float(v), 5) for v in camera.position],
-            "rotation": [[round(float(v), 6) for v in row] for row in camera.rotation],
-            "focal_mm": round(camera.focal, 3),
-            "principal_point": [round(v, 6) for v in camera.principal_point],
-            "f_number": None if arrangement.f_number is None else round(arrangement.f_number, 2),
-        },
+        "camera": arrangement.camera_details(),
     }
     if grasp is not None:
         contact: Mapping[str, Any] = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from tools.render_affordances.arrangement import SETTINGS, Arrangement, arrange
+from tools.render_affordances.camera import Camera
 from tools.render_affordances.shapes.catalogue import CLASSES, actions_of_classes
 
 NAMES = ("mug", "knife", "panel", "drawer", "door", "chair", "faucet", "switch", "keyboard")
@@ -68,3 +71,19 @@ def test_the_same_randomness_sets_up_the_same_picture() -> None:
         assert one.setting == other.setting
         assert np.array_equal(one.camera.position, other.camera.position)
         assert np.array_equal(one.subject.vertices, other.subject.vertices)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_written_of_the_camera_says_where_things_appear(name: str) -> None:
+    for one in arrangements(name, 4):
+        written = json.loads(json.dumps(one.camera_details()))
+        camera = Camera(
+            np.array(written["position"]),
+            np.array(written["rotation"]),
+            written["focal_mm"],
+            tuple(written["principal_point"]),
+        )
+        expected, depth = one.camera.project(one.subject.vertices)
+        where, _ = camera.project(one.subject.vertices)
+        near = depth > 0.05  # places are written to 10 micrometres
+        assert np.allclose(where[near], expected[near], atol=1e-3)
