@@ -98,7 +98,7 @@ def _act(
 ) -> Act:
     placed = transformed(model, turn, shift)
     found = list(placed.grips[action])
-    random.shuffle(found)  # type: ignore[arg-type]
+    random.shuffle(found)
     end = placed.ends.get(action) or next(iter(placed.ends.values()), None)
     grips = tuple(_natural(grip, end, left) for grip in found)
     thumbs = tuple(_thumb(placed, action, grip, end, random) for grip in grips)

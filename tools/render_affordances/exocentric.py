@@ -19,7 +19,8 @@ from tools.render_affordances.contact import PointSurface, sample_surface
 from tools.render_affordances.environment import build_environment
 from tools.render_affordances.grasping import Grasp, GraspLimits, find_grasp
 from tools.render_affordances.hand import HandRig
-from tools.render_affordances.model import Array, ObjectModel
+from tools.render_affordances.model import Array, ObjectModel, Surface
+from tools.render_affordances.people import BodyPiece
 from tools.render_affordances.photograph import develop
 from tools.render_affordances.poses import Wanted
 from tools.render_affordances.scene import (
@@ -130,11 +131,10 @@ def _surface(act: Act, random: Generator) -> PointSurface:
         (one.vertices, one.faces, one.part) for one in act.model.surfaces
     ]
     beyond = 255
-    for vertices, faces in [
-        *((one.vertices, one.faces) for one in act.extras),
-        *((one.vertices, one.faces) for one in act.people),
-    ]:
-        pieces.append((vertices, faces, np.full(len(faces), beyond, np.uint8)))
+    others: list[Surface | BodyPiece] = [*act.extras, *act.people]
+    for other in others:
+        parts = np.full(len(other.faces), beyond, np.uint8)
+        pieces.append((other.vertices, other.faces, parts))
     centre = act.grips[0].point
     found = []
     for vertices, faces, parts in pieces:

@@ -100,13 +100,15 @@ def run_gate(root: Path, size: int, limit: int) -> dict[str, MeanScore]:
     protocol = PROTOCOLS["locate"]
     scores: list[ImageScore] = []
     found: dict[Path, Patches] = {}
-    for item in tqdm(images, desc="test"):
-        if item.image not in found:
-            found[item.image] = describe(item.image)
-        patches = found[item.image]
-        heat = smooth(models[item.action].heat(patches), size)
-        truth = protocol.prepare_ground_truth(read_grey(_truth(item)))
-        scores.append(ImageScore(item, protocol.score(protocol.prepare_prediction(heat), truth)))
+    for test_image in tqdm(images, desc="test"):
+        if test_image.image not in found:
+            found[test_image.image] = describe(test_image.image)
+        patches = found[test_image.image]
+        heat = smooth(models[test_image.action].heat(patches), size)
+        truth = protocol.prepare_ground_truth(read_grey(_truth(test_image)))
+        scores.append(
+            ImageScore(test_image, protocol.score(protocol.prepare_prediction(heat), truth))
+        )
     actions = {item.action for item in images}
     guesses = [uniform_baseline(actions), centre_prior_baseline(actions, protocol)]
     rest = evaluate_baselines(guesses, images, protocol)
