@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from affordance_grounding_core.methods.action_head.scenes import (
     Scene,
     plan_scenes,
 )
+from affordance_grounding_core.methods.action_head.weak.config import WeakLabelConfig
+from affordance_grounding_core.methods.action_head.weak.source import weakly_labelled
 
 Batch = dict[str, torch.Tensor]
 
@@ -76,7 +79,7 @@ class FeatureDataset(Dataset[Batch]):
 
 
 class ActionHeadData(LightningDataModule):
-    """Training and validation batches from a folder in AGD20K layout with part masks.
+    """Training and validation batches from a folder in AGD20K layout.
 
     About one sample in `validation_every` is held out by its name, so that the same
     pictures are held out whatever else the run changes.
@@ -93,6 +96,9 @@ class ActionHeadData(LightningDataModule):
         validation_every: share held out, as one in so many.
         seed: of the random views.
         backbone_weights: local file of the backbone; the pinned weights where None.
+        labels: "masks" for part masks, "image_level" for what exocentric pictures teach, with
+            no mask at all.
+        weak: how they teach it.
     """
 
     def __init__(
@@ -108,6 +114,8 @@ class ActionHeadData(LightningDataModule):
         validation_every: int = 10,
         seed: int = 0,
         backbone_weights: str | None = None,
+        labels: Literal["masks", "image_level"] = "masks",
+        weak: WeakLabelConfig = WeakLabelConfig(),  # noqa: B008  frozen
     ) -> None:
         super().__init__()
         self.root = root
@@ -121,6 +129,8 @@ class ActionHeadData(LightningDataModule):
         self.validation_every = validation_every
         self.seed = seed
         self.backbone_weights = Path(backbone_weights) if backbone_weights else None
+        self.labels = labels
+        self.weak = weak
         self.backbone_fingerprint = ""
         self._training: FeatureDataset | None = None
         self._validation: FeatureDataset | None = None
@@ -134,7 +144,7 @@ class ActionHeadData(LightningDataModule):
         """
         if self._training is not None:
             return
-        samples = read_samples(self.root, self.actions)
+        samples = read_samples(self.root, self.actions, with_masks=self.labels == "masks")
         classes = {sample.object_name for sample in samples}
         if unknown := sorted(set(self.excluded_objects) - classes):
             raise DatasetError(
@@ -157,8 +167,14 @@ class ActionHeadData(LightningDataModule):
         validation = [
             scene for scene in planned if scene.plain and scene.tiles[0].sample in held_out
         ]
-        pictures = {sample: SamplePicture.of(sample) for sample in used}
         folder = cache_directory() / "features"
+        if self.labels == "masks":
+            pictures = {sample: SamplePicture.of(sample) for sample in used}
+        else:
+            plain = [s for s in planned if s.plain and not self._excluded(s.tiles[0].sample)]
+            pictures = weakly_labelled(
+                self.root, plain, self.actions, config, backbone, folder, self.weak
+            )
         self._training, self._validation = (
             FeatureDataset(
                 scenes,

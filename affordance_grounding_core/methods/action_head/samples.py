@@ -63,27 +63,33 @@ class Sample:
         return labels
 
 
-def read_samples(root: str | Path, actions: Sequence[str]) -> list[Sample]:
-    """List the egocentric pictures of a training set that have part masks.
+def read_samples(root: str | Path, actions: Sequence[str], with_masks: bool = True) -> list[Sample]:
+    """List the egocentric pictures of a training set, by default those that have part masks.
 
     A picture that stands under several actions (same object, same file name) is one sample.
 
     Args:
         root: folder in AGD20K layout with part masks in `trainset/PL`.
         actions: vocabulary of the model; pictures of other actions are not used.
+        with_masks: False lists all pictures, and no masks.
 
     Returns:
         Samples by object class and file name.
 
     Raises:
-        DatasetError: no training set, or no part masks.
+        DatasetError: no training set, no part masks, or no pictures of the actions.
     """
     training = read_training_set(root)
     affordances = affordances_of_objects([*training.egocentric, *training.exocentric])
     pictures: dict[tuple[str, str], list[TrainingImage]] = {}
     for image in training.egocentric:
-        if image.part_mask is not None and image.action in actions:
+        if image.action in actions and not (with_masks and image.part_mask is None):
             pictures.setdefault((image.object_name, image.image.stem), []).append(image)
+    if not pictures and not with_masks:
+        raise DatasetError(
+            f"training set {training.folder} has no egocentric pictures of the actions "
+            f"{list(actions)}; expected egocentric/ACTION/OBJECT/<image>"
+        )
     if not pictures:
         raise DatasetError(
             f"training set {training.folder} has no part masks for the actions {list(actions)}; "
@@ -93,7 +99,7 @@ def read_samples(root: str | Path, actions: Sequence[str]) -> list[Sample]:
         Sample(
             path=images[0].image,
             object_name=name,
-            masks={image.action: image.part_mask for image in images if image.part_mask},
+            masks={i.action: i.part_mask for i in images if with_masks and i.part_mask},
             absent=tuple(action for action in actions if action not in affordances[name]),
         )
         for (name, _), images in sorted(pictures.items())

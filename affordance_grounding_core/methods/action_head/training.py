@@ -96,6 +96,8 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
             "seed": options.seed_everything,
             "epochs": cli.trainer.current_epoch,
             "excluded_objects": data.excluded_objects,
+            "labels": data.labels,
+            **({"weak": asdict(data.weak)} if data.labels == "image_level" else {}),
             "views": asdict(data.views),
             "loss": asdict(task.loss),
             "learning_rate": task.learning_rate,

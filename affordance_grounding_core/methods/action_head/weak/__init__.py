@@ -1,0 +1,1 @@
+"""Part labels for the action head from image-level labels alone."""
