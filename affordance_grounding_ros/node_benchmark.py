@@ -3,7 +3,9 @@
     python -m affordance_grounding_ros.node_benchmark --model default --output node.json
 
 The real node runs as a process; a client in this one sends an image, waits for its result and
-sends the next. `affordance-grounding benchmark --node` runs this and shows its rows.
+sends the next. Then a node that answers at once (`echo_node`) takes its place: what is left is the
+cost of the middleware, and of Python on both sides of it. `affordance-grounding benchmark --node`
+runs this and shows its rows.
 """
 
 from __future__ import annotations
@@ -83,13 +85,14 @@ def run(
         name = f"{width}x{height}"
         say(f"{name}: loading the model")
         found = _measure(plan, width, height, folder / f"{name}.log", say)
+        found["echo_ms"] = _measure_echo(plan, width, height, folder / f"{name}.echo.log")
         figures[name] = found
         rows += result_rows(name, found)
     return {"rows": rows, "node": figures}
 
 
 def result_rows(name: str, figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of one size: overhead, its processor time, message in to result out, inference.
+    """Rows of one size: overhead, its processor time, message in to result out, inference, echo.
 
     Args:
         name: of the size, for example "640x480".
@@ -101,6 +104,7 @@ def result_rows(name: str, figures: dict[str, Any]) -> list[dict[str, Any]]:
         f"node-{name} processor time": "overhead_cpu_ms",
         f"node-{name} total": "total_ms",
         f"node-{name} inference": "inference_ms",
+        f"node-{name} echo": "echo_ms",
     }
     return [
         {
@@ -153,6 +157,20 @@ def _measure(
         "overhead_cpu_ms": diagnosed_ms(diagnosed, "overhead_cpu"),
         "memory": memory_growth(memory),
     }
+
+
+def _measure_echo(plan: NodePlan, width: int, height: int, log: Path) -> dict[str, float | None]:
+    """Message in to result out of a node that does nothing between."""
+    image = picture(height, width)
+    with (
+        NodeProcess("affordance_grounding_ros.echo_node", [], log) as process,
+        PingClient(process.check) as client,
+    ):
+        client.start(timeout=60.0)
+        for _ in range(plan.warm_up):
+            client.ask(image)
+        seconds = [client.ask(image)[0] for _ in range(plan.frames)]
+    return distribution_ms(seconds, 3)
 
 
 def memory_growth(anonymous: Sequence[int]) -> dict[str, float]:

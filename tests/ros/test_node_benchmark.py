@@ -18,6 +18,7 @@ FIGURES = {
     "inference_ms": {"p50": 100.0, "p95": 106.0, "max": 115.0},
     "overhead_ms": {"p50": 3.0, "p95": 4.0, "max": 5.0},
     "overhead_cpu_ms": {"p50": 1.0, "p95": 1.5, "max": 2.0},
+    "echo_ms": {"p50": 2.0, "p95": 2.5, "max": 3.0},
     "memory": {"growth_bytes": 2_000_000.0},
 }
 
@@ -34,13 +35,14 @@ def test_a_node_is_measured_image_by_image(tmp_path: Path) -> None:
     assert found["runtime"] == "eager-cpu-fp32"
     assert (found["frames"], found["lost"]) == (4, 0)
     assert found["total_ms"]["p50"] > found["inference_ms"]["p50"] > found["overhead_ms"]["p50"] > 0
+    assert found["total_ms"]["p50"] > found["echo_ms"]["p50"] > 0
     figures = read_figures(content)
     assert figures.rows[0].work == "node-320x240"
     assert figures.rows[0].median_ms == found["overhead_ms"]["p50"]
 
 
 def test_rows_name_runtime_and_precision() -> None:
-    overhead, processor, total, inference = result_rows("640x480", FIGURES)
+    overhead, processor, total, inference, echo = result_rows("640x480", FIGURES)
     assert (overhead["work"], overhead["runtime"], overhead["precision"]) == (
         "node-640x480",
         "openvino-cpu",
@@ -50,6 +52,7 @@ def test_rows_name_runtime_and_precision() -> None:
     assert processor["p95_ms"] == 1.5
     assert (total["work"], total["median_ms"]) == ("node-640x480 total", 103.0)
     assert (inference["p95_ms"], inference["memory_mb"]) == (106.0, None)
+    assert (echo["work"], echo["median_ms"], echo["memory_mb"]) == ("node-640x480 echo", 2.0, None)
 
 
 def test_growth_is_told_from_noise() -> None:

@@ -24,7 +24,8 @@ class NodeFigures:
 
     Attributes:
         rows: for each size of image: overhead (`node-640x480`), its processor time in the
-            inference thread, message in to result out, inference.
+            inference thread, message in to result out, inference, and message in to result out
+            of a node that does nothing (`node-640x480 echo`).
         details: by size, as `node_benchmark` writes them.
     """
 
