@@ -59,14 +59,36 @@ class PartLabeller:
             Action to (N,) float32 in [0, 1]. Actions of which the pictures showed nothing are
             spread over the object.
         """
-        centred = self.foreground.centred(patches[None])[0]
-        inside = self.objects.mask(centred, self.foreground(patches), number)
-        cleaned = self.contact.cleaned(centred)
+        cleaned, inside = self._object(patches, number)
         evidence = [self._evidence(cleaned, inside, number, action) for action in actions]
         rest = torch.full((len(patches),), _REST)
         shares = torch.softmax(self.config.sharpness * torch.stack([*evidence, rest]), dim=0)
         peaked = shares[:-1] ** self.config.contrast * inside
         return dict(zip(actions, peaked, strict=True))
+
+    def evidence(self, patches: torch.Tensor, number: int, action: str) -> torch.Tensor:
+        """Say how much each patch of a picture looks like the part of an action.
+
+        Args:
+            patches: as for `label`.
+            number: likewise.
+            action: its name.
+
+        Returns:
+            (N,) float32 in standard deviations over the object; 0 for what was never shown.
+        """
+        cleaned, inside = self._object(patches, number)
+        return self._evidence(cleaned, inside, number, action)
+
+    def knows(self, action: str) -> bool:
+        """Say whether exocentric pictures taught anything of an action."""
+        tool = action in self.config.tool_actions
+        return (self.config.grip_action if tool else action) in self.contact.shared
+
+    def _object(self, patches: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        centred = self.foreground.centred(patches[None])[0]
+        inside = self.objects.mask(centred, self.foreground(patches), number)
+        return self.contact.cleaned(centred), inside
 
     def _evidence(
         self, cleaned: torch.Tensor, inside: torch.Tensor, number: int, action: str
