@@ -65,9 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         content = {n: {"kld": s.kld, "sim": s.sim, "nss": s.nss} for n, s in scores.items()}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    passed = scores["transfer"].kld < min(scores["centre_prior"].kld, scores["object"].kld)
-    print("gate passed" if passed else "gate NOT passed")
-    return 0 if passed else 1
+    beaten = {
+        name: scores["transfer"].kld < scores[name].kld for name in ("centre_prior", "object")
+    }
+    for name, better in beaten.items():
+        print(f"the transfer {'beats' if better else 'does NOT beat'} {name}")
+    return 0 if all(beaten.values()) else 1
 
 
 def run_gate(root: Path, size: int, limit: int) -> dict[str, MeanScore]:
