@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from action_head_runs import tiny_run
 
 from affordance_grounding_core import CheckpointError, load_grounder
-from affordance_grounding_core.backbones import weights
-from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
@@ -21,35 +20,9 @@ from affordance_grounding_core.methods.action_head.data import ActionHeadData
 from affordance_grounding_core.methods.action_head.samples import read_samples
 from affordance_grounding_core.methods.action_head.training import train_from_config
 
-CONFIG = Path(__file__).parents[4] / "config" / "train" / "default.yaml"
-
-
-@pytest.fixture
-def random_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A weights file of the right architecture, and a cache of its own for the features."""
-    from safetensors.torch import save_file
-
-    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
-    torch.manual_seed(0)
-    save_file(Dinov2().transformer.state_dict(), tmp_path / "backbone.safetensors")
-    return tmp_path / "backbone.safetensors"
-
 
 def arguments(root: Path, output: Path, backbone: Path, *more: str) -> list[str]:
-    return [
-        f"--config={CONFIG}",
-        f"--data.root={root}",
-        f"--output={output}",
-        f"--data.backbone_weights={backbone}",
-        "--model.actions=[hold, drink_with, hit]",
-        "--data.preprocess.size=112",
-        "--data.batch_size=4",
-        "--data.views.count=2",
-        "--data.validation_every=3",
-        "--trainer.max_epochs=2",
-        "--trainer.enable_progress_bar=false",
-        *more,
-    ]
+    return tiny_run("default.yaml", root, output, backbone, *more)
 
 
 def test_a_run_gives_a_model_and_the_same_seed_the_same_model(

@@ -1,0 +1,25 @@
+"""Small training runs of the action head, for the tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIGS = Path(__file__).parents[4] / "config" / "train"
+
+
+def tiny_run(config: str, root: Path, output: Path, backbone: Path, *more: str) -> list[str]:
+    """Command line of a run of seconds, with a file of `CONFIGS`; later options win."""
+    return [
+        f"--config={CONFIGS / config}",
+        f"--data.root={root}",
+        f"--output={output}",
+        f"--data.backbone_weights={backbone}",
+        "--model.actions=[hold, drink_with, hit]",
+        "--data.preprocess.size=112",
+        "--data.batch_size=4",
+        "--data.views.count=2",
+        "--data.validation_every=3",
+        "--trainer.max_epochs=2",
+        "--trainer.enable_progress_bar=false",
+        *more,
+    ]
