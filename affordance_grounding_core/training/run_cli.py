@@ -29,10 +29,12 @@ class TrainingRunCLI(LightningCLI):
     Attributes:
         method: name of the training method.
         best_score: name of the score, without its data, that is lowest in the best epoch.
+        regions: thresholds of its models by default.
     """
 
     method: ClassVar[str]
     best_score: ClassVar[str]
+    regions: ClassVar[RegionConfig] = RegionConfig()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Say vocabulary, seed and selection once, for task and data."""
@@ -44,7 +46,7 @@ class TrainingRunCLI(LightningCLI):
             default=None,
             help="'last' goes on where the run of this output stopped; or a .ckpt file.",
         )
-        parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
+        parser.add_argument("--regions", type=RegionConfig, default=self.regions)
         parser.link_arguments("model.actions", "data.actions")
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("seed_everything", "model.seed")

@@ -25,6 +25,10 @@ from affordance_grounding_core.methods.plsp.encoders import EncoderName
 
 METHOD = "plsp"
 
+REGIONS = RegionConfig(threshold=0.25)
+"""Half of a peak that leaves open whether the action is afforded, as most of them do: the network
+never sees an action that is not."""
+
 
 @dataclass(frozen=True)
 class EncoderReference:
@@ -55,7 +59,7 @@ class StoredPlsp:
         encoder: which one.
         grid: rows and columns of patches whose positions are stored.
         preprocess: from image to network input.
-        heat: from log densities to heat.
+        heat: from peaks of log density to peaks of heat.
         regions: thresholds.
         text: weights of a text encoder; empty where there is none.
     """
@@ -68,7 +72,7 @@ class StoredPlsp:
     grid: tuple[int, int]
     preprocess: PreprocessConfig
     heat: HeatCalibration = HeatCalibration()  # noqa: RUF009  frozen
-    regions: RegionConfig = RegionConfig()  # noqa: RUF009  frozen
+    regions: RegionConfig = REGIONS
     text: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

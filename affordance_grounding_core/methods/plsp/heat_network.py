@@ -19,7 +19,7 @@ class PlspHeatNetwork(nn.Module):
     Args:
         network: trained, with its encoder.
         action_vectors: (actions, width).
-        heat: from log densities to heat.
+        heat: from peaks of log density to peaks of heat.
     """
 
     action_vectors: torch.Tensor
@@ -35,6 +35,10 @@ class PlspHeatNetwork(nn.Module):
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute the heat of some actions.
 
+        The published density relative to its peak, times how sure the peak is that the action
+        is afforded. Places of one image compare as in the published heat, whose level says
+        nothing; peaks of images compare by the calibration.
+
         Args:
             pixels: (1, 3, h, w) float32, normalised as the encoder expects.
             actions: (K) int64 indices.
@@ -42,10 +46,12 @@ class PlspHeatNetwork(nn.Module):
         Returns:
             (K, 4 * rows, 4 * columns) in [0, 1], comparable between frames.
         """
-        return self.heat(self.raw_maps(pixels, actions))
+        maps = self.raw_maps(pixels, actions)
+        peaks = maps.amax(dim=(1, 2), keepdim=True)
+        return self.heat(peaks) * torch.exp(maps - peaks)
 
     def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Compute what heat is fitted on, the log density; arguments as for `forward`."""
+        """Compute the log density, on whose peaks heat is fitted; arguments as for `forward`."""
         tokens, rows, columns = self.network.encode(pixels)
         vectors = self.action_vectors.index_select(0, actions)
         return log_density(self.network.ground(tokens, vectors, rows, columns).logits)

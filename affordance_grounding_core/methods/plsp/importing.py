@@ -75,13 +75,13 @@ def import_plsp(
     if model.heat.fitted_on is None:
         return [
             *lines,
-            "Heat is not calibrated: it orders the places of a frame, but 0.5 does not yet mean "
+            "Heat is not calibrated: it compares the places of a frame, but 0.5 does not yet mean "
             "'afforded'. Import with --calibrate-on ROOT where there is data, or set a threshold.",
         ]
     heat = model.heat
     return [
         *lines,
-        f"Heat fitted on {heat.fitted_on}: sigmoid({heat.scale:.4g} * log density + "
+        f"Heat fitted on {heat.fitted_on}: its peak is sigmoid({heat.scale:.4g} * log density + "
         f"{heat.offset:.4g})",
     ]
 

@@ -25,9 +25,9 @@ from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
-from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
+    REGIONS,
     StoredPlsp,
     read_model,
 )
@@ -181,7 +181,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
         runtime=open_runtime(PlspHeatNetwork(network, vectors, HeatCalibration()), runtime),
         preprocess=Preprocess(PreprocessConfig("squash", 224, 16, CLIP_MEAN, CLIP_STD)),
         vocabulary=vocabulary_from_mapping(AGD20K_SEEN, ALIASES),
-        regions=RegionConfig(),
+        regions=REGIONS,
         information=ModelInformation(RANDOM_MODEL, METHOD, fingerprint),
     )
 

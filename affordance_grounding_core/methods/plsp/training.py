@@ -14,6 +14,7 @@ from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
+    REGIONS,
     EncoderReference,
     StoredPlsp,
 )
@@ -33,6 +34,7 @@ class PlspTrainingCLI(TrainingRunCLI):
 
     method = METHOD
     best_score = PlspTask.watched
+    regions = REGIONS
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what is this method's own."""
