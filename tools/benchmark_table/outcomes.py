@@ -42,10 +42,18 @@ def outcome_of(scores: Sequence[ImageScore], **notes: Any) -> Outcome:
     return Outcome({HEAT: {**means, "n": mean.n}}, notes=notes)
 
 
+_OF_ANOTHER_PROTOCOL = "log_density"
+"""WSAG-PLSP scores its softmax, by its own protocol; that of the table would min-max a logarithm."""
+
+
 def outcome_of_report(report: Mapping[str, Any], **notes: Any) -> Outcome:
     """Take the scores out of a report of `affordance-grounding evaluate --json`."""
     kinds = {HEAT: report["overall"]}
-    kinds |= {name: scores["overall"] for name, scores in report.get("raw_maps", {}).items()}
+    kinds |= {
+        name: scores["overall"]
+        for name, scores in report.get("raw_maps", {}).items()
+        if name != _OF_ANOTHER_PROTOCOL
+    }
     maps = {
         name: {metric: float(means[metric]) for metric in (*METRICS, "n")}
         for name, means in kinds.items()

@@ -44,7 +44,11 @@ class Commands:
             seed = re.search(r"-(\d)/last$", options["model"])
             kld = 0.5 + 0.1 * int(seed[1] if seed else 0)
             scores = {"overall": {"kld": kld, "sim": 0.6, "nss": 2.0, "n": 8}}
-            report = {**scores, "raw_maps": {"class_map": scores}, "fingerprint": "ab"}
+            report = {
+                **scores,
+                "raw_maps": {"class_map": scores, "log_density": scores},
+                "fingerprint": "ab",
+            }
             Path(options["json"]).parent.mkdir(parents=True, exist_ok=True)
             Path(options["json"]).write_text(json.dumps(report))
         elif "train" in arguments:
@@ -132,6 +136,7 @@ def test_guesses_are_scored_without_any_command(
         assert outcome is not None
         klds[name] = outcome.maps["heat"]["kld"]
         assert outcome.maps["heat"]["n"] == 8
+        assert "log_density" not in outcome.maps
     assert klds["mean_of_train"] < klds["centre_prior"]
     assert klds["mean_of_train"] < klds["uniform"]
 
