@@ -43,7 +43,7 @@ def outcome_of(scores: Sequence[ImageScore], **notes: Any) -> Outcome:
 
 
 _OF_ANOTHER_PROTOCOL = "log_density"
-"""WSAG-PLSP scores its softmax, by its own protocol; that of the table would min-max a logarithm."""
+"""WSAG-PLSP scores its softmax, by its own protocol; the table's would min-max a logarithm."""
 
 
 def outcome_of_report(report: Mapping[str, Any], **notes: Any) -> Outcome:
