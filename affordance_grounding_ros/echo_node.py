@@ -15,9 +15,9 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.msg import AffordanceResult
 from affordance_grounding_ros.node_main import ClosableNode, fatal, run_node, spin
 from affordance_grounding_ros.status import NodeStatus, StatusPublisher

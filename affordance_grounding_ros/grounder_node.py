@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.depth_stage import DepthStage, depth_figures
 from affordance_grounding_ros.diagnostics import DiagnosticsPublisher, engine_values
@@ -22,7 +23,6 @@ from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
 from affordance_grounding_ros.goals import GoalError, GoalKeeper
 from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.image_input import ImageInput
-from affordance_grounding_ros.image_memory import keep_freed_memory
 from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
 from affordance_grounding_ros.parameters import change_callback
 from affordance_grounding_ros.pipeline import Pipeline

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from affordance_grounding_core.errors import AffordanceGroundingError
-from affordance_grounding_ros.image_memory import keep_freed_memory
+from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.measuring_client import diagnosed_ms, distribution_ms, picture
 from affordance_grounding_ros.node_process import NodeProcess
 from affordance_grounding_ros.ping_client import PingClient

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from affordance_grounding_ros.image_memory import keep_freed_memory
+from affordance_grounding_core.inference.image_memory import keep_freed_memory
 
 FAULTS = """
 import resource, sys
 import numpy as np
-from affordance_grounding_ros.image_memory import keep_freed_memory
+from affordance_grounding_core.inference.image_memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
