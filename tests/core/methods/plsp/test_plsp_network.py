@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from affordance_grounding_core.evaluation.protocols import PROTOCOLS
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.methods.plsp.attention import (
     ImageReadsTokens,
     TokenAttention,
@@ -16,6 +19,7 @@ from affordance_grounding_core.methods.plsp.attention import (
 from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspLossConfig, PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.decoder import HeatDecoder
+from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 from affordance_grounding_core.methods.plsp.positions import sine_cosine_positions
 
@@ -196,3 +200,33 @@ def test_softmax_of_folded_scores_is_that_of_torch() -> None:
     )
     torch.testing.assert_close(before, module.out_proj(plain.transpose(1, 2).flatten(2)))
     assert not module.k_proj.bias.requires_grad
+
+
+def heat_and_density(
+    network: PlspNetwork, calibration: HeatCalibration
+) -> tuple[torch.Tensor, torch.Tensor]:
+    grounding = PlspHeatNetwork(network, torch.randn(3, 32), calibration)
+    pixels, actions = torch.randn(1, 3, 48, 48), torch.arange(3)
+    with torch.inference_mode():
+        maps = grounding.evaluation_maps(pixels, actions)
+        return grounding(pixels, actions), maps["log_density"]
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 8.0])
+def test_heat_scores_as_the_published_density_however_weak_the_calibration(
+    network: PlspNetwork, scale: float
+) -> None:
+    """A slope near 0, as peaks that know nothing of presence give, once made heat nearly even."""
+    heat, density = heat_and_density(network, HeatCalibration(scale, -0.1))
+    for one, raw in zip(heat.numpy(), density.numpy(), strict=True):
+        published = np.exp(raw - raw.max())
+        np.testing.assert_allclose(one / one.sum(), published / published.sum(), rtol=1e-4)
+        prepare = PROTOCOLS["locate"].prepare_prediction
+        np.testing.assert_allclose(prepare(one), prepare(published), atol=1e-4)
+
+
+def test_peaks_of_heat_compare_between_images_by_the_calibration(network: PlspNetwork) -> None:
+    calibration = HeatCalibration(3.0, -0.5)
+    heat, density = heat_and_density(network, calibration)
+    torch.testing.assert_close(heat.amax(dim=(1, 2)), calibration(density.amax(dim=(1, 2))))
+    assert float(heat.max()) <= 1.0
