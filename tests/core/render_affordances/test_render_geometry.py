@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -122,74 +122,80 @@ def test_a_camera_sees_right_to_the_right_and_up_above() -> None:
     assert where[1][0] - 0.5 == pytest.approx(0.25)
 
 
-VIEWS = {
-    "azimuth": ANGLE,
-    "elevation": st.floats(-60, 89),
-    "focal": st.floats(24, 85),
-    "fill": st.floats(0.2, 0.97),
-    "roll": ANGLE,
-    "shift": st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
-}
+@dataclass(frozen=True)
+class View:
+    """How the renderer may be asked to look at an object."""
+
+    azimuth: float
+    elevation: float
+    focal: float
+    fill: float
+    roll: float
+    shift: tuple[float, float]
+
+    @property
+    def towards(self) -> Array:
+        return direction(self.azimuth, self.elevation)
+
+    def of(self, points: Array) -> Camera:
+        return framed(points, self.towards, self.focal, self.fill, self.roll, self.shift)
+
+
+VIEWS = st.builds(
+    View,
+    azimuth=ANGLE,
+    elevation=st.floats(-60, 89),
+    focal=st.floats(24, 85),
+    fill=st.floats(0.2, 0.97),
+    roll=ANGLE,
+    shift=st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9)),
+)
 """Every way the renderer may look at an object, and more."""
 
 
-def check_framing(
-    camera: Camera, points: Array, fill: float, shift: tuple[float, float], towards: Array
-) -> None:
+def check_framing(camera: Camera, points: Array, view: View) -> None:
     """Points fill as much as asked, where asked, inside the picture and before the camera."""
     where, _ = camera.project(points)
-    assert float(np.ptp(where, axis=0).max()) == pytest.approx(fill, rel=1e-6)
-    check_place(camera, points, shift, towards)
+    assert float(np.ptp(where, axis=0).max()) == pytest.approx(view.fill, rel=1e-6)
+    check_place(camera, points, view)
 
 
-def check_place(camera: Camera, points: Array, shift: tuple[float, float], towards: Array) -> None:
+def check_place(camera: Camera, points: Array, view: View) -> None:
     where, depth = camera.project(points)
     low, high = where.min(axis=0), where.max(axis=0)
-    assert np.allclose((low + high) / 2, 0.5 + np.multiply(shift, 1 - (high - low)) / 2)
+    assert np.allclose((low + high) / 2, 0.5 + np.multiply(view.shift, 1 - (high - low)) / 2)
     assert camera.share_in_frame(points) == 1
     assert depth.min() > 2 * NEAR * (1 - 1e-6)
-    assert np.allclose(camera.rotation[:, 2], towards)
+    assert np.allclose(camera.rotation[:, 2], view.towards)
     assert np.allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-9)
 
 
 @settings(deadline=None, max_examples=150)
-@given(**VIEWS, sizes=st.tuples(*[st.floats(0.01, 2.0)] * 3), seed=st.integers(0, 1000))
+@given(view=VIEWS, sizes=st.tuples(*[st.floats(0.01, 2.0)] * 3), seed=st.integers(0, 1000))
 def test_points_fill_the_picture_as_asked(
-    azimuth: float,
-    elevation: float,
-    focal: float,
-    fill: float,
-    roll: float,
-    shift: tuple[float, float],
+    view: View,
     sizes: tuple[float, float, float],
     seed: int,
 ) -> None:
     points = np.random.default_rng(seed).normal(size=(60, 3)) * sizes
-    towards = direction(azimuth, elevation)
-    camera = framed(points, towards, focal, fill, roll, shift)
+    camera = view.of(points)
     where, depth = camera.project(points)
     if depth.min() > 2 * NEAR * (1 + 1e-6):
-        check_framing(camera, points, fill, shift, towards)
+        check_framing(camera, points, view)
     else:  # a lone point right before the camera, the others far behind it
-        check_place(camera, points, shift, towards)
-        assert np.ptp(where, axis=0).max() < fill * (1 + 1e-6)
+        check_place(camera, points, view)
+        assert np.ptp(where, axis=0).max() < view.fill * (1 + 1e-6)
 
 
 @settings(deadline=None, max_examples=150)
-@given(**VIEWS, sizes=st.tuples(*[st.floats(0.03, 3.0)] * 3))
+@given(view=VIEWS, sizes=st.tuples(*[st.floats(0.03, 3.0)] * 3))
 def test_long_and_flat_boxes_fill_the_picture_as_asked(
-    azimuth: float,
-    elevation: float,
-    focal: float,
-    fill: float,
-    roll: float,
-    shift: tuple[float, float],
+    view: View,
     sizes: tuple[float, float, float],
 ) -> None:
     points, _ = box((0.3, -2.0, 1.0), sizes)
-    towards = direction(azimuth, elevation)
-    camera = framed(points, towards, focal, fill, roll, shift)
-    check_framing(camera, points, fill, shift, towards)
+    camera = view.of(points)
+    check_framing(camera, points, view)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
@@ -197,31 +203,28 @@ def test_every_class_fills_the_picture_as_asked(name: str) -> None:
     random = np.random.default_rng(0)
     points = CLASSES[name](random).vertices
     for _ in range(4):
-        fill, shift = float(random.uniform(0.36, 0.97)), random.uniform(-0.9, 0.9, 2)
-        towards = direction(float(random.uniform(-180, 180)), float(random.uniform(-20, 89)))
-        camera = framed(
-            points, towards, random_focal(random), fill, float(random.uniform(-180, 180)), shift
+        view = View(
+            azimuth=float(random.uniform(-180, 180)),
+            elevation=float(random.uniform(-20, 89)),
+            focal=random_focal(random),
+            fill=float(random.uniform(0.36, 0.97)),
+            roll=float(random.uniform(-180, 180)),
+            shift=(float(random.uniform(-0.9, 0.9)), float(random.uniform(-0.9, 0.9))),
         )
-        check_framing(camera, points, fill, (float(shift[0]), float(shift[1])), towards)
+        check_framing(view.of(points), points, view)
 
 
 @settings(deadline=None, max_examples=60)
-@given(**VIEWS, length=st.floats(0.0, 3.0))
+@given(view=VIEWS, length=st.floats(0.0, 3.0))
 def test_a_camera_goes_no_nearer_than_it_can_see(
-    azimuth: float,
-    elevation: float,
-    focal: float,
-    fill: float,
-    roll: float,
-    shift: tuple[float, float],
+    view: View,
     length: float,
 ) -> None:
-    towards = direction(azimuth, elevation)
-    needle = np.linspace(0, length, 20)[:, None] * towards
-    camera = framed(needle, towards, focal, fill, roll, shift)
+    needle = np.linspace(0, length, 20)[:, None] * view.towards
+    camera = view.of(needle)
     where, depth = camera.project(needle)
     assert depth.min() == pytest.approx(2 * NEAR)
-    assert np.ptp(where, axis=0).max() < fill
+    assert np.ptp(where, axis=0).max() < view.fill
     assert camera.share_in_frame(needle) == 1
 
 
