@@ -55,11 +55,13 @@ class Transfer:
         return self.labeller.knows(action)
 
     def heat(self, patches: Patches, name: str, action: str) -> Grid:
-        """Heat of an action in a picture (n, n, C) of a class of object: (n, n) float32."""
+        """Heat of an action in a picture (n, n, C) of a class: (n, n) float32 in [0, 1]."""
         flat = torch.from_numpy(patches.reshape(-1, patches.shape[-1]))
         evidence = self.labeller.evidence(flat, self.names.index(name), action)
-        touched = torch.exp(_SOFTNESS * evidence).numpy().reshape(patches.shape[:2])
-        return np.asarray(self.object_heat(patches) * touched, np.float32)
+        touched = torch.exp(_SOFTNESS * (evidence - evidence.max()))
+        return np.asarray(
+            self.object_heat(patches) * touched.numpy().reshape(patches.shape[:2]), np.float32
+        )
 
     def object_heat(self, patches: Patches) -> Grid:
         """Heat of all objects in a picture, which no exocentric picture is needed for."""

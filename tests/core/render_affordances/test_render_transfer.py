@@ -43,8 +43,15 @@ def test_heat_is_on_the_part_that_hands_touch(bank: Bank, name: str, body: np.nd
     whole = transfer.object_heat(picture)
     assert heat.shape == (SIDE, SIDE)
     assert heat.min() >= 0
-    assert heat[handle].mean() > 2 * heat[~handle & (whole > 0.5)].mean()
+    assert heat.max() <= 1
+    assert heat[handle].mean() > 3 * heat[~handle & (whole > 0.5)].mean()
     assert heat[handle].mean() > 10 * heat[whole < 0.5].mean()
+
+
+def test_pictures_without_anything_new_teach_nothing(bank: Bank) -> None:
+    bank.exocentric.clear()
+    bank.add_exocentric("mug", "hold", bank.egocentric["mug"][0])
+    assert not learn_transfer(bank, WeakLabelConfig()).knows("hold")
 
 
 def test_actions_that_nobody_was_seen_at_are_not_known(bank: Bank) -> None:
