@@ -2,8 +2,8 @@
 
 A class map has any sign and scale. Scaling it to [0, 1] image by image, as the papers do for
 their metrics, makes every image hot somewhere; a robot must be able to see "not here". So heat
-is one fixed monotone function of the map, fitted once, on whether the action is afforded, and
-kept in the checkpoint.
+is one fixed monotone function of the map, or of its peak (WSAG-PLSP), fitted once, on whether the
+action is afforded, and kept in the checkpoint.
 
 Source: "Probabilistic Outputs for Support Vector Machines", Platt, 1999.
 """
