@@ -7,7 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from affordance_grounding_core.data.agd20k import EvaluationSet
+from affordance_grounding_core.evaluation.detection import average_precision, precision_recall
 from affordance_grounding_core.evaluation.evaluate import Evaluation, RightPair, WrongPair
+from affordance_grounding_core.evaluation.masks import (
+    MaskScore,
+    masks_as_dict,
+    mean_mask_score,
+)
 from affordance_grounding_core.evaluation.summary import (
     ImageScore,
     MeanScore,
@@ -67,7 +73,14 @@ class EvaluationReport:
                 "threshold": self.threshold,
                 "right": _right_shares(evaluation.right),
                 "wrong": _wrong_shares(evaluation.wrong),
+                **_precision_and_recall(evaluation),
             },
+            "masks": masks_as_dict(_named_masks(evaluation.right)),
+            "hot_regions": masks_as_dict(
+                (pair.result.image.action, pair.hot_region)
+                for pair in evaluation.right
+                if pair.hot_region is not None
+            ),
             "raw_maps": {
                 name: {
                     "overall": asdict(mean_score(raw)),
@@ -97,7 +110,14 @@ class EvaluationReport:
         """Return the report as an aligned table of plain text."""
         return "\n\n".join(
             part
-            for part in (self._heading(), self._scores(), self._comparison(), self._notes())
+            for part in (
+                self._heading(),
+                self._scores(),
+                self._masks(),
+                self._detection(),
+                self._comparison(),
+                self._notes(),
+            )
             if part
         )
 
@@ -136,6 +156,28 @@ class EvaluationReport:
             if baseline
         ]
         return format_table(head, rows)
+
+    def _masks(self) -> str:
+        """Published masks against those of the parts, where the data has any."""
+        pairs = [pair for pair in self.evaluation.right if pair.mask is not None]
+        if not pairs:
+            return ""
+        groups = {**group_by(pairs, lambda pair: pair.result.image.action), "overall": pairs}
+        head = ["masks", "n", "gIoU", "cIoU", "P@50", "P@50:95", "peak in mask"]
+        return format_table(head, [[name, *_mask_cells(group)] for name, group in groups.items()])
+
+    def _detection(self) -> str:
+        """How well the peaks tell afforded actions from others, over all thresholds."""
+        if not self.evaluation.wrong:
+            return ""
+        figures = _precision_and_recall(self.evaluation)
+        at = figures["at_threshold"]
+        precision = "-" if at["precision"] is None else f"{at['precision']:.3f}"
+        return (
+            f"found, {len(self.evaluation.right)} afforded and {len(self.evaluation.wrong)} other "
+            f"pairs: AP {figures['average_precision']:.3f}; at the threshold precision "
+            f"{precision}, recall {at['recall']:.3f}"
+        )
 
     def _comparison(self) -> str:
         """KLD by action beside the baselines."""
@@ -223,8 +265,54 @@ def _found_share(pairs: Sequence[RightPair] | Sequence[WrongPair]) -> float | No
 
 
 def _peak_share(pairs: Sequence[RightPair]) -> float | None:
-    judged = [pair.peak_on_part for pair in pairs if pair.peak_on_part is not None]
-    return sum(judged) / len(judged) if judged else None
+    return _share([pair.peak_on_part for pair in pairs])
+
+
+def _named_masks(pairs: Sequence[RightPair]) -> list[tuple[str, MaskScore]]:
+    return [(pair.result.image.action, pair.mask) for pair in pairs if pair.mask is not None]
+
+
+def _mask_cells(pairs: Sequence[RightPair]) -> list[str]:
+    mean = mean_mask_score([pair.mask for pair in pairs if pair.mask is not None])
+    return [
+        str(mean.n),
+        f"{mean.giou:.3f}",
+        f"{mean.ciou:.3f}",
+        *(
+            f"{100 * share:.1f} %"
+            for share in (mean.p50, mean.p50_95, _share([pair.peak_in_mask for pair in pairs]) or 0)
+        ),
+    ]
+
+
+def _share(judged: Sequence[bool | None]) -> float | None:
+    known = [outcome for outcome in judged if outcome is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _precision_and_recall(evaluation: Evaluation) -> dict[str, Any]:
+    """AP and the curve of "found", of all pairs and by action; see `detection`."""
+    right = group_by(evaluation.right, lambda pair: pair.result.image.action)
+    wrong = group_by(evaluation.wrong, lambda pair: pair.action)
+    peaks = [pair.peak for pair in evaluation.right]
+    others = [pair.peak for pair in evaluation.wrong]
+    hits = sum(pair.found for pair in evaluation.right)
+    found = hits + sum(pair.found for pair in evaluation.wrong)
+    return {
+        "average_precision": average_precision(peaks, others),
+        "average_precision_per_action": {
+            action: average_precision(
+                [pair.peak for pair in group], [pair.peak for pair in wrong[action]]
+            )
+            for action, group in right.items()
+            if action in wrong
+        },
+        "at_threshold": {
+            "precision": hits / found if found else None,
+            "recall": hits / len(evaluation.right),
+        },
+        "curve": precision_recall(peaks, others).as_dict(),
+    }
 
 
 def _right_shares(pairs: Sequence[RightPair]) -> dict[str, Any]:
@@ -233,6 +321,7 @@ def _right_shares(pairs: Sequence[RightPair]) -> dict[str, Any]:
             "pairs": len(group),
             "found": _found_share(group),
             "peak_on_part": _peak_share(group),
+            "peak_in_mask": _share([pair.peak_in_mask for pair in group]),
         }
 
     groups = group_by(pairs, lambda pair: pair.result.image.action)
