@@ -34,6 +34,7 @@ class EvaluationImage:
         object_name: class of the object shown, for example "knife".
         ground_truth: grey picture of the heat, None where the data has none.
         mask: picture of the part itself, None where the data has none, as AGD20K.
+        source: group of a data set of several, which is reported apart; "" for none.
     """
 
     image: Path
@@ -41,6 +42,7 @@ class EvaluationImage:
     object_name: str
     ground_truth: Path | None
     mask: Path | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)

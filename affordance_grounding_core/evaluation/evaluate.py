@@ -87,6 +87,8 @@ class Evaluation:
         unreadable: what is wrong with each image or ground truth that could not be read.
         raw_maps: scores of the maps that the method's paper scores, by their name; empty where
             the grounder has none beside its heat.
+        refused: sentences that the model did not understand as one of its actions.
+        refusals: why, for the first of them.
     """
 
     right: tuple[RightPair, ...]
@@ -95,6 +97,8 @@ class Evaluation:
     unknown_actions: Mapping[str, int]
     unreadable: tuple[str, ...]
     raw_maps: Mapping[str, tuple[ImageScore, ...]] = field(default_factory=dict)
+    refused: int = 0
+    refusals: tuple[str, ...] = ()
 
     @property
     def scores(self) -> tuple[ImageScore, ...]:
@@ -103,7 +107,9 @@ class Evaluation:
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """What has been evaluated so far; see `Evaluation`."""
+
     right: list[RightPair] = field(default_factory=list)
     wrong: list[WrongPair] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -137,7 +143,7 @@ def evaluate_grounder(
     Raises:
         DatasetError: no image could be scored.
     """
-    tally = _Tally()
+    tally = Tally()
     known = set(grounder.actions)
     unknown: dict[str, int] = {}
     for item in dataset.images:
@@ -147,8 +153,8 @@ def evaluate_grounder(
     for group in tqdm(
         groups, desc="evaluate", unit="picture", disable=None if show_progress else True
     ):
-        wrong = _wrong_actions(grounder, affordances.get(group[0].object_name, ()))
-        _evaluate_picture(grounder, protocol, group, wrong, tally)
+        wrong = wrong_actions(grounder, affordances.get(group[0].object_name, ()))
+        evaluate_picture(grounder, protocol, group, wrong, tally)
     if not tally.right:
         raise DatasetError(_nothing_scored(grounder, dataset, tally))
     order = {item.image: position for position, item in enumerate(dataset.images)}
@@ -165,7 +171,7 @@ def evaluate_grounder(
     )
 
 
-def _same_pictures(images: Sequence[EvaluationImage], tally: _Tally) -> list[list[EvaluationImage]]:
+def _same_pictures(images: Sequence[EvaluationImage], tally: Tally) -> list[list[EvaluationImage]]:
     """Group the entries that show one picture of one object, by the content of the files."""
     groups: dict[tuple[str, bytes], list[EvaluationImage]] = {}
     for item in images:
@@ -175,7 +181,7 @@ def _same_pictures(images: Sequence[EvaluationImage], tally: _Tally) -> list[lis
     return list(groups.values())
 
 
-def _digest(file: Path, tally: _Tally) -> bytes | None:
+def _digest(file: Path, tally: Tally) -> bytes | None:
     try:
         return hashlib.sha256(read_bytes(file)).digest()
     except InvalidImageError as error:
@@ -183,7 +189,13 @@ def _digest(file: Path, tally: _Tally) -> bytes | None:
         return None
 
 
-def _wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
+def wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
+    """List the actions of the vocabulary that an object does not afford.
+
+    Args:
+        grounder: with the vocabulary.
+        afforded: actions that the object appears under, aliases included.
+    """
     right = {_entry(grounder, action) for action in afforded}
     return [action for action in grounder.actions if action not in right]
 
@@ -195,13 +207,22 @@ def _entry(grounder: Grounder, action: str) -> str | None:
         return None  # the model cannot be asked for it, so it cannot be wrong about it
 
 
-def _evaluate_picture(
+def evaluate_picture(
     grounder: Grounder,
     protocol: EvaluationProtocol,
     group: Sequence[EvaluationImage],
     wrong: Sequence[str],
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
+    """Ground one picture with its right and its wrong actions, and score what comes back.
+
+    Args:
+        grounder: to evaluate.
+        protocol: of the scores.
+        group: entries of one picture of one object, at least one.
+        wrong: actions that its object does not afford.
+        tally: what is added to.
+    """
     picture = group[0].image
     try:
         image = read_rgb(picture)
@@ -244,7 +265,7 @@ def _score_raw_maps(
     protocol: EvaluationProtocol,
     image: NDArray[np.uint8],
     truths: Sequence[tuple[EvaluationImage, GroundTruth]],
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """Score what the paper scores, from input prepared as in the paper."""
     maps = grounder.evaluation_maps(image, [item.action for item, _ in truths])
@@ -260,7 +281,7 @@ def _ground_truths(
     group: Sequence[EvaluationImage],
     known: Collection[str],
     size: tuple[int, ...],
-    tally: _Tally,
+    tally: Tally,
 ) -> list[tuple[EvaluationImage, GroundTruth]]:
     truths = []
     for item in group:
@@ -292,7 +313,7 @@ def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]
     return bool(ground_truth[true_row, true_column] > highest / 2)
 
 
-def _nothing_scored(grounder: Grounder, dataset: EvaluationSet, tally: _Tally) -> str:
+def _nothing_scored(grounder: Grounder, dataset: EvaluationSet, tally: Tally) -> str:
     actions = sorted({item.action for item in dataset.images})
     message = (
         f"no image of {str(dataset.folder)!r} could be scored: "

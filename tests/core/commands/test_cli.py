@@ -293,3 +293,21 @@ def test_a_file_in_place_of_the_output_folder_is_named(
 ) -> None:
     assert run("predict", "--action", "hold", mug, "--output", mug) == 2
     assert "'--output'" in capsys.readouterr().err
+
+
+def test_evaluate_takes_a_manifest(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Path("testset") / "egocentric" / "hold" / "mug" / "mug_0.png"
+    heat = Path("testset") / "GT" / "hold" / "mug" / "mug_0.png"
+    (drawn_data / "list.csv").write_text(f"image,sentence,heatmap\n{place},hold the mug,{heat}\n")
+    options = ("--baselines", "--pictures", tmp_path / "p", "--json", tmp_path / "r.json")
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", *options) == 0
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert (content["data"], content["overall"]["n"]) == ("list.csv", 1)
+    assert content["baselines"].keys() == {"uniform", "centre_prior"}
+    capsys.readouterr()
+    for wrong in ([], ["--data", drawn_data, "--manifest", drawn_data / "list.csv"]):
+        assert run("evaluate", *wrong) == 2
+        assert "--data ROOT or --manifest FILE, one of the two" in capsys.readouterr().err
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", "--object", "mug") == 2
