@@ -107,7 +107,7 @@ def mask_problems(pairs: Iterable[tuple[Path, Path]]) -> dict[Path, str]:
 
 
 def _mask_problem(file: Path, image: Path) -> str | None:
-    return _content_problem(file, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), _size(image))
+    return _content_problem(file, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), image_size(image))
 
 
 def _content_problem(
@@ -133,8 +133,8 @@ def _content_problem(
     return None
 
 
-def _size(image: Path) -> tuple[int, int] | None:
-    """Height and width of an image as it is shown, None where it cannot be read."""
+def image_size(image: Path) -> tuple[int, int] | None:
+    """Height and width in px of an image as it is shown, None where it cannot be read."""
     try:
         with Image.open(image) as opened:
             # The orientation in the EXIF data turns the picture when it is read.

@@ -311,3 +311,18 @@ def test_evaluate_takes_a_manifest(
         assert run("evaluate", *wrong) == 2
         assert "--data ROOT or --manifest FILE, one of the two" in capsys.readouterr().err
     assert run("evaluate", "--manifest", drawn_data / "list.csv", "--object", "mug") == 2
+
+
+def test_data_convert_writes_what_evaluate_reads(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = tmp_path / "handal_dataset_mugs" / "test" / "000001"
+    picture = drawn_data / "testset" / "egocentric" / "hold" / "mug" / "mug_0.png"
+    for place in ("rgb/000000.jpg", "mask_parts/000000_000000_handle.png"):
+        (scene / place).parent.mkdir(parents=True)
+        (scene / place).write_bytes(picture.read_bytes())
+    assert run("data", "convert", "handal", tmp_path, "-o", tmp_path / "out") == 0
+    assert "manifest.jsonl: 1 rows" in capsys.readouterr().out
+    assert run("evaluate", "--manifest", tmp_path / "out" / "manifest.jsonl") == 0
+    assert run("data", "convert", "umd", tmp_path, "-o", tmp_path / "out") == 2
+    assert "tools' of part-affordance-dataset" in capsys.readouterr().err
