@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import EvaluationImage
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.part_masks import read_part_mask
 from affordance_grounding_core.images import read_grey
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.evaluation_manifest import write_manifest
-from affordance_grounding_core.data.labels import blur_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import write_png
 
