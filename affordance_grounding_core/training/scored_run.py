@@ -170,5 +170,6 @@ def _common_record(cli: TrainingRunCLI) -> dict[str, Any]:
         "optimiser": asdict(task.optimiser),
         "selection": data.selection,
         "scores": [score.as_dict() for score in task.scores],
+        "losses": task.losses,
         "images_replaced": task.replaced,
     }
