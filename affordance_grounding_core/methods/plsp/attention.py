@@ -2,8 +2,9 @@
 
 Attention between a handful of tokens and an image needs no projection of the image: with few
 tokens on one side, q k^T = (x_q W_q W_k^T) x_k^T is far cheaper when the weights are applied to
-the tokens alone; likewise for the values. The results are those of ordinary attention. A bias on the keys adds the same number to every score of a query, which the softmax
-takes out again, so it is kept for the checkpoint's sake and never read.
+the tokens alone; likewise for the values. The results are those of ordinary attention. A bias on
+the keys adds the same number to every score of a query, which the softmax takes out again, so it
+is kept for the checkpoint's sake and never read.
 """
 
 from __future__ import annotations

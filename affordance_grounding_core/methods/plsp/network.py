@@ -1,6 +1,6 @@
-"""The network of WSAG-PLSP (arXiv 2505.24103, section 3): from tokens to heat, and as one
-graph for inference: pixels and actions in, comparable heat out.
+"""The network of WSAG-PLSP (arXiv 2505.24103, section 3), and the graph around it.
 
+The graph is what a grounder runs: pixels and actions in, comparable heat out.
 Parameters carry the names of the official checkpoint, so that importing one is a strict load.
 """
 

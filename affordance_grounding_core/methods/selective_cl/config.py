@@ -1,4 +1,4 @@
-"""Options of Selective Contrastive Learning: its head, its part discovery, its losses, its optimiser."""
+"""Options of Selective Contrastive Learning: head, part discovery, losses, optimiser."""
 
 from __future__ import annotations
 
