@@ -28,6 +28,10 @@ class UnknownActionError(AffordanceGroundingError, ValueError):
         self.closest = tuple(closest)
 
 
+class StopWordError(UnknownActionError):
+    """A command that asks to stop, which is no action: nothing is to be grounded."""
+
+
 class CheckpointError(AffordanceGroundingError, RuntimeError):
     """A model checkpoint that is missing, incomplete, tampered with or of another kind."""
 

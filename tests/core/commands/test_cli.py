@@ -254,6 +254,17 @@ def test_actions_says_what_phrases_mean_and_fails_where_one_is_refused(
     assert [one["text"] for one in report["refused"]] == ["pour the tea"]
 
 
+def test_actions_and_predict_know_a_word_that_stops(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = tmp_path / "actions.json"
+    assert run("actions", "never mind", "hold", "--json", outcome) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "'never mind': stop, which asks for no action"
+    assert json.loads(outcome.read_text())["stop"] == ["never mind"]
+    assert run("predict", mug, "--action", "stop", "-o", tmp_path / "out") == 2
+    assert "error: action 'stop' says to stop" in capsys.readouterr().err
+
+
 def test_predict_says_what_it_took_a_phrase_for(
     run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
