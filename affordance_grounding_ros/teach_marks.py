@@ -10,7 +10,7 @@ from affordance_grounding_ros.conversions import image_to_array
 from affordance_grounding_ros.msg import TeachAction
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.methods.taught.marks import Mark
+    from affordance_grounding_core.teaching.marks import Mark
 
 
 def check_way(command: TeachAction) -> str:
@@ -54,7 +54,7 @@ def mark_of(command: TeachAction, height: int, width: int) -> Mark:
         TeachingError: the mark does not lie in the image, or has another size.
         ImageMessageError: the mask cannot be read as an image.
     """
-    from affordance_grounding_core.methods.taught.marks import mark_box, mark_click, mark_mask
+    from affordance_grounding_core.teaching.marks import mark_box, mark_click, mark_mask
 
     way = check_way(command)
     if way == "box":

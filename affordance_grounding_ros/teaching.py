@@ -26,7 +26,7 @@ from affordance_grounding_ros.teach_marks import check_way, mark_of
 from affordance_grounding_ros.worker import Worker
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.methods.taught.teacher import Teacher
+    from affordance_grounding_core.teaching.teacher import Teacher
 
 _NAMES = {TeachAction.ADD: "teach", TeachAction.REMOVE: "remove", TeachAction.RENAME: "rename"}
 
@@ -226,7 +226,7 @@ class Teaching:
             return f"is now called {teacher.taught.find(command.new_name)}"
 
     def _make_teacher(self) -> Teacher:
-        from affordance_grounding_core.methods.taught.teacher import Teacher
+        from affordance_grounding_core.teaching.teacher import Teacher
 
         return Teacher(self._grounder, self._file or None)
 

@@ -71,12 +71,12 @@ def load_model(
         taught: see `TaughtOption`. With "auto", a file that cannot be used is named on stderr
             and left alone: nobody asked for it here.
     """
-    from affordance_grounding_core.inference.loading import add_taught, load_grounder
+    from affordance_grounding_core.loading import add_taught, load_grounder
 
     grounder = load_grounder(model, runtime, backbone_weights=weights)
     if taught == "none":
         return grounder
-    from affordance_grounding_core.methods.taught.file import default_file
+    from affordance_grounding_core.teaching.file import default_file
 
     own = default_file()
     if taught != "auto":

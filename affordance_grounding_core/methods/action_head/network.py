@@ -8,12 +8,15 @@ scene of several objects it speaks of the wrong ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 
 
@@ -78,15 +81,12 @@ def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(tokens), dim=-1)
 
 
-class ActionHeadNetwork(nn.Module):
+class ActionHeadNetwork(GroundingNetwork):
     """Backbone and head as one graph: pixels and actions in, heat out.
 
     Args:
         backbone: frozen.
         head: trained on its features.
-
-    Attributes:
-        answers_all_at_once: the heat of all actions costs no more than that of one.
     """
 
     answers_all_at_once = True
@@ -106,10 +106,18 @@ class ActionHeadNetwork(nn.Module):
         Returns:
             (K, h / patch, w / patch) in [0, 1].
         """
+        return torch.sigmoid(self.raw_maps(pixels, actions))
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the logits of the heat; arguments as for `forward`."""
         rows = pixels.shape[-2] // self.backbone.patch_size
         columns = pixels.shape[-1] // self.backbone.patch_size
         tokens = self.backbone(pixels, self.head.config.blocks)
-        return self.decode(tokens, rows, columns, actions)
+        return self._logits(tokens, rows, columns, actions)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sizes of the head and the blocks it reads; see `GroundingNetwork`."""
+        return {"head": asdict(self.head.config)}
 
     def decode(
         self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
@@ -125,5 +133,10 @@ class ActionHeadNetwork(nn.Module):
         Returns:
             (K, rows, columns) in [0, 1].
         """
-        logits = self.head(join_blocks(tokens), rows, columns)
-        return torch.sigmoid(logits[0].index_select(0, actions))
+        return torch.sigmoid(self._logits(tokens, rows, columns, actions))
+
+    def _logits(
+        self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
+    ) -> torch.Tensor:
+        logits: torch.Tensor = self.head(join_blocks(tokens), rows, columns)
+        return logits[0].index_select(0, actions)

@@ -15,7 +15,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.errors import DatasetError
 
 
