@@ -16,7 +16,7 @@ from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.commands.actions import resolve_phrases
 from affordance_grounding_core.errors import UnknownActionError
-from affordance_grounding_core.inference.loading import trained_vocabulary
+from affordance_grounding_core.loading import trained_vocabulary
 from tools.free_text.__main__ import count, narrations
 
 REPOSITORY = Path(__file__).parents[3]
