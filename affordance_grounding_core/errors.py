@@ -40,6 +40,10 @@ class WeightsError(AffordanceGroundingError, RuntimeError):
     """Backbone weights that cannot be found, fetched or verified."""
 
 
+class OutputError(AffordanceGroundingError, OSError):
+    """A file or folder that a command was asked to write, and cannot."""
+
+
 class RuntimeUnavailableError(AffordanceGroundingError, RuntimeError):
     """An inference runtime that is unknown or not installed on this machine."""
 
