@@ -14,7 +14,7 @@ from typing import Any
 from affordance_grounding_core.benchmark.report import Row
 from affordance_grounding_core.errors import RuntimeUnavailableError
 
-MODULE = "affordance_grounding_ros.node_benchmark"
+MODULE = "affordance_grounding_ros.measure.benchmark"
 """Run as a program: this package never imports ROS."""
 
 
