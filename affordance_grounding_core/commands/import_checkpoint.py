@@ -126,7 +126,7 @@ def plsp(
 ) -> None:
     """Import a WSAG-PLSP checkpoint: encoder, network and its random positions, 351 tensors."""
     from affordance_grounding_core.data.splits import normalize_split
-    from affordance_grounding_core.methods.plsp.importing import import_plsp
+    from affordance_grounding_core.methods.plsp.official import import_plsp
 
     require_free(folder, overwrite)
     for line in import_plsp(

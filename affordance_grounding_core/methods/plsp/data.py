@@ -21,17 +21,17 @@ from affordance_grounding_core.folders import cache_directory
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
     PartImages,
+    TokenCache,
     WholeImages,
 )
 from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
+    PlspViewConfig,
     irrelevant_images,
     ranked_people,
     read_part_samples,
 )
-from affordance_grounding_core.methods.plsp.token_cache import TokenCache
-from affordance_grounding_core.methods.plsp.views import PlspViewConfig
 from affordance_grounding_core.training.run_data import RunData
 from affordance_grounding_core.training.scored_images import (
     LabelledImage,

@@ -27,9 +27,9 @@ from affordance_grounding_core.methods.selective_cl.cache import (
     WantedViews,
 )
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
+    PartMasks,
     PixelPairs,
     PlainImages,
 )
