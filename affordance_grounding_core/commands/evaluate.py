@@ -17,6 +17,7 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.data.agd20k import (
     EvaluationSet,
     TrainingSet,
@@ -63,7 +64,11 @@ def evaluate(
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write the best, worst and some random cases."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the best, worst and some random cases.",
+            callback=output_folder,
+        ),
     ] = None,
     picture_count: Annotated[
         int, typer.Option(min=1, help="How many of each kind of case are written.")

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
@@ -21,6 +20,7 @@ from affordance_grounding_core.data.part_masks import (
     require_part_masks,
 )
 from affordance_grounding_core.data.transforms import CropConfig
+from affordance_grounding_core.folders import cache_directory
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
