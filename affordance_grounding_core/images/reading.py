@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import InvalidImageError
-from affordance_grounding_core.jpeg import START as JPEG_START
-from affordance_grounding_core.jpeg import DamagedJpegError, DecodedJpeg, decode_jpeg
+from affordance_grounding_core.images.jpeg import START as JPEG_START
+from affordance_grounding_core.images.jpeg import DamagedJpegError, DecodedJpeg, decode_jpeg
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Endings, lower case, of files that are taken for images when a folder is listed."""
