@@ -12,11 +12,7 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<<< HEAD:tests/core/test_user_folders.py
-from affordance_grounding_core import files as folders
-========
 from affordance_grounding_core import files
->>>>>>>> words:tests/core/test_user_files.py
 from affordance_grounding_core.teaching.file import default_file
 
 
