@@ -1,6 +1,6 @@
-"""Render the benchmark. Run it in Blender's Python; see README.md beside this file.
+"""Renders the benchmark; runs in Blender's Python, as README.md of the project says.
 
-    python tools/render_affordances/render.py --seed 0 --out DATA --split both
+    render-affordances --seed 0 --out DATA --split both
 
 What is done is not rendered again, so an interrupted run goes on where it stopped.
 """
@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-
-if __package__ in (None, ""):  # run as a script, not as a module
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from render_affordances.dataset.layout import Layout
 from render_affordances.dataset.plan import (
@@ -127,7 +124,7 @@ def _size(options: argparse.Namespace) -> Size:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="render", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="render-affordances", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder of the benchmark")
     add("--seed", type=int, default=0, help="of everything random (default 0)")
@@ -147,9 +144,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run the command and exit with its code."""
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         print("\nrender: interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

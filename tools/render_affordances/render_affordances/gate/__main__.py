@@ -1,6 +1,6 @@
 """Do the exocentric pictures teach where to act? A simple transfer against guesses.
 
-    python -m tools.render_affordances.gate --data DATA/Seen
+    PYTHONPATH=tools/render_affordances python -m render_affordances.gate --data DATA/Seen
 
 Runs in the project's environment, not in Blender's. From image-level labels alone
 (docs/weak_labels.md): what exocentric pictures of all classes have in common and egocentric ones
@@ -178,7 +178,7 @@ def _truth(item: EvaluationImage) -> Path:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.render_affordances.gate")
+    parser = argparse.ArgumentParser(prog="python -m render_affordances.gate")
     parser.add_argument("--data", type=Path, required=True, help="one split: DATA/Seen")
     parser.add_argument("--size", type=int, default=224, help="of the network's input, px")
     parser.add_argument("--limit", type=int, default=12, help="egocentric pictures of a class")
