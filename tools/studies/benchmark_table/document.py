@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.benchmark_table.outcomes import METRICS, Line
+from tools.studies.benchmark_table.outcomes import METRICS, Line
 
-START = "<!-- benchmark table, by `python -m tools.benchmark_table --write` -->"
+START = "<!-- benchmark table, by `python -m tools.studies.benchmark_table --write` -->"
 END = "<!-- end of the benchmark table -->"
 
 

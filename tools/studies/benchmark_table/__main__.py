@@ -1,6 +1,7 @@
 """Make the benchmark table: run what is missing, write every row with its spread.
 
-    python -m tools.benchmark_table --data ROOT --output runs/benchmark --write docs/benchmark.md
+    python -m tools.studies.benchmark_table --data ROOT --output runs/benchmark \
+        --write docs/benchmark.md
 
 What is done is not done again: outcomes lie in OUTPUT/outcomes, one JSON file a row and seed; an
 interrupted training goes on where it stopped. Options after `--` go to every training, for example
@@ -16,10 +17,10 @@ from pathlib import Path
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
-from tools.benchmark_table.document import as_markdown, put_table
-from tools.benchmark_table.outcomes import Line, Outcome, make_lines, read_outcome
-from tools.benchmark_table.rows import ROWS, Row
-from tools.benchmark_table.runs import Bench, make_outcome, outcome_file, run_command
+from tools.studies.benchmark_table.document import as_markdown, put_table
+from tools.studies.benchmark_table.outcomes import Line, Outcome, make_lines, read_outcome
+from tools.studies.benchmark_table.rows import ROWS, Row
+from tools.studies.benchmark_table.runs import Bench, make_outcome, outcome_file, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +81,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     place = arguments.index("--") if "--" in arguments else len(arguments)
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(
-        prog="python -m tools.benchmark_table",
+        prog="python -m tools.studies.benchmark_table",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

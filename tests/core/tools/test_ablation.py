@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from affordance_grounding_core.methods.selective_cl import training
-from tools.ablation.__main__ import main
-from tools.ablation.runs import plan_runs
-from tools.ablation.settings import SETTINGS
-from tools.ablation.table import as_markdown, make_rows
+from tools.studies.ablation.__main__ import main
+from tools.studies.ablation.runs import plan_runs
+from tools.studies.ablation.settings import SETTINGS
+from tools.studies.ablation.table import as_markdown, make_rows
 
 
 class Score:

@@ -1,7 +1,8 @@
 """Train every setting with every seed, and write one table.
 
-    python -m tools.ablation --data ROOT --output runs/ablation -- --trainer.max_epochs=6
-    python -m tools.ablation --data ROOT --output runs/both --settings object_prototypes both
+    python -m tools.studies.ablation --data ROOT --output runs/ablation -- --trainer.max_epochs=6
+    python -m tools.studies.ablation --data ROOT --output runs/both \
+        --settings object_prototypes both
 
 Options after `--` go to every run. What is done is not done again, so that an interrupted
 ablation goes on where it stopped; started twice, the processes share the runs.
@@ -24,11 +25,11 @@ from affordance_grounding_core.evaluation.baselines import (
 )
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.summary import mean_score
-from tools.ablation.runs import do_run, plan_runs
-from tools.ablation.settings import BY_NAME, SETTINGS
-from tools.ablation.table import METRICS, as_markdown, make_rows
+from tools.studies.ablation.runs import do_run, plan_runs
+from tools.studies.ablation.settings import BY_NAME, SETTINGS
+from tools.studies.ablation.table import METRICS, as_markdown, make_rows
 
-CONFIG = Path(__file__).parents[2] / "config" / "train" / "selective_cl_rendered.yaml"
+CONFIG = Path(__file__).parents[3] / "config" / "train" / "selective_cl_rendered.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     place = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(prog="python -m tools.ablation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.ablation", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="root in AGD20K layout")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--config", type=Path, default=CONFIG, help="config of the training")

@@ -1,6 +1,6 @@
 """Teach every action by one, three and five training pictures, and write one table.
 
-    python -m tools.few_shot --data ROOT --output runs/few_shot
+    python -m tools.studies.few_shot --data ROOT --output runs/few_shot
 
 What is done is not done again. Features of the pictures are kept in OUTPUT/features.
 """
@@ -30,9 +30,9 @@ from affordance_grounding_core.files import replace_file, replace_json
 from affordance_grounding_core.loading import load_grounder
 from affordance_grounding_core.teaching.background import generic_background
 from affordance_grounding_core.teaching.teacher import Teacher
-from tools.few_shot.pictures import FeatureCache
-from tools.few_shot.table import as_markdown
-from tools.few_shot.trials import Bench, run_trial, test_views, topics
+from tools.studies.few_shot.pictures import FeatureCache
+from tools.studies.few_shot.table import as_markdown
+from tools.studies.few_shot.trials import Bench, run_trial, test_views, topics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +90,7 @@ def _once(folder: Path, topic: Any, shots: int, seed: int, bench: Bench) -> dict
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.few_shot", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.few_shot", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="root in AGD20K layout")
     parser.add_argument("--output", type=Path, required=True, help="folder of the outcome")
     parser.add_argument("--model", default="default", help="whose backbone and threshold count")

@@ -1,6 +1,6 @@
 """Refine the labels of held tools with every seed, and compare them with the exact masks.
 
-    python -m tools.refinement --data ROOT --output runs/refinement --epochs 20
+    python -m tools.studies.refinement --data ROOT --output runs/refinement --epochs 20
 
 Epochs and pictures in a step are the published ones by default. First labels mark the whole
 object, or a part that is too large or moved. Of the exact part masks only their union, the
@@ -18,14 +18,14 @@ from pathlib import Path
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file
-from tools.refinement.objects import ACTION, HELD_OBJECTS
-from tools.refinement.prepare import KINDS
-from tools.refinement.run import Overlap, refine_once, study_fit
+from tools.studies.refinement.objects import ACTION, HELD_OBJECTS
+from tools.studies.refinement.prepare import KINDS
+from tools.studies.refinement.run import Overlap, refine_once, study_fit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.refinement", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.studies.refinement", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="root in AGD20K layout")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

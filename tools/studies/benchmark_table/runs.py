@@ -25,7 +25,7 @@ from affordance_grounding_core.evaluation.baselines import (
     uniform_baseline,
 )
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
-from tools.benchmark_table.outcomes import (
+from tools.studies.benchmark_table.outcomes import (
     METRICS,
     Outcome,
     outcome_of,
@@ -33,10 +33,10 @@ from tools.benchmark_table.outcomes import (
     read_outcome,
     write_outcome,
 )
-from tools.benchmark_table.rows import Row
+from tools.studies.benchmark_table.rows import Row
 
-CONFIGS = Path(__file__).parents[2] / "config" / "train"
-REPOSITORY = Path(__file__).parents[2]
+CONFIGS = Path(__file__).parents[3] / "config" / "train"
+REPOSITORY = Path(__file__).parents[3]
 PROTOCOL = PROTOCOLS["locate"]
 
 Call = Callable[[Sequence[str]], None]
@@ -143,14 +143,14 @@ def _baseline(row: Row, seed: int, bench: Bench) -> Outcome:
 
 def _zero_shot(row: Row, seed: int, bench: Bench) -> Outcome:
     from affordance_grounding_core.backbones.clip import load_clip
-    from tools.benchmark_table.zero_shot import zero_shot_scores
+    from tools.studies.benchmark_table.zero_shot import zero_shot_scores
 
     testing, _ = bench.data()
     return outcome_of(zero_shot_scores(load_clip(), testing.annotated, PROTOCOL))
 
 
 def _probe(row: Row, seed: int, bench: Bench) -> Outcome:
-    from tools.benchmark_table.probes import dinov2_patches, probe_scores
+    from tools.studies.benchmark_table.probes import dinov2_patches, probe_scores
 
     testing, training = bench.data()
     scores = probe_scores(
@@ -216,7 +216,7 @@ def _taught(row: Row, seed: int, bench: Bench) -> Outcome:
     bench.call(
         [
             "-m",
-            "tools.few_shot",
+            "tools.studies.few_shot",
             f"--data={bench.root.resolve()}",
             f"--output={folder}",
             f"--seeds={seed}",

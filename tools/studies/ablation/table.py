@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.ablation.runs import Run
+from tools.studies.ablation.runs import Run
 
 METRICS = ("kld", "sim", "nss")
 MAPS = ("plain", "calibrated")

@@ -1,10 +1,11 @@
 """Train every setting with every seed, and write one table.
 
-    python -m tools.label_noise --data ROOT --output runs/label_noise -- --trainer.max_epochs=5
+    python -m tools.studies.label_noise --data ROOT --output runs/label_noise \
+        -- --trainer.max_epochs=5
 
 Options after `--` go to every run. What is done is not done again, so that an interrupted
 study goes on where it stopped. The setting "refined" learns and refines first, with its seed or
-with one for all, in OUTPUT/refinement, which `python -m tools.refinement --output
+with one for all, in OUTPUT/refinement, which `python -m tools.studies.refinement --output
 OUTPUT/refinement` takes up. A second table has the held tools alone, of which those labels are.
 """
 
@@ -22,11 +23,11 @@ from typing import Any, Literal
 from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
-from tools.label_noise.held import mark_whole_objects, use_refined
-from tools.label_noise.held_scores import held_markdown, held_row, score_held
-from tools.label_noise.labels import write_labels
+from tools.studies.label_noise.held import mark_whole_objects, use_refined
+from tools.studies.label_noise.held_scores import held_markdown, held_row, score_held
+from tools.studies.label_noise.labels import write_labels
 
-CONFIG = Path(__file__).parents[2] / "config" / "train" / "plsp_rendered.yaml"
+CONFIG = Path(__file__).parents[3] / "config" / "train" / "plsp_rendered.yaml"
 OUTCOME = "outcome.json"
 COLUMNS = ("plsp_kld", "plsp_sim", "plsp_nss", "locate_kld", "locate_sim", "locate_nss")
 
@@ -106,7 +107,8 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     place = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(prog="python -m tools.label_noise", description=__doc__)
+    prog = "python -m tools.studies.label_noise"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="root in AGD20K layout")
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--config", type=Path, default=CONFIG, help="config of the training")
@@ -157,7 +159,7 @@ def _train(folder: Path, setting: Setting, seed: int, options: argparse.Namespac
 
 
 def _refine(training: TrainingSet, labels: Path, seed: int, options: argparse.Namespace) -> None:
-    from tools.refinement.run import refine_once, study_fit  # slow, likewise
+    from tools.studies.refinement.run import refine_once, study_fit  # slow, likewise
 
     if options.refinement_seed is not None:
         seed = options.refinement_seed

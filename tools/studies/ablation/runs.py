@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.ablation.settings import Setting
+from tools.studies.ablation.settings import Setting
 
 OUTCOME = "scores.json"
 """File, in the folder of a run, that is written when it is done."""

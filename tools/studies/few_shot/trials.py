@@ -20,7 +20,7 @@ from affordance_grounding_core.inference.preprocess import ImageGeometry, Prepro
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.teaching.exemplars import Exemplar, make_exemplar
 from affordance_grounding_core.teaching.prototypes import Prototypes, TaughtScorer
-from tools.few_shot.pictures import FeatureCache
+from tools.studies.few_shot.pictures import FeatureCache
 
 
 @dataclass(frozen=True)
