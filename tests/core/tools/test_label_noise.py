@@ -13,10 +13,10 @@ from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_grey, write_png
 from affordance_grounding_core.methods.plsp.samples import PartSample, read_part_samples
+from tools.studies.corruptions import CORRUPTIONS, write_labels
 from tools.studies.label_noise import __main__ as study
 from tools.studies.label_noise import held_scores
 from tools.studies.label_noise.held import mark_whole_objects, use_refined
-from tools.studies.label_noise.labels import CORRUPTIONS, write_labels
 
 
 def disc(radius: int = 12) -> np.ndarray:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
+from tools.studies.benchmark_rows import Bench, make_outcome, outcome_file, run_command
 from tools.studies.benchmark_table.document import as_markdown, put_table
 from tools.studies.benchmark_table.outcomes import Line, Outcome, make_lines, read_outcome
 from tools.studies.benchmark_table.rows import ROWS, Row
-from tools.studies.benchmark_table.runs import Bench, make_outcome, outcome_file, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ from affordance_grounding_core.teaching.background import generic_background
 from affordance_grounding_core.teaching.teacher import Teacher
 from tools.studies.few_shot.pictures import FeatureCache
 from tools.studies.few_shot.table import as_markdown
-from tools.studies.few_shot.trials import Bench, run_trial, test_views, topics
+from tools.studies.trials import Bench, run_trial, test_views, topics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

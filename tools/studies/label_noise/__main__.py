@@ -23,9 +23,9 @@ from typing import Any, Literal
 from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
+from tools.studies.corruptions import write_labels
 from tools.studies.label_noise.held import mark_whole_objects, use_refined
 from tools.studies.label_noise.held_scores import held_markdown, held_row, score_held
-from tools.studies.label_noise.labels import write_labels
 
 CONFIG = Path(__file__).parents[3] / "config" / "train" / "plsp_rendered.yaml"
 OUTCOME = "outcome.json"

@@ -14,7 +14,7 @@ from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.loading import load_grounder
-from tools.studies.refinement.objects import ACTION, HELD_OBJECTS
+from tools.studies.held_tools import ACTION, HELD_OBJECTS
 
 HELD_SCORES = "held.json"
 """File in the folder of a run: mean KLD, protocol plsp, last epoch, of each object and of all."""

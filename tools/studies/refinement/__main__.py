@@ -18,8 +18,8 @@ from pathlib import Path
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file
-from tools.studies.refinement.objects import ACTION, HELD_OBJECTS
-from tools.studies.refinement.prepare import KINDS
+from tools.studies.held_tools import ACTION, HELD_OBJECTS
+from tools.studies.label_folder import KINDS
 from tools.studies.refinement.run import Overlap, refine_once, study_fit
 
 

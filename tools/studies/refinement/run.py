@@ -30,14 +30,14 @@ from affordance_grounding_core.methods.plsp.refinement.training import (
     load_masks,
 )
 from affordance_grounding_core.training.callbacks import STATE_FOLDER
-from tools.studies.refinement.objects import ACTION, HELD_OBJECTS, held_images, read_part
-from tools.studies.refinement.prepare import (
+from tools.studies.held_tools import ACTION, HELD_OBJECTS, held_images, read_part
+from tools.studies.label_folder import (
     KINDS,
     first_label,
     label_number,
     write_label_folder,
 )
-from tools.studies.refinement.visible import PatchDescriber
+from tools.studies.object_finder import PatchDescriber
 
 OUTCOME = "overlaps.json"
 PAIRS = [(ACTION, name) for name in HELD_OBJECTS]

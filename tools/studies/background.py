@@ -1,6 +1,6 @@
 """Make the generic background that comes with the package.
 
-    python -m tools.studies.few_shot.background
+    python -m tools.studies.background
 
 Reads `runtimes/pictures`, writes `teaching/background.safetensors`. Only to be run again
 where the pictures or the features change; taught files stay valid.

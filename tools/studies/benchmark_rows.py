@@ -35,8 +35,8 @@ from tools.studies.benchmark_table.outcomes import (
 )
 from tools.studies.benchmark_table.rows import Row
 
-CONFIGS = Path(__file__).parents[3] / "config" / "train"
-REPOSITORY = Path(__file__).parents[3]
+CONFIGS = Path(__file__).parents[2] / "config" / "train"
+REPOSITORY = Path(__file__).parents[2]
 PROTOCOL = PROTOCOLS["locate"]
 
 Call = Callable[[Sequence[str]], None]
@@ -143,14 +143,14 @@ def _baseline(row: Row, seed: int, bench: Bench) -> Outcome:
 
 def _zero_shot(row: Row, seed: int, bench: Bench) -> Outcome:
     from affordance_grounding_core.backbones.clip import load_clip
-    from tools.studies.benchmark_table.zero_shot import zero_shot_scores
+    from tools.studies.zero_shot import zero_shot_scores
 
     testing, _ = bench.data()
     return outcome_of(zero_shot_scores(load_clip(), testing.annotated, PROTOCOL))
 
 
 def _probe(row: Row, seed: int, bench: Bench) -> Outcome:
-    from tools.studies.benchmark_table.probes import dinov2_patches, probe_scores
+    from tools.studies.probes import dinov2_patches, probe_scores
 
     testing, training = bench.data()
     scores = probe_scores(

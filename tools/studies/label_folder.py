@@ -18,15 +18,15 @@ from affordance_grounding_core.labelling.manifest import Manifest
 from affordance_grounding_core.labelling.partners import find_partners
 from affordance_grounding_core.labelling.records import Finding, ImageRecord, View
 from affordance_grounding_core.labelling.store import LabelStore, mask_names
-from tools.studies.label_noise.labels import CORRUPTIONS
-from tools.studies.refinement.objects import (
+from tools.studies.corruptions import CORRUPTIONS
+from tools.studies.held_tools import (
     ACTION,
     HELD_OBJECTS,
     held_images,
     read_part,
     whole_objects,
 )
-from tools.studies.refinement.visible import ObjectFinder, PatchDescriber, bounding_box
+from tools.studies.object_finder import ObjectFinder, PatchDescriber, bounding_box
 
 Mask = NDArray[np.bool_]
 
