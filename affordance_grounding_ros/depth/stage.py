@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -115,17 +115,3 @@ class DepthStage:
             self._counts = DepthCounts(
                 now.used + used, now.missing + missing, now.refused + refused
             )
-
-
-def depth_figures(stage: DepthStage | None) -> dict[str, str]:
-    """What became of the images' depth, for status and diagnostics.
-
-    Args:
-        stage: that counted; None while depth is off.
-
-    Returns:
-        Texts by name; the names are the same in either case.
-    """
-    counts = asdict(stage.counts) if stage else dict.fromkeys(asdict(DepthCounts()), "")
-    state = (stage.problem or "on") if stage else "off"
-    return {"depth": state, **{f"depth_{name}": str(count) for name, count in counts.items()}}

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from rclpy.node import Node
 
 from affordance_grounding_ros.health.figures import FrameCounter
-from affordance_grounding_ros.health.publisher_watch import PublisherWatch
-from affordance_grounding_ros.node.image_input import ImageInput
+from affordance_grounding_ros.health.publisher_watch import CameraTopic, PublisherWatch
 
 
 class InferenceWatch:
@@ -114,7 +113,7 @@ class GraphWatch:
         counter: counts the images that arrive.
     """
 
-    def __init__(self, node: Node, images: ImageInput, counter: FrameCounter) -> None:
+    def __init__(self, node: Node, images: CameraTopic, counter: FrameCounter) -> None:
         self._names = NameWatch(node)
         self._publishers = PublisherWatch(node, images, counter)
 

@@ -1,12 +1,12 @@
-"""What the clients share that measure the node: a camera, its pictures, and the node's figures."""
+"""What the clients share that measure the node: a camera, its pictures, and its durations."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -16,7 +16,7 @@ from affordance_grounding_ros.images.conversions import array_to_image
 
 
 class MeasuringClient(GrounderClient):
-    """A client that is a camera too, and listens to the figures on `/diagnostics`.
+    """A client that is a camera too.
 
     Args:
         name: of the client's own node.
@@ -26,13 +26,6 @@ class MeasuringClient(GrounderClient):
     def __init__(self, name: str, check: Callable[[], None]) -> None:
         super().__init__(name, check)
         self._images = qos.create_publisher(self._node, Image, "image", qos.camera_output())
-        self._diagnostics: dict[str, str] = {}
-        self._node.create_subscription(
-            DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.diagnostics()
-        )
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._diagnostics = {pair.key: pair.value for pair in message.status[0].values}
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image:
@@ -68,15 +61,21 @@ def distribution_ms(seconds: Any, digits: int) -> dict[str, float | None]:
     }
 
 
-def diagnosed_ms(diagnostics: dict[str, str], quantity: str) -> dict[str, float | None]:
+def told_ms(durations: Any) -> dict[str, float | None]:
     """What the node itself says of its last frames.
 
     Args:
-        diagnostics: of the grounder, by name.
-        quantity: such as "overhead".
+        durations: DurationFigures of its status.
 
     Returns:
         "p50", "p95" and "max" in milliseconds; None where it does not say.
     """
-    texts = {name: diagnostics.get(f"{quantity}_{name}_ms", "") for name in ("p50", "p95", "max")}
-    return {name: float(text) if text else None for name, text in texts.items()}
+    told = {
+        "p50": durations.median,
+        "p95": durations.percentile_95,
+        "max": durations.maximum,
+    }
+    return {
+        name: None if math.isnan(seconds) else round(1e3 * seconds, 2)
+        for name, seconds in told.items()
+    }

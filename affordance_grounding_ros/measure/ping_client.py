@@ -44,7 +44,7 @@ class PingClient(MeasuringClient):
         Raises:
             NoAnswerError: it is not active in time, or says that it cannot be.
         """
-        action = self.wait_until_active(timeout)["vocabulary"].split(", ")[0]
+        action = self.wait_until_active(timeout).vocabulary[0]
         self._goals.publish(ActionGoal(action=action))
         self._wait(
             lambda: self._images.get_subscription_count() > 0, 60.0, "the grounder to subscribe"
@@ -81,15 +81,6 @@ class PingClient(MeasuringClient):
         raise NoAnswerError(
             f"no result for two images within {ANSWER_TIMEOUT:g} s each; {self._last_words}"
         )
-
-    def wait_for_diagnostics(self) -> dict[str, str]:
-        """Wait for the node's next figures.
-
-        Raises:
-            NoAnswerError: none in time.
-        """
-        self._diagnostics = {}
-        return self._wait(lambda: self._diagnostics, 30.0, "diagnostics")
 
     def _on_result(self, data: bytes) -> None:
         self._arrived.append((time.perf_counter(), data))
