@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
 
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
-
-
-@dataclass(frozen=True)
-class DepthCounts:
-    """What became of the depth of the images that were grounded.
-
-    Attributes:
-        used: images whose depth was found and fitted.
-        missing: images without depth, calibration or transform at their time.
-        refused: images whose depth or calibration did not fit.
-    """
-
-    used: int = 0
-    missing: int = 0
-    refused: int = 0
+from affordance_grounding_ros.health.figures import DepthCounts
 
 
 class DepthStage:

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from rclpy.node import Node
 
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.depth.stage import DepthCounts
-from affordance_grounding_ros.health.figures import FrameCounts, FrameFigures, Window
+from affordance_grounding_ros.health.figures import DepthCounts, FrameCounts, FrameFigures, Window
 from affordance_grounding_ros.msg import DurationFigures, GrounderStatus, UnderstoodAction
 
 STATES = {

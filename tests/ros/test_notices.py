@@ -11,7 +11,7 @@ from affordance_grounding_ros.health.figures import FrameCounter, FrameCounts
 from affordance_grounding_ros.health.status import NodeStatus, status_message
 from affordance_grounding_ros.msg import GrounderStatus
 from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
-from affordance_grounding_ros.node.image_watch import ImageWatch
+from affordance_grounding_ros.node.image_input import ImageWatch
 
 
 class Clock:
