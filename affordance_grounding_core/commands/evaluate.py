@@ -17,6 +17,7 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.data.agd20k import read_evaluation_set
 from affordance_grounding_core.evaluation.datasets import (
     evaluate_test_set,
@@ -28,10 +29,11 @@ from affordance_grounding_core.evaluation.manifest import evaluate_manifest
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.methods.base import METHODS
 
 ProtocolName = Literal["locate", "plsp"]
 
-PAPER_METHODS = ("plsp", "selective_cl")
+PAPER_METHODS = tuple(name for name, method in METHODS.items() if method.scores_paper_maps)
 """Methods that have maps of their own beside the heat."""
 
 
@@ -63,7 +65,11 @@ def evaluate(
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write the best, worst and some random cases."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the best, worst and some random cases.",
+            callback=output_folder,
+        ),
     ] = None,
     picture_count: Annotated[
         int, typer.Option(min=1, help="How many of each kind of case are written.")

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from affordance_grounding_core.data.agd20k import TrainingSet
-from affordance_grounding_core.training.epoch_sampler import EpochSampler
 from affordance_grounding_core.training.scored_images import LabelledImage, Selection
+
+
+class EpochIndex(NamedTuple):
+    """Which sample of which epoch."""
+
+    epoch: int
+    sample: int
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Shuffles by seed and epoch, shares out over devices, and says the epoch with each index.
+
+    Workers live longer than an epoch, so that the epoch has to come with the index.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
+
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.prompts import action_prompt, exocentric_prompt
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import Clip
-from affordance_grounding_core.backbones.loading import BACKBONES
+from affordance_grounding_core.backbones.loading import DESCRIPTORS
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
@@ -25,8 +25,7 @@ from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencySource
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.network import MapConfig, SelectiveHead
 
 METHOD = "selective_cl"
 TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_projection.")
@@ -56,9 +55,9 @@ class BackboneReference:
     clip_fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        if self.descriptor not in BACKBONES:
+        if self.descriptor not in DESCRIPTORS:
             raise ValueError(
-                f"descriptor backbone must be one of {sorted(BACKBONES)}, got {self.descriptor!r}"
+                f"descriptor backbone must be one of {sorted(DESCRIPTORS)}, got {self.descriptor!r}"
             )
         if self.affinity not in get_args(Affinity):
             raise ValueError(
