@@ -283,7 +283,7 @@ class PlspTask(ScoredTask):
         """Score the heat of every image; the maps are handed on to be drawn."""
         answer, _ = self.answer(batch)
         heat = protocol_heat(answer.logits)
-        self.epoch_scores += score_heat(heat, batch["ground_truth"])
+        self.keep_scores(batch, score_heat(heat, batch["ground_truth"]))
         return {"index": batch["index"], "maps": heat}
 
     def action_peaks(self, batch: Item) -> torch.Tensor:

@@ -223,11 +223,12 @@ class SelectiveTask(ScoredTask):
         plain = [maps[0] for maps, _ in found]
         calibrated = [calibrate_maps(maps, affinity, self.maps)[0] for maps, affinity in found]
         truths = batch["ground_truth"]
-        self.epoch_scores += zip(
+        scores = zip(
             score_maps(plain, truths, self._protocol),
             score_maps(calibrated, truths, self._protocol),
             strict=True,
         )
+        self.keep_scores(batch, scores)
         return {"index": batch["index"], "maps": calibrated}
 
     def action_peaks(self, batch: Item) -> torch.Tensor:

@@ -406,3 +406,36 @@ def engine_of_two_megabytes(failures: tuple[str, ...]) -> Callable[[Path], Verdi
         return Verdict(None, failures)
 
     return build
+
+
+def test_evaluate_takes_a_manifest(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Path("testset") / "egocentric" / "hold" / "mug" / "mug_0.png"
+    heat = Path("testset") / "GT" / "hold" / "mug" / "mug_0.png"
+    (drawn_data / "list.csv").write_text(f"image,sentence,heatmap\n{place},hold the mug,{heat}\n")
+    options = ("--baselines", "--pictures", tmp_path / "p", "--json", tmp_path / "r.json")
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", *options) == 0
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert (content["data"], content["overall"]["n"]) == ("list.csv", 1)
+    assert content["baselines"].keys() == {"uniform", "centre_prior"}
+    capsys.readouterr()
+    for wrong in ([], ["--data", drawn_data, "--manifest", drawn_data / "list.csv"]):
+        assert run("evaluate", *wrong) == 2
+        assert "--data ROOT or --manifest FILE, one of the two" in capsys.readouterr().err
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", "--object", "mug") == 2
+
+
+def test_data_convert_writes_what_evaluate_reads(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = tmp_path / "handal_dataset_mugs" / "test" / "000001"
+    picture = drawn_data / "testset" / "egocentric" / "hold" / "mug" / "mug_0.png"
+    for place in ("rgb/000000.jpg", "mask_parts/000000_000000_handle.png"):
+        (scene / place).parent.mkdir(parents=True)
+        (scene / place).write_bytes(picture.read_bytes())
+    assert run("data", "convert", "handal", tmp_path, "-o", tmp_path / "out") == 0
+    assert "manifest.jsonl: 1 rows" in capsys.readouterr().out
+    assert run("evaluate", "--manifest", tmp_path / "out" / "manifest.jsonl") == 0
+    assert run("data", "convert", "umd", tmp_path, "-o", tmp_path / "out") == 2
+    assert "tools' of part-affordance-dataset" in capsys.readouterr().err

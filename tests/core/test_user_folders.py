@@ -93,7 +93,9 @@ def test_whether_a_folder_can_be_written_is_found_out_without_a_trace(tmp_path: 
     assert files.reason_not_writable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
     (tmp_path / "file").write_text("")
-    assert files.reason_not_writable(tmp_path / "file" / "b") == f"{tmp_path / 'file'} is no folder"
+    assert (
+        files.reason_not_writable(tmp_path / "file" / "b") == f"{tmp_path / 'file'} is no folder"
+    )
     assert "/proc" in str(files.reason_not_writable(Path("/proc/nowhere")))
 
 
