@@ -89,6 +89,12 @@ PARAMETERS = ParameterTable(
             one_of=get_args(Colormap),
         ),
         ParameterSpecification(
+            "result_images",
+            False,
+            "Whether every result holds heatmap and mask of the whole image; their topics have "
+            "them in any case, and each region has its own mask.",
+        ),
+        ParameterSpecification(
             "image_transport",
             "raw",
             'How images come: "raw" on the topic image, "compressed" (JPEG or PNG) on the same '
@@ -179,6 +185,7 @@ class GrounderSettings:
     maximum_regions: int
     overlay_opacity: float
     overlay_colormap: Colormap
+    result_images: bool
     image_transport: str
     image_rectified: bool
     depth_enabled: bool
