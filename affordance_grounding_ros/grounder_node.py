@@ -18,7 +18,7 @@ from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.common.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
-from affordance_grounding_ros.common.process import ClosableNode, run_node, spin
+from affordance_grounding_ros.common.process import Host, run_node
 from affordance_grounding_ros.depth.stage import DepthStage, depth_figures
 from affordance_grounding_ros.health.diagnostics import DiagnosticsPublisher, engine_values
 from affordance_grounding_ros.health.figures import FrameFigures
@@ -384,12 +384,12 @@ def main(args: list[str] | None = None) -> int:
         Exit code: 0 after SIGINT, SIGTERM and an ordinary shutdown.
     """
 
-    def run(made: Callable[[ClosableNode], None]) -> None:
+    def run(host: Host) -> None:
         keep_freed_memory()
         node = GrounderNode()
-        made(node)
+        host.adopt(node)
         node.start()
-        spin(node, node.survive)
+        host.spin(node, node.survive)
 
     return run_node("grounder", run, args)
 
