@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,32 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Let a file be written beside its place, and move it there at the end.
+
+    The file is readable as the user's umask says, not by its owner alone.
+
+    Args:
+        path: file to write; its folder is made where needed.
+
+    Yields:
+        An empty file to write to. Where writing fails it is removed, and what was at `path` stays.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
+        yield temporary
+        temporary.chmod(mode)  # safetensors writes files that only their owner can read.
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

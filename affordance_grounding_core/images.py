@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -9,13 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import InvalidImageError
+from affordance_grounding_core.jpeg import START as JPEG_START
+from affordance_grounding_core.jpeg import DamagedJpegError, DecodedJpeg, decode_jpeg
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Endings, lower case, of files that are taken for images when a folder is listed."""
 
-_JPEG_START = b"\xff\xd8"
-_JPEG_SCAN = 0xDA
-_JPEG_END = b"\xff\xd9"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """The content of an image file.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, RGB.
+        remark: what is odd about the bytes although the picture can be used; mostly empty.
+    """
+
+    rgb: NDArray[np.uint8]
+    remark: str = ""
 
 
 def is_image_file(path: Path) -> bool:
@@ -27,7 +42,7 @@ def read_rgb(path: str | Path) -> NDArray[np.uint8]:
     """Read an image as a camera would deliver it.
 
     The EXIF orientation is applied, grey becomes three equal channels, transparency is
-    dropped and 16 bits are reduced to 8.
+    dropped and 16 bits are reduced to 8; see `decode_image` for damaged files.
 
     Args:
         path: file in any format OpenCV reads.
@@ -61,8 +76,34 @@ def read_bytes(path: str | Path) -> bytes:
     return data
 
 
+def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> DecodedImage:
+    """Decode the content of an image file, or of a message that holds one.
+
+    A JPEG that lacks nothing but its end marker is read, as browsers do. One whose scan was cut
+    short or damaged is refused as far as that can be seen: a decoder would make up what is lost.
+
+    Args:
+        data: content of the file, in any format OpenCV reads.
+        name: what to call the image in messages.
+        upright: whether to turn the picture as its EXIF block says; False for cameras, whose
+            pixels stay where their calibration has them.
+
+    Returns:
+        The picture, and a remark where the bytes are odd but the pixels are all there.
+
+    Raises:
+        InvalidImageError: truncated, damaged or no image.
+    """
+    if data.startswith(JPEG_START):
+        decoded = _decode_jpeg(data, name, grey=False, upright=upright)
+        return DecodedImage(decoded.pixels, decoded.remark)
+    kept = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decode(data, cv2.IMREAD_COLOR | kept, name)
+    return DecodedImage(np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
+
+
 def decode_rgb(data: bytes, name: str | Path) -> NDArray[np.uint8]:
-    """Decode the content of an image file; see `read_rgb`.
+    """Decode the content of an image file; see `read_rgb`. What is odd about it is logged.
 
     Args:
         data: content of the file.
@@ -72,10 +113,12 @@ def decode_rgb(data: bytes, name: str | Path) -> NDArray[np.uint8]:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        InvalidImageError: truncated or no image.
+        InvalidImageError: truncated, damaged or no image.
     """
-    image = _decode(data, cv2.IMREAD_COLOR, name)
-    return np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    decoded = decode_image(data, name)
+    if decoded.remark:
+        logger.warning("image %r was read, but its JPEG is odd: %s", str(name), decoded.remark)
+    return decoded.rgb
 
 
 def read_grey(path: str | Path) -> NDArray[np.float32]:
@@ -90,7 +133,11 @@ def read_grey(path: str | Path) -> NDArray[np.float32]:
     Raises:
         InvalidImageError: the file is missing, empty, truncated or no image.
     """
-    grey = _decode(read_bytes(path), cv2.IMREAD_GRAYSCALE, path)
+    data = read_bytes(path)
+    if data.startswith(JPEG_START):
+        grey = _decode_jpeg(data, path, grey=True, upright=True).pixels
+    else:
+        grey = _decode(data, cv2.IMREAD_GRAYSCALE, path)
     return grey.astype(np.float32) / np.float32(255)
 
 
@@ -122,37 +169,37 @@ def write_png(path: str | Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -
     target.write_bytes(data.tobytes())
 
 
+def _decode_jpeg(data: bytes, name: str | Path, *, grey: bool, upright: bool) -> DecodedJpeg:
+    try:
+        decoded = decode_jpeg(data, colours="GRAY" if grey else "RGB", upright=upright)
+    except DamagedJpegError as error:
+        raise InvalidImageError(f"image {str(name)!r} is {error}; copy it again") from None
+    except cv2.error as error:
+        raise _undecodable(name, error) from error
+    if decoded is None:
+        raise _no_image(data, name)
+    return decoded
+
+
 def _decode(data: bytes, mode: int, name: str | Path) -> NDArray[np.uint8]:
-    # OpenCV pads a truncated JPEG with grey and says so on stderr only.
-    if data.startswith(_JPEG_START) and not _jpeg_has_end(data):
-        raise InvalidImageError(
-            f"image {str(name)!r} is truncated: a JPEG of {len(data)} bytes without its end "
-            "marker; copy it again"
-        )
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error as error:
-        raise InvalidImageError(
-            f"image {str(name)!r} cannot be decoded: {error.err}; expected an image of at most "
-            "2^30 pixels in a format OpenCV reads"
-        ) from error
+        raise _undecodable(name, error) from error
     if image is None or image.size == 0:
-        raise InvalidImageError(
-            f"image {str(name)!r} is not an image OpenCV can decode ({len(data)} bytes); expected "
-            f"a complete file of a kind such as {', '.join(IMAGE_SUFFIXES)}"
-        )
+        raise _no_image(data, name)
     return image.astype(np.uint8, copy=False)
 
 
-def _jpeg_has_end(data: bytes) -> bool:
-    # The segments before the scan are stepped over by their length, because a preview picture
-    # inside the EXIF block has an end marker of its own.
-    position = len(_JPEG_START)
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        if data[position + 1] == _JPEG_SCAN:
-            return data.find(_JPEG_END, position) != -1
-        if data[position + 1] == 0xFF:
-            position += 1
-            continue
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return False
+def _undecodable(name: str | Path, error: cv2.error) -> InvalidImageError:
+    return InvalidImageError(
+        f"image {str(name)!r} cannot be decoded: {error.err}; expected an image of at most "
+        "2^30 pixels in a format OpenCV reads"
+    )
+
+
+def _no_image(data: bytes, name: str | Path) -> InvalidImageError:
+    return InvalidImageError(
+        f"image {str(name)!r} is not an image OpenCV can decode ({len(data)} bytes); expected "
+        f"a complete file of a kind such as {', '.join(IMAGE_SUFFIXES)}"
+    )

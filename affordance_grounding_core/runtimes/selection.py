@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affordance_grounding_core.backbones.weights import cache_directory
+from affordance_grounding_core.folders import cache_directory
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import ArtifactStore
 from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject

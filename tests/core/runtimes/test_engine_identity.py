@@ -25,12 +25,12 @@ from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_identity import (
     code_fingerprint,
