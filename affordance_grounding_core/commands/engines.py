@@ -62,6 +62,6 @@ def megabytes(count: int) -> str:
 
 
 def _root(store: Path | None) -> Path:
-    from affordance_grounding_core.runtimes.selection import store_directory
+    from affordance_grounding_core.runtimes.engine_store import store_directory
 
     return store.expanduser() if store is not None else store_directory()

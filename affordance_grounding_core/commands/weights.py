@@ -49,7 +49,7 @@ def weights(
         require_writable_cache,
         store,
     )
-    from affordance_grounding_core.folders import cache_directory
+    from affordance_grounding_core.files import cache_directory
 
     wanted = [name.value for name in names or [BackboneName.dinov2_vits14]]
     if file is not None and len(wanted) > 1:

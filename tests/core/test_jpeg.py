@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from affordance_grounding_core import jpeg
+from affordance_grounding_core import images as jpeg
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import decode_image, read_grey, read_rgb
 

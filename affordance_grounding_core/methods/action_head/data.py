@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.weights import load_pinned, tensor_fingerprint
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.folders import cache_directory
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 from affordance_grounding_core.methods.action_head.features import FeatureConfig, cache_features

@@ -27,7 +27,7 @@ from affordance_grounding_core.backbones.pinned_files import (
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import WeightsError
-from affordance_grounding_core.folders import CACHE_VARIABLE
+from affordance_grounding_core.files import CACHE_VARIABLE
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from affordance_grounding_core import folders
+from affordance_grounding_core import files as folders
 from affordance_grounding_core.teaching.file import default_file
 
 
