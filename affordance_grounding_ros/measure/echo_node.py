@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.process import Host, fatal, run_node
+from affordance_grounding_ros.health.figures import FrameFigures
 from affordance_grounding_ros.health.status import NodeStatus, StatusPublisher
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import AffordanceResult
@@ -32,7 +33,8 @@ class EchoNode(Node):
         self._results = qos.create_publisher(self, AffordanceResult, "~/result", qos.output())
         self._status = StatusPublisher(self)
         qos.create_subscription(self, Image, "image", self._on_image, qos.image_input())
-        self._status.publish(NodeStatus(state="active", model="echo", vocabulary=("hold",)))
+        status = NodeStatus(state="active", model="echo", vocabulary=("hold",))
+        self._status.publish(status, FrameFigures())
 
     def close(self) -> None:
         """Nothing is held."""

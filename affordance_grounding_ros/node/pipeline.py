@@ -18,11 +18,12 @@ from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.common.problem_log import ProblemLog, one_line
+from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.depth.input import DepthClaim
 from affordance_grounding_ros.depth.outputs import RegionPoses
-from affordance_grounding_ros.depth.stage import DepthStage, depth_figures
-from affordance_grounding_ros.health.figures import FrameFigures
+from affordance_grounding_ros.depth.stage import DepthStage
+from affordance_grounding_ros.health.health import NodeHealth
+from affordance_grounding_ros.health.status import DepthStatus
 from affordance_grounding_ros.images.compressed import encoding_of, message_to_rgb
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.node.goals import GoalKeeper, Turn
@@ -51,8 +52,7 @@ class Pipeline:
         node: that publishes.
         grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
-        figures: counts what becomes of the images, and times them.
-        problems: logs what goes wrong.
+        health: counts and times the images, and logs what goes wrong.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
@@ -66,8 +66,7 @@ class Pipeline:
         node: Node,
         grounder: Grounder,
         goals: GoalKeeper,
-        figures: FrameFigures,
-        problems: ProblemLog,
+        health: NodeHealth,
         settings: Callable[[], GrounderSettings],
         depth: DepthStage | None = None,
         exclusive: threading.Lock | None = None,
@@ -75,9 +74,9 @@ class Pipeline:
         self.grounder = grounder
         self._node = node
         self._goals = goals
-        self._figures = figures
-        self._count = figures.counter.add
-        self._problems = problems
+        self._figures = health.figures
+        self._count = health.figures.counter.add
+        self._problems = health.problems
         self._settings = settings
         self._depth = depth
         self._exclusive = exclusive or threading.Lock()
@@ -95,14 +94,11 @@ class Pipeline:
         return self._problem if self._goals.active else ""
 
     @property
-    def depth_problem(self) -> str:
-        """Why regions of the last image have no pose; empty if they have, or none is wanted."""
-        return self._depth.problem if self._depth and self._goals.active else ""
-
-    @property
-    def depth_figures(self) -> dict[str, str]:
-        """What became of the images' depth, by name, as text; all empty while depth is off."""
-        return depth_figures(self._depth)
+    def depth_status(self) -> DepthStatus:
+        """How it stands with the places of regions in space."""
+        if self._depth is None:
+            return DepthStatus()
+        return DepthStatus(True, self._depth.problem, self._depth.counts)
 
     @property
     def busy(self) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,8 @@ from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
+from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.images.compressed import message_to_rgb
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.msg import TaughtActions, TeachAction
@@ -96,16 +96,12 @@ class AroundTeaching:
     Attributes:
         images: opened for a command that waits for one.
         goals: get the new vocabulary.
-        notices: logs what was followed.
-        problems: logs what was refused.
-        publish_status: called after a change.
+        health: logs what was followed and what was refused.
     """
 
     images: ImageInput
     goals: GoalKeeper
-    notices: ProblemLog
-    problems: ProblemLog
-    publish_status: Callable[[], None]
+    health: NodeHealth
 
 
 @dataclass(frozen=True)
@@ -205,17 +201,17 @@ class Teaching:
         if waiting is not None:
             self._worker.mailbox.put(_Job(waiting[0], message))
 
-    def check(self) -> bool:
-        """Refuse the command that has waited too long for an image; call it often.
-
-        Returns:
-            Whether a command waits for the next image.
-        """
+    def check(self) -> None:
+        """Refuse the command that has waited too long for an image; call it often."""
         self._expire(
             self.IMAGE_TIMEOUT,
             f"no image has come within {self.IMAGE_TIMEOUT:g} s; check the camera and the topic "
             "'image', and send it again",
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether a command waits for the next image."""
         with self._lock:
             return self._waiting is not None
 
@@ -224,7 +220,7 @@ class Teaching:
             busy, self._busy = self._busy, True
         if busy:
             # The answer of the one at work is still to come, and must not be overwritten.
-            self._around.problems.report_command(
+            self._around.health.problems.report_command(
                 f"{_described(command)} refused: the last command is still at work; send it again "
                 "when ~/taught has answered"
             )
@@ -308,10 +304,10 @@ class Teaching:
             self._busy = False
         self._publish()
         if accepted:
-            self._around.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
-            self._around.publish_status()
+            self._around.health.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
+            self._around.health.publish()
         else:
-            self._around.problems.report_command(f"{said} refused: {message}")
+            self._around.health.problems.report_command(f"{said} refused: {message}")
 
     def _publish(self) -> None:
         actions = self._teacher.taught.actions if self._teacher else {}

@@ -22,7 +22,7 @@ from affordance_grounding_ros.health.diagnostics import (
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles, Window
 from affordance_grounding_ros.health.status import NodeStatus
 from affordance_grounding_ros.measure.soak import read_figures
-from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40), st.integers(1, 16))
@@ -59,10 +59,13 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
 
 
+HOLD = goal_status(ActiveGoal("hold", ("hold",)))
+
+
 @pytest.mark.parametrize(
     ("status", "level"),
     [
-        (NodeStatus(state="active", goal=ActiveGoal("hold", ("hold",))), DiagnosticStatus.OK),
+        (NodeStatus(state="active", goal=HOLD), DiagnosticStatus.OK),
         (NodeStatus(state="active"), DiagnosticStatus.OK),
         (NodeStatus(state="inactive"), DiagnosticStatus.STALE),
         (NodeStatus(state="unconfigured"), DiagnosticStatus.STALE),

@@ -103,7 +103,7 @@ def test_a_camera_faster_than_the_model_is_answered_for_its_newest_image(scene: 
     )
     last = client.image()
     client.wait(
-        lambda: scene.node._pipeline._worker.mailbox._item.message.header == last.header,
+        lambda: scene.node._model.pipeline._worker.mailbox._item.message.header == last.header,
         "the last image to wait",
         lambda: client.images.publish(last),
     )
