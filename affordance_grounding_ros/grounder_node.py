@@ -211,6 +211,7 @@ class GrounderNode(LifecycleNode):
     def _follow_goal(self) -> None:
         if self._state == "active" and self._goals.active:
             self._images.open()
+            self._images.ask_again()
         self._health.publish()
 
     def _change_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
