@@ -20,7 +20,7 @@ from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
 from affordance_grounding_ros.common.process import Host, run_node
 from affordance_grounding_ros.health.health import NodeHealth, Observation, Patience
-from affordance_grounding_ros.health.status import NodeStatus
+from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
 from affordance_grounding_ros.node.goals import GoalKeeper
 from affordance_grounding_ros.node.image_input import ImageInput

@@ -11,7 +11,7 @@ from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles
-from affordance_grounding_ros.health.status import NodeStatus
+from affordance_grounding_ros.health.state import NodeStatus
 
 GATE_NOT_RUN = "not run"
 """What is said of the numeric gate where nothing but the reference, plain PyTorch, runs."""

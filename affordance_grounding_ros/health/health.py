@@ -13,12 +13,8 @@ from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog
 from affordance_grounding_ros.health.diagnostics import DiagnosticsPublisher, engine_values
 from affordance_grounding_ros.health.figures import FrameFigures
-from affordance_grounding_ros.health.status import (
-    DepthStatus,
-    GoalStatus,
-    NodeStatus,
-    StatusPublisher,
-)
+from affordance_grounding_ros.health.state import DepthStatus, GoalStatus, NodeStatus
+from affordance_grounding_ros.health.status import StatusPublisher
 from affordance_grounding_ros.health.watchdogs import (
     CameraTopic,
     GraphWatch,

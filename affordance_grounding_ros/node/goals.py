@@ -21,7 +21,7 @@ from affordance_grounding_core.actions.vocabulary import (
     normalize_action,
 )
 from affordance_grounding_core.errors import UnknownActionError
-from affordance_grounding_ros.health.status import GoalStatus, UnderstoodGoalAction
+from affordance_grounding_ros.health.state import GoalStatus, UnderstoodGoalAction
 
 ACTION_SEPARATOR = ";"
 """Between the actions of one goal that are grounded in turn."""

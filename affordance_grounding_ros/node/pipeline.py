@@ -23,7 +23,7 @@ from affordance_grounding_ros.depth.input import DepthClaim
 from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.depth.stage import DepthStage
 from affordance_grounding_ros.health.health import NodeHealth
-from affordance_grounding_ros.health.status import DepthStatus
+from affordance_grounding_ros.health.state import DepthStatus
 from affordance_grounding_ros.images.compressed import encoding_of
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.node.goals import GoalKeeper, Turn
@@ -210,6 +210,7 @@ class Pipeline:
             runtime=self.grounder.runtime,
             draw_overlay=self._draw_overlay,
             poses=poses,
+            images=self._settings().result_images,
         )
         if self._depth and poses:
             self._depth.outputs.publish(header, image, result, poses)

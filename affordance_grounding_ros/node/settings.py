@@ -27,8 +27,9 @@ PARAMETERS = ParameterTable(
         ),
         ParameterSpecification(
             "taught_file",
-            "",
-            "File that taught actions are read from and kept in; empty: in memory only.",
+            "auto",
+            "File that taught actions are read from and kept in; 'auto': your own, which "
+            "affordance-grounding teach writes too; empty: in memory only.",
             needs_reconfigure=True,
         ),
         ParameterSpecification(
@@ -86,6 +87,12 @@ PARAMETERS = ParameterTable(
             "inferno",
             "Colours of the heat in the overlay.",
             one_of=get_args(Colormap),
+        ),
+        ParameterSpecification(
+            "result_images",
+            False,
+            "Whether every result holds heatmap and mask of the whole image; their topics have "
+            "them in any case, and each region has its own mask.",
         ),
         ParameterSpecification(
             "image_transport",
@@ -184,6 +191,7 @@ class GrounderSettings:
     maximum_regions: int
     overlay_opacity: float
     overlay_colormap: Colormap
+    result_images: bool
     image_transport: str
     image_rectified: bool
     depth_enabled: bool

@@ -53,7 +53,7 @@ def answer(scene: Scene, message: Image) -> AffordanceResult:
 
 
 def test_resolution_and_encoding_change_in_the_stream(scene: Scene, log: Lines) -> None:
-    scene.start(action="hold")
+    scene.start(action="hold", result_images=True)
     for message in STREAM:
         result = answer(scene, message)
         assert image_to_array(result.heatmap).shape == (message.height, message.width)

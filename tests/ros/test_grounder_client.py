@@ -14,7 +14,8 @@ from ros_support import DEADLINE, VOCABULARY
 from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAnswerError
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.health.figures import FrameCounts, FrameFigures
-from affordance_grounding_ros.health.status import NodeStatus, status_message
+from affordance_grounding_ros.health.state import NodeStatus
+from affordance_grounding_ros.health.status import status_message
 from affordance_grounding_ros.measure.ping_client import distribution_ms, picture, told_ms
 from affordance_grounding_ros.msg import DurationFigures, GrounderStatus
 from affordance_grounding_ros.node.goals import GoalKeeper, goal_status

@@ -8,7 +8,8 @@ import pytest
 
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog
 from affordance_grounding_ros.health.figures import FrameCounter, FrameCounts
-from affordance_grounding_ros.health.status import NodeStatus, status_message
+from affordance_grounding_ros.health.state import NodeStatus
+from affordance_grounding_ros.health.status import status_message
 from affordance_grounding_ros.msg import GrounderStatus
 from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
 from affordance_grounding_ros.node.image_input import ImageWatch
