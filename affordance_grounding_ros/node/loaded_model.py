@@ -62,7 +62,7 @@ class LoadedModel:
             depth = DepthStage(node, settings) if given.depth_enabled else None
             images.use(given.image_transport, depth.input if depth else None)
             held = self.teaching.exclusive
-            self.pipeline = Pipeline(node, grounder, goals, health, settings, depth, held)
+            self.pipeline = Pipeline(node, grounder, goals, health, images, settings, depth, held)
         except Exception:
             if depth:
                 depth.release()
