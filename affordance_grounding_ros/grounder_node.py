@@ -205,7 +205,7 @@ class GrounderNode(LifecycleNode):
             self._teaching = Teaching(self, grounder, settings.taught_file, self._around_teaching)
             self._goals.use(grounder.vocabulary, grounder.similarity)
             self._goals.accept(settings.action)
-            grounder.warm_up()
+            grounder.warm_up(wait=False)  # what has to be built is built beside the answers
             self._settings = settings
             self._figures.restart()
             self._pipeline = self._make_pipeline(grounder, settings, self._teaching)

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affordance_grounding_core.backbones.weights import cache_directory
+from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import ArtifactStore
-from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject
+from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.ladder import make_ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 
@@ -57,4 +59,4 @@ def choose_runtime(
         threshold=grounder.regions.threshold,
     )
     store = ArtifactStore(request.store or store_directory())
-    return GatedRuntime(reference, ladder, store, request, subject)
+    return GatedRuntime(reference, ladder, store, request, subject, BuildProcesses())
