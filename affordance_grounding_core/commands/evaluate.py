@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,8 +35,14 @@ from affordance_grounding_core.evaluation.baselines import (
 )
 from affordance_grounding_core.evaluation.evaluate import Evaluation, evaluate_grounder
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS, EvaluationProtocol
-from affordance_grounding_core.evaluation.report import make_report
+from affordance_grounding_core.evaluation.report import format_table, make_report
+from affordance_grounding_core.evaluation.robustness import (
+    ChangeScore,
+    evaluate_robustness,
+    worst_orientation,
+)
 from affordance_grounding_core.evaluation.summary import ImageScore
+from affordance_grounding_core.inference.grounder import Grounder
 
 ProtocolName = Literal["locate", "plsp"]
 
@@ -68,6 +75,16 @@ def evaluate(
     picture_count: Annotated[
         int, typer.Option(min=1, help="How many of each kind of case are written.")
     ] = 6,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness",
+            help="Also score turned, mirrored, compressed, blurred, dark and grey pictures.",
+        ),
+    ] = False,
+    robustness_count: Annotated[
+        int, typer.Option(min=1, help="Of how many pictures, evenly chosen; each is seen 12 times.")
+    ] = 120,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",
@@ -93,12 +110,30 @@ def evaluate(
             "`--runtime eager` to score them, too.",
             err=True,
         )
-    write_json(json_file, report.as_dict())
+    changed = evaluate_changes(grounder, dataset, chosen, robustness_count) if robustness else []
+    write_json(json_file, report.as_dict() | {"robustness": [asdict(score) for score in changed]})
     if pictures is not None:
         from affordance_grounding_core.evaluation.pictures import write_pictures
 
         written = write_pictures(grounder, evaluation, pictures, picture_count)
         typer.echo(f"{len(written)} pictures in {pictures}")
+
+
+def evaluate_changes(
+    grounder: Grounder, dataset: EvaluationSet, protocol: EvaluationProtocol, count: int
+) -> list[ChangeScore]:
+    """Score changed pictures and print the table."""
+    known = [image for image in dataset.annotated if image.action in grounder.actions]
+    scores = evaluate_robustness(
+        grounder, known[:: max(1, len(known) // count)][:count], protocol, show_progress=True
+    )
+    rows = [
+        [s.name, f"{s.kld:.3f}", f"{100 * s.peak_shift:.1f} %", f"{100 * s.found:.1f} %"]
+        for s in scores
+    ]
+    typer.echo("\n" + format_table(["changed picture", "KLD", "peak shift", "found"], rows))
+    typer.echo(f"worst of eight orientations / plain: {worst_orientation(scores):.2f}")
+    return scores
 
 
 def training_set_beside(dataset: EvaluationSet) -> TrainingSet | None:

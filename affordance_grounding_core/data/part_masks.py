@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from affordance_grounding_core.data.agd20k import TrainingImage
@@ -78,6 +80,17 @@ def mask_problems(pairs: Iterable[tuple[Path, Path]]) -> dict[Path, str]:
     """
     found = {file: _mask_problem(file, image) for file, image in pairs}
     return {file: problem for file, problem in found.items() if problem is not None}
+
+
+def is_boxes(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is nothing but upright rectangles, as boxes drawn around parts are.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    count, _, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    sides = statistics[1:count, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    return bool((statistics[1:count, cv2.CC_STAT_AREA] == sides.prod(axis=1)).all())
 
 
 def _mask_problem(file: Path, image: Path) -> str | None:

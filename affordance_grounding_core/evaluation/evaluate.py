@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import EvaluationImage, EvaluationSet
+from affordance_grounding_core.data.part_masks import is_boxes
 from affordance_grounding_core.errors import (
     DatasetError,
     InvalidImageError,
     UnknownActionError,
 )
+from affordance_grounding_core.evaluation.mask_scores import MaskOverlap, compare_masks
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore
 from affordance_grounding_core.images import read_bytes, read_grey, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.inference.regions import extract_regions
+from affordance_grounding_core.inference.result import GroundingResult
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,15 @@ class RightPair:
         peak: highest heat, in [0, 1].
         peak_on_part: whether the hottest pixel lies where the ground truth exceeds half its
             maximum; None if the ground truth is empty.
+        overlap: of the grounder's mask with the part; None where the data has no part mask, or
+            boxes in its place.
     """
 
     result: ImageScore
     found: bool
     peak: float
     peak_on_part: bool | None
+    overlap: MaskOverlap | None = None
 
 
 @dataclass(frozen=True)
@@ -199,16 +204,18 @@ def _evaluate_picture(
     if not actions:
         return
     _score_raw_maps(grounder, protocol, image, truths, tally)
-    heatmaps = grounder.heatmaps(image, actions)
-    for (item, ground_truth), heatmap in zip(truths, heatmaps, strict=False):
+    answers = grounder.ground_several(image, actions)
+    for (item, ground_truth), answer in zip(truths, answers, strict=False):
+        heatmap = answer.heatmap
         score = protocol.score(
             protocol.prepare_prediction(heatmap), protocol.prepare_ground_truth(ground_truth)
         )
         on_part = peak_on_part(heatmap, ground_truth)
-        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
-        tally.right.append(RightPair(ImageScore(item, score), found, peak, on_part))
-    for action, heatmap in zip(wrong, heatmaps[len(truths) :], strict=True):
-        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
+        overlap = _overlap(item, answer, tally)
+        found, peak = answer.found, answer.score
+        tally.right.append(RightPair(ImageScore(item, score), found, peak, on_part, overlap))
+    for action, answer in zip(wrong, answers[len(truths) :], strict=True):
+        found, peak = answer.found, answer.score
         tally.wrong.append(WrongPair(picture, group[0].object_name, action, found, peak))
 
 
@@ -243,9 +250,15 @@ def _ground_truths(
     return truths
 
 
-def _is_found(heatmap: NDArray[np.float32], grounder: Grounder) -> bool:
-    regions, _ = extract_regions(heatmap, grounder.regions)
-    return bool(regions)
+def _overlap(item: EvaluationImage, answer: GroundingResult, tally: _Tally) -> MaskOverlap | None:
+    if item.part_mask is None:
+        return None
+    try:
+        part = read_grey(item.part_mask) >= 0.5
+    except InvalidImageError as error:
+        tally.unreadable.append(str(error))
+        return None
+    return None if is_boxes(part) else compare_masks(answer.mask, part)
 
 
 def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]) -> bool | None:

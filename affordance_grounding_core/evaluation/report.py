@@ -8,6 +8,7 @@ from typing import Any
 
 from affordance_grounding_core.data.agd20k import EvaluationSet
 from affordance_grounding_core.evaluation.evaluate import Evaluation, RightPair, WrongPair
+from affordance_grounding_core.evaluation.mask_scores import MaskScore, mask_score
 from affordance_grounding_core.evaluation.summary import (
     ImageScore,
     MeanScore,
@@ -68,6 +69,7 @@ class EvaluationReport:
                 "right": _right_shares(evaluation.right),
                 "wrong": _wrong_shares(evaluation.wrong),
             },
+            "masks": _plain_masks(evaluation.right),
             "raw_maps": {
                 name: {
                     "overall": asdict(mean_score(raw)),
@@ -97,7 +99,13 @@ class EvaluationReport:
         """Return the report as an aligned table of plain text."""
         return "\n\n".join(
             part
-            for part in (self._heading(), self._scores(), self._comparison(), self._notes())
+            for part in (
+                self._heading(),
+                self._scores(),
+                self._masks(),
+                self._comparison(),
+                self._notes(),
+            )
             if part
         )
 
@@ -134,6 +142,18 @@ class EvaluationReport:
             [name, *_cells(mean_score(baseline)), "", "", ""]
             for name, baseline in self.baselines.items()
             if baseline
+        ]
+        return format_table(head, rows)
+
+    def _masks(self) -> str:
+        """Masks against the parts themselves, where the data has them."""
+        found = _mask_scores(self.evaluation.right)
+        if not found:
+            return ""
+        head = ["masks against parts", "n", "gIoU", "cIoU", "above .5"]
+        rows = [
+            [name, str(s.n), f"{s.giou:.3f}", f"{s.ciou:.3f}", f"{100 * s.p50:.1f} %"]
+            for name, s in found.items()
         ]
         return format_table(head, rows)
 
@@ -216,6 +236,21 @@ def _cells(mean: MeanScore) -> list[str]:
 def _shares(right: Sequence[RightPair], wrong: Sequence[WrongPair]) -> list[str]:
     shares = (_found_share(right), _peak_share(right), _found_share(wrong))
     return ["-" if share is None else f"{100 * share:.1f} %" for share in shares]
+
+
+def _mask_scores(pairs: Sequence[RightPair]) -> dict[str, MaskScore]:
+    """Scores of the masks by action, and "overall" last; empty where there are no parts."""
+    judged = [pair for pair in pairs if pair.overlap is not None]
+    groups = group_by(judged, lambda pair: pair.result.image.action) | {"overall": judged}
+    scores = {
+        name: mask_score([pair.overlap for pair in group if pair.overlap is not None])
+        for name, group in groups.items()
+    }
+    return {name: score for name, score in scores.items() if score is not None}
+
+
+def _plain_masks(pairs: Sequence[RightPair]) -> dict[str, Any]:
+    return {name: asdict(score) for name, score in _mask_scores(pairs).items()}
 
 
 def _found_share(pairs: Sequence[RightPair] | Sequence[WrongPair]) -> float | None:

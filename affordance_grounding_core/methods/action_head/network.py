@@ -10,19 +10,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from timm.models.vision_transformer import Block
 from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 
+MASK_CELLS = 7
+"""Cells of a part mask along the side of a patch of 14 px."""
+
 
 class ActionHead(nn.Module):
-    """Scores every patch for every action.
+    """Scores every patch for every action, and where it has masks, every cell of a patch.
 
     Args:
         config: sizes.
+
+    Attributes:
+        heat_offsets: (actions,) added to the heat's logits at inference, so that one threshold
+            serves all actions; 0 until fitted.
     """
+
+    heat_offsets: torch.Tensor
 
     def __init__(self, config: ActionHeadConfig) -> None:
         super().__init__()
@@ -30,10 +40,18 @@ class ActionHead(nn.Module):
         channels = config.feature_width * len(config.blocks)
         self.feature_norm = nn.LayerNorm(channels)
         self.patch_projection = nn.Linear(channels, config.width)
+        self.attention = nn.Sequential(
+            *(
+                Block(config.width, config.width // 32, mlp_ratio=2, qkv_bias=True, proj_drop=0.1)
+                for _ in range(config.attention)
+            )
+        )
         self.mixing_norm = nn.GroupNorm(8, config.width)
         self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
         self.output_norm = nn.GroupNorm(8, config.width)
         self.action_embeddings = nn.Linear(config.width, config.actions)
+        self.masks = MaskDecoder(config) if config.mask_width else None
+        self.register_buffer("heat_offsets", torch.zeros(config.actions))
 
     def forward(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
         """Score patches.
@@ -45,13 +63,21 @@ class ActionHead(nn.Module):
             columns: of patches.
 
         Returns:
-            (B, actions, rows, columns) logits of the heat.
+            (B, actions, rows, columns) logits of the heat, without `heat_offsets`.
         """
+        return self.score(self.describe(tokens, rows, columns))
+
+    def describe(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+        """Describe patches, (B, width, rows, columns); arguments as of `forward`."""
         patches = self.patch_projection(self._drop(self.feature_norm(tokens[:, 1:])))
+        patches = self.attention(patches)
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
-        activated = functional.gelu(self.output_norm(grid)).permute(0, 2, 3, 1)
-        logits: torch.Tensor = self.action_embeddings(activated)
+        return functional.gelu(self.output_norm(grid))
+
+    def score(self, described: torch.Tensor) -> torch.Tensor:
+        """Score described patches, (B, actions, rows, columns) logits."""
+        logits: torch.Tensor = self.action_embeddings(described.permute(0, 2, 3, 1))
         return logits.permute(0, 3, 1, 2)
 
     def _drop(self, features: torch.Tensor) -> torch.Tensor:
@@ -73,13 +99,64 @@ class ActionHead(nn.Module):
         return features * kept.flatten(2)
 
 
+class MaskDecoder(nn.Module):
+    """Draws part masks on a grid of `MASK_CELLS` x `MASK_CELLS` cells a patch.
+
+    What a patch is comes from its description, where exactly the part ends from the picture's
+    own pixels.
+
+    Args:
+        config: sizes; `mask_width` above 0.
+    """
+
+    def __init__(self, config: ActionHeadConfig) -> None:
+        super().__init__()
+        width = config.mask_width
+        self.pixels = nn.Sequential(
+            nn.Conv2d(3, width // 2, kernel_size=4, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width // 2, width // 2, kernel_size=3, padding=1),
+        )
+        self.patches = nn.Conv2d(config.width, width, kernel_size=1)
+        self.mixing = nn.Sequential(
+            nn.GELU(),
+            nn.Conv2d(width + width // 2, width, kernel_size=3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, width, kernel_size=3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, config.actions, kernel_size=1),
+        )
+        self.coarse = nn.Conv2d(config.width, config.actions, kernel_size=1)
+
+    def forward(self, described: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        """Draw the masks of all actions.
+
+        Args:
+            described: (B, width, rows, columns) by `ActionHead.describe`.
+            pixels: (B, 3, h, w) float32, normalised, h and w 14 times rows and columns.
+
+        Returns:
+            (B, actions, `MASK_CELLS` * rows, `MASK_CELLS` * columns) logits.
+        """
+        edges = self.pixels(pixels)
+        patches = enlarge(self.patches(described))
+        fine: torch.Tensor = self.mixing(torch.cat([patches, edges], dim=1))
+        return fine + enlarge(self.coarse(described))
+
+
+def enlarge(grid: torch.Tensor) -> torch.Tensor:
+    """Bring a grid of patches to the cells of part masks, bilinearly."""
+    rows, columns = grid.shape[-2] * MASK_CELLS, grid.shape[-1] * MASK_CELLS
+    return functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
+
+
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
     """Put the tokens of several blocks side by side, (B, N, blocks * width)."""
     return torch.cat(list(tokens), dim=-1)
 
 
 class ActionHeadNetwork(nn.Module):
-    """Backbone and head as one graph: pixels and actions in, heat out.
+    """Backbone and head as one graph: pixels and actions in, heat and masks out.
 
     Args:
         backbone: frozen.
@@ -96,34 +173,50 @@ class ActionHeadNetwork(nn.Module):
         self.backbone = backbone
         self.head = head
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether the answer holds part masks beside the heat."""
+        return self.head.masks is not None
+
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Compute the heat of some actions.
+        """Compute the heat of some actions, and their part masks where the head has them.
 
         Args:
             pixels: (1, 3, h, w) float32, normalised.
             actions: (K,) int64 indices.
 
         Returns:
-            (K, h / patch, w / patch) in [0, 1].
+            (K, h / patch, w / patch) heat in [0, 1]; with masks (2 K, h / 2, w / 2): the heat of
+            all K actions first, then the masks of all.
         """
         rows = pixels.shape[-2] // self.backbone.patch_size
         columns = pixels.shape[-1] // self.backbone.patch_size
         tokens = self.backbone(pixels, self.head.config.blocks)
-        return self.decode(tokens, rows, columns, actions)
+        return self.decode(tokens, rows, columns, actions, pixels)
 
     def decode(
-        self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
+        self,
+        tokens: Sequence[torch.Tensor],
+        rows: int,
+        columns: int,
+        actions: torch.Tensor,
+        pixels: torch.Tensor,
     ) -> torch.Tensor:
-        """Compute the heat of some actions from the tokens of a pass of the backbone.
+        """Compute the answer of `forward` from the tokens of a pass of the backbone.
 
         Args:
             tokens: (1, 1 + rows * columns, width) of each of the head's blocks.
             rows: of patches.
             columns: of patches.
             actions: (K,) int64 indices.
-
-        Returns:
-            (K, rows, columns) in [0, 1].
+            pixels: as of `forward`.
         """
-        logits = self.head(join_blocks(tokens), rows, columns)
-        return torch.sigmoid(logits[0].index_select(0, actions))
+        described = self.head.describe(join_blocks(tokens), rows, columns)
+        logits = self.head.score(described) + self.head.heat_offsets[:, None, None]
+        heat = torch.sigmoid(logits)
+        if self.head.masks is None:
+            return heat[0].index_select(0, actions)
+        masks = torch.sigmoid(self.head.masks(described, pixels))
+        return torch.cat(
+            [enlarge(heat)[0].index_select(0, actions), masks[0].index_select(0, actions)]
+        )

@@ -72,14 +72,14 @@ def test_a_picture_under_two_actions_is_one_sample(drawn_data: Path) -> None:
         ("hammer", ["hit", "hold"], ("drink_with",)),
         ("mug", ["drink_with", "hold"], ("hit",)),
     ]
-    labels = samples[0].labels(96, 128)
-    assert {label.shape for label in labels.values()} == {(96, 128)}
+    masks = samples[0].read_masks(96, 128)
+    assert {mask.shape for mask in masks.values()} == {(96, 128)}
 
 
 def test_a_mask_of_another_size_is_named(drawn_data: Path) -> None:
     (sample, *_) = read_samples(drawn_data, ["hold"])
     with pytest.raises(DatasetError, match=r"must be an image of 50 x 50 px .* got 96 x 128 px"):
-        sample.labels(50, 50)
+        sample.read_masks(50, 50)
 
 
 def test_excluded_objects_must_exist(
