@@ -380,10 +380,18 @@ class GatedRuntime:
     ) -> NDArray[np.float32]:
         indices = np.asarray(actions, np.int64)
         if shape.answers_all:
-            return engine.run(pixels, indices)[indices]
+            return np.concatenate(_chosen(engine.run(pixels, indices), shape, indices))
         answers = []
         for begin in range(0, len(indices), shape.actions):
             some = indices[begin : begin + shape.actions]
             padded = np.pad(some, (0, shape.actions - len(some)), mode="edge")
-            answers.append(engine.run(pixels, padded)[: len(some)])
-        return np.concatenate(answers)
+            answers.append(_chosen(engine.run(pixels, padded), shape, np.arange(len(some))))
+        return np.concatenate(np.concatenate(answers, axis=1))
+
+
+def _chosen(
+    answer: NDArray[np.float32], shape: GraphInput, places: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Maps of some actions of a run, (1 or 2, K, rows, columns): their heat, and masks if drawn."""
+    kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
+    return np.asarray(kinds[:, places], np.float32)
