@@ -35,7 +35,7 @@ class Checkpoint:
         folder: where it was read.
         config: content of `config.json`.
         tensors: trained weights by name.
-        fingerprint: sha256 of the weights file, hexadecimal.
+        fingerprint: sha256 of weights and config, hexadecimal; what changes an answer changes it.
     """
 
     folder: Path
@@ -83,16 +83,16 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             f"{FORMAT_VERSION}; install the version of the package that wrote it"
         )
     content = (folder / WEIGHTS_FILE).read_bytes()
-    fingerprint = hashlib.sha256(content).hexdigest()
+    weights = hashlib.sha256(content).hexdigest()
     if config.get("config_sha256") != _config_digest(config):
         raise CheckpointError(
             f"checkpoint config {folder / CONFIG_FILE} does not have the checksum it was written "
             "with: it was edited or damaged; restore it, or give thresholds and actions where "
             "they are used (parameters, --threshold) instead of in the file"
         )
-    if fingerprint != config.get("weights_sha256"):
+    if weights != config.get("weights_sha256"):
         raise CheckpointError(
-            f"checkpoint weights {folder / WEIGHTS_FILE} have sha256 {fingerprint}, "
+            f"checkpoint weights {folder / WEIGHTS_FILE} have sha256 {weights}, "
             f"{CONFIG_FILE} expects {config.get('weights_sha256')}: the file is damaged or was "
             "exchanged; restore both files from the same source"
         )
@@ -102,7 +102,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint weights {folder / WEIGHTS_FILE} are no safetensors file ({error})"
         ) from error
-    return Checkpoint(folder, config, tensors, fingerprint)
+    return Checkpoint(folder, config, tensors, config["config_sha256"])
 
 
 def write_checkpoint(
@@ -119,9 +119,10 @@ def write_checkpoint(
         CheckpointError: the folder cannot be written.
     """
     content = serialize_tensors({name: value.contiguous() for name, value in tensors.items()})
-    fingerprint = hashlib.sha256(content).hexdigest()
-    complete = {"format_version": FORMAT_VERSION, "weights_sha256": fingerprint} | dict(config)
-    complete["config_sha256"] = _config_digest(complete)
+    weights = hashlib.sha256(content).hexdigest()
+    complete = {"format_version": FORMAT_VERSION, "weights_sha256": weights} | dict(config)
+    fingerprint = _config_digest(complete)  # the hash of the weights is part of it
+    complete["config_sha256"] = fingerprint
     text = json.dumps(complete, indent=2, ensure_ascii=False) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ from affordance_grounding_core.deployment.exported import (
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
     from affordance_grounding_core.inference.grounder import Grounder
+    from affordance_grounding_core.inference.runtime import RuntimeReport
 
 DEGRADED = 1
 """Exit code where something else than what was asked for will answer."""

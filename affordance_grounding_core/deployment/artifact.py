@@ -24,9 +24,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from affordance_grounding_core.deployment.gate import GateFigures
 from affordance_grounding_core.errors import ArtifactError
 from affordance_grounding_core.files import replace_json
+from affordance_grounding_core.inference.runtime import GateFigures
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_VERSION = 1

@@ -19,6 +19,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.inference.network import (
+    GroundingNetwork,
+    KeepsFloat32,
+    KeepsFloatingPoint,
+)
 
 TOLERANCE = 1e-5
 """Largest difference of heat between the exported graph and the network itself."""
@@ -73,8 +78,8 @@ class ExportedGraph:
         operators: names of the operators it calls, sorted, each once.
         calls: how many operators it calls.
         fingerprint: sha256 of the graph without its weights, hexadecimal.
-        floating: paths of the modules that int8 leaves in floating point: those with the
-            attribute `keeps_floating_point`; see `nodes_within`.
+        floating: paths of the modules that int8 leaves in floating point: see
+            `KeepsFloatingPoint` and `nodes_within`.
     """
 
     program: ExportedProgram
@@ -125,8 +130,8 @@ class StaticNetwork(nn.Module):
 def cast_network(network: nn.Module, kind: torch.dtype) -> nn.Module:
     """Copy a network into a floating point type.
 
-    Modules with the attribute `keeps_float32` stay as they are: theirs are the few numbers
-    that 16 bits would spoil. What they answer, they or their callers cast.
+    Modules that are `KeepsFloat32` stay as they are: theirs are the few numbers that 16 bits
+    would spoil. What they answer, they or their callers cast.
 
     Args:
         network: stays as it is.
@@ -134,7 +139,7 @@ def cast_network(network: nn.Module, kind: torch.dtype) -> nn.Module:
     """
     copied = copy.deepcopy(network)
     for module in copied.modules():
-        if getattr(module, "keeps_float32", False):
+        if isinstance(module, KeepsFloat32):
             continue
         for name, weight in module._parameters.items():
             if weight is not None and weight.is_floating_point():
@@ -146,18 +151,14 @@ def cast_network(network: nn.Module, kind: torch.dtype) -> nn.Module:
     return copied
 
 
-def actions_per_run(network: nn.Module, vocabulary: int) -> int:
+def actions_per_run(network: GroundingNetwork, vocabulary: int) -> int:
     """How many actions one run of a graph answers.
 
-    Networks whose actions cost next to nothing beside their backbone say so with the attribute
-    `answers_all_at_once`: then one run answers them all. Otherwise a run answers one action, as
-    a robot asks it, and more actions take more runs.
-
     Args:
-        network: see `StaticNetwork`.
+        network: says whether one run answers all actions.
         vocabulary: number of actions.
     """
-    return vocabulary if getattr(network, "answers_all_at_once", False) else 1
+    return vocabulary if network.answers_all_at_once else 1
 
 
 def export_network(
@@ -245,6 +246,6 @@ def _describe(program: ExportedProgram, shape: GraphInput, static: nn.Module) ->
         floating=tuple(
             path
             for path, module in static.named_modules()
-            if getattr(module, "keeps_floating_point", False)
+            if isinstance(module, KeepsFloatingPoint)
         ),
     )

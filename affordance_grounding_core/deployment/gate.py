@@ -7,12 +7,13 @@ with the reference on real frames, on the machine it will run on, and the figure
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from affordance_grounding_core.inference.runtime import GateFigures
 
 MINIMUM_FRAMES = 16
 
@@ -50,59 +51,6 @@ LIMITS = {
     "int8": GateLimits(cosine=0.98, max_abs=0.25, mask_iou=0.8, argmax_shift=32.0),
 }
 """By precision. One patch is 14 or 16 px: a peak between two patches may move to the other."""
-
-
-@dataclass(frozen=True)
-class GateFigures:
-    """How a candidate compares with the reference.
-
-    Attributes:
-        frames: compared.
-        maps: compared, over all frames and actions.
-        finite: whether every value of the candidate is finite.
-        cosine: see `GateLimits`, the worst frame; 0 where a value is not finite.
-        mean_cosine: of the frames.
-        max_abs: see `GateLimits`; None where a value is not finite.
-        mask_iou: see `GateLimits`; None where no map has a contrast.
-        argmax_shift: likewise.
-        contrasted_maps: maps with a contrast, on which masks and peaks are compared.
-    """
-
-    frames: int
-    maps: int
-    finite: bool
-    cosine: float
-    mean_cosine: float
-    max_abs: float | None
-    mask_iou: float | None
-    argmax_shift: float | None
-    contrasted_maps: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> GateFigures:
-        """Read what `as_dict` returned.
-
-        Raises:
-            KeyError: a figure is missing.
-        """
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        if not self.finite:
-            return f"values that are not finite in {self.frames} frames"
-        parts = [
-            f"{self.frames} frames",
-            f"cosine {self.cosine:.5f}",
-            f"max |d| {self.max_abs:.2g}",
-        ]
-        if self.mask_iou is not None:
-            parts += [f"mask IoU {self.mask_iou:.3f}", f"peak shift {self.argmax_shift:.1f} px"]
-        return ", ".join(parts)
 
 
 def compare(

@@ -30,7 +30,7 @@ class EvaluationReport:
         split: "Seen", "Unseen" or None where the data has no splits.
         model: name or folder the model was loaded by.
         method: training method of the model.
-        fingerprint: sha256 of the checkpoint's weights, hexadecimal.
+        fingerprint: sha256 of the checkpoint, weights and config, hexadecimal.
         runtime: runtime, device and precision.
         threshold: heat at or above which something counts as found.
         evaluation: the pairs.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,49 +17,7 @@ from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
-
-if TYPE_CHECKING:
-    from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
-
-
-class HeatRuntime(Protocol):
-    """Runs a network on one preprocessed image; the rest of a grounder is the same for all."""
-
-    @property
-    def description(self) -> str:
-        """Runtime, device and precision, for example "eager-cpu-fp32"."""
-        ...
-
-    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
-        """Compute the heat of some actions; the backbone runs once for all of them.
-
-        Args:
-            pixels: (3, h, w) float32, normalised as the model's `Preprocess` does.
-            actions: K indices into the vocabulary.
-
-        Returns:
-            (K, rows, columns) float32 in [0, 1]. Where the network draws part masks,
-            (2 K, rows, columns): the heat of all actions first, then their part masks.
-        """
-        ...
-
-    def close(self) -> None:
-        """Free the memory of the model."""
-        ...
-
-
-@runtime_checkable
-class PreparedRuntime(Protocol):
-    """A runtime that builds an engine for every input size; see `GatedRuntime`."""
-
-    @property
-    def report(self) -> RuntimeReport:
-        """What answers, and why."""
-        ...
-
-    def prepare(self, height: int, width: int) -> RuntimeReport:
-        """Load or build the engine for one input size now."""
-        ...
+from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
 
 
 @dataclass(frozen=True)
@@ -70,7 +27,7 @@ class ModelInformation:
     Attributes:
         name: name or folder it was loaded by.
         method: training method, for example "action_head".
-        fingerprint: sha256 of the checkpoint's weights, hexadecimal.
+        fingerprint: sha256 of the checkpoint, weights and config, hexadecimal.
     """
 
     name: str
@@ -195,14 +152,11 @@ class Grounder:
             InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
             UnknownActionError: an action does not resolve.
         """
-        network = getattr(self._runtime, "network", None)
-        if not hasattr(network, "evaluation_maps") or not len(actions):
+        if not len(actions):
             return {}
-        from affordance_grounding_core.inference.evaluation_maps import network_maps
-
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
-        return network_maps(network, self.preprocess.as_published(image), indices)
+        return self._runtime.evaluation_maps(self.preprocess.as_published(image), indices)
 
     def ground(
         self,
@@ -301,7 +255,7 @@ class Grounder:
     @property
     def runtime_report(self) -> RuntimeReport | None:
         """What answers and why: gate figures, what was tried; None for plain PyTorch."""
-        return self._runtime.report if isinstance(self._runtime, PreparedRuntime) else None
+        return self._runtime.report
 
     def use_runtime(self, make: Callable[[HeatRuntime], HeatRuntime]) -> None:
         """Put another runtime in place of the present one.
@@ -320,9 +274,8 @@ class Grounder:
             height: of the images that will come, in px.
             width: likewise.
         """
-        if isinstance(self._runtime, PreparedRuntime):
-            geometry = self.preprocess.geometry(height, width)
-            self._runtime.prepare(geometry.input_height, geometry.input_width)
+        geometry = self.preprocess.geometry(height, width)
+        self._runtime.prepare(geometry.input_height, geometry.input_width)
         self.ground(np.full((height, width, 3), 127, np.uint8), self.actions[0])
 
     def close(self) -> None:

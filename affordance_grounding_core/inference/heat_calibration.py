@@ -18,8 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from affordance_grounding_core.inference.network import KeepsFloat32
+
 _STEPS = 100
 _TOLERANCE = 1e-10
+_LEAST_SPREAD = 1e-30  # below it, peaks are equal in float32
 _LEAST_SLOPE = 1e-2  # by standard deviation of the peaks
 
 
@@ -39,13 +42,30 @@ class HeatCalibration:
     fitted_on: str | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.offset)):
+        scale, offset = np.float64([self.scale, self.offset]).astype(np.float32).tolist()
+        if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset)):
             raise ValueError(
-                f"heat needs a finite scale above 0 and a finite offset, got {self.scale} and "
-                f"{self.offset}"
+                "heat needs a finite scale above 0 and a finite offset, both within float32, got "
+                f"{self.scale} and {self.offset}"
             )
 
-    def __call__(self, maps: torch.Tensor) -> torch.Tensor:
+
+class CalibratedHeat(KeepsFloat32):
+    """Layer that turns raw maps into heat, with the calibration as buffers.
+
+    Args:
+        calibration: as fitted.
+    """
+
+    scale: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, calibration: HeatCalibration) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(calibration.scale, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(calibration.offset, dtype=torch.float32))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Turn raw maps of any shape into heat in [0, 1]."""
         return torch.sigmoid(maps * self.scale + self.offset)
 
@@ -80,7 +100,9 @@ def fit_heat_calibration(
                 f"{np.count_nonzero(~np.isfinite(peaks))} of them not finite"
             )
     values = np.concatenate([present, absent])
-    centre, spread = float(values.mean()), float(values.std()) or 1.0
+    centre, spread = float(values.mean()), float(values.std())
+    if spread < _LEAST_SPREAD:
+        spread = 1.0
     slope, intercept = _logistic_regression((present - centre) / spread, (absent - centre) / spread)
     scale = slope / spread
     return HeatCalibration(scale, intercept - scale * centre, fitted_on)

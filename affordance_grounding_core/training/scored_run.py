@@ -111,7 +111,7 @@ def checkpoint_and_score_lines(
         caption: what a kind of map is called, with "{}" in place of its name.
     """
     shown = [
-        f"checkpoint {checkpoint.folder} (weights sha256 {checkpoint.fingerprint[:16]})"
+        f"checkpoint {checkpoint.folder} (fingerprint {checkpoint.fingerprint[:16]})"
         for checkpoint in (outcome.last, outcome.best)
         if checkpoint is not None
     ]

@@ -16,6 +16,7 @@ from affordance_grounding_core.images import write_png
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.inference.runtime import HeatRuntime
 
 PARTS = {"hold": (0, 40, 60), "drink_with": (1, 90, 30), "hit": (2, 30, 100)}
 """Action to the colour channel its part is painted in, and the part's centre (x, y) in px."""
@@ -24,7 +25,7 @@ OBJECTS = {"mug": ("hold", "drink_with"), "hammer": ("hold", "hit")}
 HEIGHT, WIDTH, RADIUS = 96, 128, 14
 
 
-class ColourRuntime:
+class ColourRuntime(HeatRuntime):
     """Heat is how strongly a place is painted in the action's colour."""
 
     description = "colours"

@@ -26,6 +26,7 @@ from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.conversions import array_to_image
 from affordance_grounding_ros.grounder_node import GrounderNode
@@ -44,7 +45,7 @@ DEADLINE = 30.0
 VOCABULARY = ActionVocabulary(("hold", "cut_with", "pour"), {"grasp": "hold"})
 
 
-class BrightnessRuntime:
+class BrightnessRuntime(HeatRuntime):
     """Finds "hold" where an image is bright, "cut_with" where it is dark, "pour" nowhere.
 
     `gate` closed keeps it busy, `failure` makes it raise, `calls` counts its work.

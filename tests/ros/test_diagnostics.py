@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ros_support import BrightnessRuntime, Scene, make_grounder
 
-from affordance_grounding_core.deployment.gate import GateFigures
-from affordance_grounding_core.deployment.runtimes.gated import RuntimeReport
+from affordance_grounding_core.inference.runtime import GateFigures, RuntimeReport
 from affordance_grounding_ros import qos
 from affordance_grounding_ros.diagnostics import diagnostic_status, engine_values, precision_of
 from affordance_grounding_ros.frame_figures import FrameFigures, Percentiles, Window
@@ -97,9 +96,6 @@ def test_the_gate_of_a_runtime_is_told() -> None:
             "onnx-cpu-int8", "onnx-int8", True, figures, "f" * 64, None, ("tensorrt: no GPU",)
         )
 
-        def prepare(self, height: int, width: int) -> RuntimeReport:
-            return self.report
-
     values = engine_values(make_grounder(Prepared()))
     assert values["gate"] == str(figures)
     assert values["engine"] == "f" * 64
@@ -112,9 +108,6 @@ def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Line
         report = RuntimeReport(
             "eager-cpu-fp32", "onnx-int8", True, None, "", None, ("onnx-int8: mask IoU 0.4",)
         )
-
-        def prepare(self, height: int, width: int) -> RuntimeReport:
-            return self.report
 
     scene.start(loader=lambda model, runtime: make_grounder(Fallen()))
     warnings = [text for level, text in log() if level == "warn" and "asked for" in text]

@@ -35,7 +35,9 @@ from affordance_grounding_core.errors import (
     ExportError,
     RuntimeUnavailableError,
 )
-from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
 from affordance_grounding_core.methods.selective_cl.grounding_network import SelectiveNetwork
@@ -170,9 +172,8 @@ def published_path(
     """
     network = reference.network
     if isinstance(network, PlspHeatNetwork) and isinstance(network.network.encoder, ClipTokens):
-        plain = PlspHeatNetwork(
-            plain_network(network.network), network.action_vectors, network.heat
-        )
+        heat = HeatCalibration(float(network.heat.scale), float(network.heat.offset))
+        plain = PlspHeatNetwork(plain_network(network.network), network.action_vectors, heat)
         runtime = EagerRuntime(plain, str(network.action_vectors.device))
         return lambda: runtime.run(pixels, [index])
     if not isinstance(network, SelectiveNetwork) or network.backbones.clip is None:

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from affordance_grounding_core.deployment.export import GraphInput
+from affordance_grounding_core.inference.network import GroundingNetwork
 
 Pixels = NDArray[np.float32]
 
@@ -66,14 +66,14 @@ class Work:
     """A network and the shape an engine is wanted for.
 
     Attributes:
-        network: maps (1, 3, h, w) pixels and (K,) indices to (K, rows, columns) heat.
+        network: that the engine computes.
         shape: of the engine's input.
         candidate: how it shall run.
         calibration: returns (1, 3, h, w) inputs of real pictures, for quantisation.
         report: takes one line for people at a time, during long builds.
     """
 
-    network: nn.Module
+    network: GroundingNetwork
     shape: GraphInput
     candidate: Candidate
     calibration: Callable[[], Sequence[NDArray[np.float32]]] = field(default=lambda: ())

@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from affordance_grounding_core.deployment.export import StaticNetwork
 from affordance_grounding_core.deployment.request import RUNTIMES
 from affordance_grounding_core.deployment.runtimes.base import Candidate, Work
 from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.inference.network import GroundingNetwork
+from affordance_grounding_core.inference.runtime import HeatRuntime
 
 
-class EagerRuntime:
+class EagerRuntime(HeatRuntime):
     """Runs a network with PyTorch in float32, on any input size.
 
     Args:
-        network: maps (1, 3, h, w) float32 pixels and (K,) int64 action indices to
-            (K, rows, columns) heat in [0, 1].
+        network: that runs.
         device: "cpu", "cuda" or "cuda:N".
     """
 
-    def __init__(self, network: nn.Module, device: str) -> None:
+    def __init__(self, network: GroundingNetwork, device: str) -> None:
         self._device = torch.device(device)
-        self._network: nn.Module | None = network.eval().to(self._device)
+        self._network: GroundingNetwork | None = network.eval().to(self._device)
 
     @property
     def description(self) -> str:
@@ -37,7 +37,7 @@ class EagerRuntime:
         return f"eager-{self._device}-fp32"
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> GroundingNetwork:
         """The network that runs.
 
         Raises:
@@ -66,6 +66,17 @@ class EagerRuntime:
             indices = torch.tensor(list(actions), dtype=torch.int64, device=self._device)
             heat = network(batch, indices).float().cpu().numpy()
         return np.asarray(heat, np.float32)
+
+    def evaluation_maps(
+        self, pixels: NDArray[np.float32], actions: Sequence[int]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Compute the maps that the method's paper scores; see `HeatRuntime`."""
+        with torch.inference_mode():
+            maps = self.network.evaluation_maps(
+                torch.from_numpy(pixels)[None].to(self._device),
+                torch.tensor(list(actions), dtype=torch.int64, device=self._device),
+            )
+        return {name: np.asarray(value.float().cpu().numpy()) for name, value in maps.items()}
 
     def close(self) -> None:
         """Free the memory of the network."""
@@ -150,7 +161,7 @@ class EagerBackend:
         )
 
 
-def open_runtime(network: nn.Module, runtime: str) -> EagerRuntime:
+def open_runtime(network: GroundingNetwork, runtime: str) -> EagerRuntime:
     """Run a network with PyTorch; `load_grounder` puts another runtime in its place.
 
     Args:

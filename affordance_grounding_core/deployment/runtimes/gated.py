@@ -19,14 +19,15 @@ from affordance_grounding_core.deployment.artifact import (
 )
 from affordance_grounding_core.deployment.export import GraphInput, actions_per_run
 from affordance_grounding_core.deployment.frames import Frames, network_inputs, read_frames
-from affordance_grounding_core.deployment.gate import LIMITS, GateFigures, compare, judge
+from affordance_grounding_core.deployment.gate import LIMITS, compare, judge
 from affordance_grounding_core.deployment.request import RuntimeRequest
 from affordance_grounding_core.deployment.runtimes.base import Candidate, Engine, Work
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
 from affordance_grounding_core.deployment.runtimes.identity import (
+    NetworkIdentity,
     engine_identity,
     engine_slot,
-    network_fingerprint,
+    network_identity,
 )
 from affordance_grounding_core.deployment.runtimes.ladder import Ladder
 from affordance_grounding_core.errors import (
@@ -35,6 +36,7 @@ from affordance_grounding_core.errors import (
     RuntimeUnavailableError,
 )
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
 
 _log = logging.getLogger(__name__)
 
@@ -57,42 +59,6 @@ class Subject:
     threshold: float
 
 
-@dataclass(frozen=True)
-class RuntimeReport:
-    """What answers frames of one size, and why.
-
-    Attributes:
-        description: runtime, device and precision.
-        asked: runtime and precision that were asked for.
-        degraded: whether the runtime and precision that should have answered do not, because a
-            build or gate failed.
-        gate: figures of the numeric gate; None for the reference itself.
-        fingerprint: of the engine, hexadecimal; empty for the reference.
-        folder: of the engine; None for the reference.
-        rejected: one sentence a candidate that was tried or looked for in vain.
-    """
-
-    description: str
-    asked: str
-    degraded: bool
-    gate: GateFigures | None
-    fingerprint: str
-    folder: Path | None
-    rejected: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "description": self.description,
-            "asked": self.asked,
-            "degraded": self.degraded,
-            "gate": self.gate.as_dict() if self.gate else None,
-            "fingerprint": self.fingerprint,
-            "folder": str(self.folder) if self.folder else None,
-            "rejected": list(self.rejected),
-        }
-
-
 @dataclass
 class _Lane:
     """Frames of one size: how far down the ladder they are."""
@@ -106,7 +72,7 @@ class _Lane:
     rejected: list[str] = field(default_factory=list)
 
 
-class GatedRuntime:
+class GatedRuntime(HeatRuntime):
     """Runs a network on the best engine that passes the gate; else on PyTorch.
 
     For every size of input an engine is built, compared with PyTorch on real frames and kept in
@@ -136,7 +102,7 @@ class GatedRuntime:
         self._subject = subject
         self._lanes: dict[tuple[int, int], _Lane] = {}
         self._latest: _Lane | None = None
-        self._weights: str | None = None
+        self._identities: dict[GraphInput, NetworkIdentity] = {}
         self._frames: Frames | None = None
         self._expected: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
         self._actions = actions_per_run(reference.network, subject.vocabulary)
@@ -179,7 +145,7 @@ class GatedRuntime:
 
         Args:
             height: px of the network input.
-            width: likewise.
+            width: px of the network input.
 
         Raises:
             ExportError: no candidate can answer and nothing may take its place.
@@ -307,16 +273,17 @@ class GatedRuntime:
     ) -> Artifact | None:
         backend = self._ladder.backends[candidate.runtime]
         work = self._work(shape, candidate)
-        if self._weights is None:
-            self._weights = network_fingerprint(self._reference.network)
+        if shape not in self._identities:
+            self._identities[shape] = network_identity(self._reference.network, shape)
+        network = self._identities[shape]
         identity: Mapping[str, Any] = engine_identity(
             backend,
             work,
-            weights=self._weights,
+            network=network,
             preprocess=self._subject.preprocess,
             frames=self._pictures().fingerprint,
         )
-        slot = engine_slot(self._weights, candidate, work)
+        slot = engine_slot(network, work)
         if only_stored:
             return self._store.find(slot, identity)
         return self._store.find_or_build(slot, identity, lambda folder: self._build(work, folder))

@@ -14,7 +14,8 @@ from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime, Su
 from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
+    from affordance_grounding_core.inference.grounder import Grounder
+    from affordance_grounding_core.inference.runtime import HeatRuntime
 
 STORE_VARIABLE = "AFFORDANCE_GROUNDING_ENGINES"
 """Environment variable that names another folder of engines."""

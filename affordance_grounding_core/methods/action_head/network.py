@@ -8,6 +8,8 @@ scene of several objects it speaks of the wrong ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
@@ -15,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 
 MASK_CELLS = 7
@@ -155,15 +158,12 @@ def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat(list(tokens), dim=-1)
 
 
-class ActionHeadNetwork(nn.Module):
-    """Backbone and head as one graph: pixels and actions in, heat and masks out.
+class ActionHeadNetwork(GroundingNetwork):
+    """Backbone and head as one graph: pixels and actions in, heat and part masks out.
 
     Args:
         backbone: frozen.
         head: trained on its features.
-
-    Attributes:
-        answers_all_at_once: the heat of all actions costs no more than that of one.
     """
 
     answers_all_at_once = True
@@ -173,13 +173,8 @@ class ActionHeadNetwork(nn.Module):
         self.backbone = backbone
         self.head = head
 
-    @property
-    def has_masks(self) -> bool:
-        """Whether the answer holds part masks beside the heat."""
-        return self.head.masks is not None
-
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Compute the heat of some actions, and their part masks where the head has them.
+        """Compute the heat of some actions, and their part masks where the head draws them.
 
         Args:
             pixels: (1, 3, h, w) float32, normalised.
@@ -189,10 +184,18 @@ class ActionHeadNetwork(nn.Module):
             (K, h / patch, w / patch) heat in [0, 1]; with masks (2 K, h / 2, w / 2): the heat of
             all K actions first, then the masks of all.
         """
-        rows = pixels.shape[-2] // self.backbone.patch_size
-        columns = pixels.shape[-1] // self.backbone.patch_size
         tokens = self.backbone(pixels, self.head.config.blocks)
-        return self.decode(tokens, rows, columns, actions, pixels)
+        return self.decode(tokens, *self._grid(pixels), actions, pixels)
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the logits of the heat; arguments as for `forward`."""
+        tokens = self.backbone(pixels, self.head.config.blocks)
+        described = self.head.describe(join_blocks(tokens), *self._grid(pixels))
+        return self._logits(described)[0].index_select(0, actions)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sizes of the head and the blocks it reads; see `GroundingNetwork`."""
+        return {"head": asdict(self.head.config)}
 
     def decode(
         self,
@@ -212,11 +215,17 @@ class ActionHeadNetwork(nn.Module):
             pixels: as of `forward`.
         """
         described = self.head.describe(join_blocks(tokens), rows, columns)
-        logits = self.head.score(described) + self.head.heat_offsets[:, None, None]
-        heat = torch.sigmoid(logits)
+        heat = torch.sigmoid(self._logits(described))
         if self.head.masks is None:
             return heat[0].index_select(0, actions)
         masks = torch.sigmoid(self.head.masks(described, pixels))
         return torch.cat(
             [enlarge(heat)[0].index_select(0, actions), masks[0].index_select(0, actions)]
         )
+
+    def _grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        side = self.backbone.patch_size
+        return pixels.shape[-2] // side, pixels.shape[-1] // side
+
+    def _logits(self, described: torch.Tensor) -> torch.Tensor:
+        return self.head.score(described) + self.head.heat_offsets[:, None, None]

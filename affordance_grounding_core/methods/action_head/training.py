@@ -72,7 +72,7 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
 def outcome_lines(checkpoint: Checkpoint) -> list[str]:
     """Say what a run has left behind, for the console."""
     return [
-        f"checkpoint {checkpoint.folder} (weights sha256 {checkpoint.fingerprint[:16]})",
+        f"checkpoint {checkpoint.folder} (fingerprint {checkpoint.fingerprint[:16]})",
         f"threshold {checkpoint.config['regions']['threshold']}",
     ]
 

@@ -10,6 +10,7 @@ from timm.layers.norm import LayerNorm2d
 from torch import nn
 from torch.nn import functional
 
+from affordance_grounding_core.inference.network import KeepsFloatingPoint
 from affordance_grounding_core.methods.plsp.attention import (
     ImageReadsTokens,
     TokenAttention,
@@ -156,7 +157,7 @@ class HyperNetwork(nn.Module):
         return weights
 
 
-class HeatDecoder(nn.Module):
+class HeatDecoder(KeepsFloatingPoint):
     """From image tokens and an affordance token to logits of the heat.
 
     Args:
@@ -165,11 +166,9 @@ class HeatDecoder(nn.Module):
         heads: of attention.
         hidden: channels of the perceptrons.
 
-    Attributes:
-        keeps_floating_point: a few per cent of the work, and most of what int8 would spoil.
+    Int8 leaves it in floating point: it is a few per cent of the work, and most of what int8
+    would spoil.
     """
-
-    keeps_floating_point = True
 
     def __init__(self, width: int, depth: int, heads: int, hidden: int) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from timm.layers.mlp import Mlp
 from timm.layers.weight_init import trunc_normal_
 from torch import nn
 
+from affordance_grounding_core.inference.network import KeepsFloatingPoint
 from affordance_grounding_core.methods.plsp.attention import read_image, split_heads
 from affordance_grounding_core.methods.plsp.positions import sine_cosine_positions
 
@@ -99,7 +100,7 @@ class FuserBlock(nn.Module):
         return fused
 
 
-class VerbFuser(nn.Module):
+class VerbFuser(KeepsFloatingPoint):
     """Cross-attention blocks from a query of action and part to the image.
 
     Args:
@@ -111,11 +112,9 @@ class VerbFuser(nn.Module):
         rows: patches of the grid whose positions the checkpoint stores.
         columns: likewise.
 
-    Attributes:
-        keeps_floating_point: a few per cent of the work, and most of what int8 would spoil.
+    Int8 leaves it in floating point: it is a few per cent of the work, and most of what int8
+    would spoil.
     """
-
-    keeps_floating_point = True
 
     def __init__(
         self,

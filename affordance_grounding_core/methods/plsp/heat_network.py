@@ -5,15 +5,18 @@ The encoder runs once for all actions. Their vectors are a buffer.
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from dataclasses import asdict
+from typing import Any
 
-from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+import torch
+
+from affordance_grounding_core.inference.heat_calibration import CalibratedHeat, HeatCalibration
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 from affordance_grounding_core.methods.plsp.scoring import log_density
 
 
-class PlspHeatNetwork(nn.Module):
+class PlspHeatNetwork(GroundingNetwork):
     """Encoder, network, calibration.
 
     Args:
@@ -30,7 +33,7 @@ class PlspHeatNetwork(nn.Module):
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self.register_buffer("action_vectors", action_vectors.detach().clone())
-        self.heat = heat
+        self.heat = CalibratedHeat(heat)
 
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute the heat of some actions.
@@ -48,7 +51,12 @@ class PlspHeatNetwork(nn.Module):
         """
         maps = self.raw_maps(pixels, actions)
         peaks = maps.amax(dim=(1, 2), keepdim=True)
-        return self.heat(peaks) * torch.exp(maps - peaks)
+        sureness: torch.Tensor = self.heat(peaks)
+        return sureness * torch.exp(maps - peaks)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sizes of the network; see `GroundingNetwork`."""
+        return {"network": asdict(self.network.config)}
 
     def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute the log density, on whose peaks heat is fitted; arguments as for `forward`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+
+from affordance_grounding_core.inference.network import KeepsFloat32
 
 _TEMPERATURE = 10000.0
 
@@ -38,7 +39,7 @@ def sine_cosine_positions(rows: int, columns: int, width: int) -> torch.Tensor:
     return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
 
 
-class RandomFourierPositions(nn.Module):
+class RandomFourierPositions(KeepsFloat32):
     """Positions as sines and cosines of random projections, as in Segment Anything.
 
     The projection is drawn once and kept in the checkpoint: the decoder is trained with it.
@@ -46,11 +47,8 @@ class RandomFourierPositions(nn.Module):
     Args:
         width: channels, even.
 
-    Attributes:
-        keeps_float32: angles of several turns are too coarse in 16 bits; see `cast_network`.
+    It stays in float32: angles of several turns are too coarse in 16 bits.
     """
-
-    keeps_float32 = True
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -6,36 +6,41 @@ vectors are a buffer.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import torch
 from torch import nn
 
-from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.inference.heat_calibration import CalibratedHeat, HeatCalibration
+from affordance_grounding_core.inference.network import GroundingNetwork, KeepsFloat32
 from affordance_grounding_core.methods.selective_cl.affinity import unit
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.maps import MapConfig, calibrate_maps
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.providers import AffinityProvider, ClipAffinity
+from affordance_grounding_core.methods.selective_cl.providers import ClipAffinity, SaliencyAffinity
 
 
-class TextAffinity(nn.Module):
+class TextAffinity(KeepsFloat32):
     """Affinity of patches to the prompts of actions.
 
     Args:
         action_texts: (actions, D) vectors of the action prompts, of any norm.
 
-    Attributes:
-        keeps_float32: min-maxing stretches differences that 16 bits do not tell apart; see
-            `cast_network`.
+    It stays in float32: min-maxing stretches differences that 16 bits do not tell apart.
     """
 
     needs_attention = False
-    keeps_float32 = True
     action_texts: torch.Tensor
 
     def __init__(self, action_texts: torch.Tensor) -> None:
         super().__init__()
         self.register_buffer("action_texts", unit(action_texts.detach()).clone())
+
+    def settings(self) -> dict[str, Any]:
+        """Return where affinity comes from, as plain values."""
+        return {"source": "clip"}
 
     def forward(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
         """Compute (K, h, w) min-maxed affinity of one image to K actions."""
@@ -50,17 +55,21 @@ class ProvidedAffinity(nn.Module):
         needs_attention: whether it looks at the class attention.
     """
 
-    def __init__(self, provider: AffinityProvider, *, needs_attention: bool) -> None:
+    def __init__(self, provider: SaliencyAffinity, *, needs_attention: bool) -> None:
         super().__init__()
         self.provider = provider
         self.needs_attention = needs_attention
+
+    def settings(self) -> dict[str, Any]:
+        """Return where affinity comes from, as plain values."""
+        return {**self.provider.settings(), "needs_attention": self.needs_attention}
 
     def forward(self, features: FrozenFeatures, actions: torch.Tensor) -> torch.Tensor:
         """Compute (K, h, w) min-maxed affinity of one image to K actions."""
         return self.provider.affinity(features, actions)
 
 
-class SelectiveNetwork(nn.Module):
+class SelectiveNetwork(GroundingNetwork):
     """Backbones, head, calibration.
 
     Args:
@@ -69,9 +78,6 @@ class SelectiveNetwork(nn.Module):
         affinity: calibrates the class maps; None leaves them as they are.
         maps: how affinity enters.
         heat: from the calibrated map to heat.
-
-    Attributes:
-        answers_all_at_once: the heat of all actions costs hardly more than that of one.
     """
 
     answers_all_at_once = True
@@ -89,7 +95,7 @@ class SelectiveNetwork(nn.Module):
         self.head = head.eval().requires_grad_(False)
         self.affinity = affinity if maps.calibration != "off" else None
         self.maps = maps
-        self.heat = heat
+        self.heat = CalibratedHeat(heat)
 
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute the heat of some actions.
@@ -101,7 +107,15 @@ class SelectiveNetwork(nn.Module):
         Returns:
             (K, h / patch, w / patch) in [0, 1], comparable between frames.
         """
-        return self.heat(self.raw_maps(pixels, actions))
+        heat: torch.Tensor = self.heat(self.raw_maps(pixels, actions))
+        return heat
+
+    def settings(self) -> dict[str, Any]:
+        """Return how affinity enters; see `GroundingNetwork`."""
+        return {
+            "maps": asdict(self.maps),
+            "affinity": self.affinity.settings() if self.affinity else None,
+        }
 
     def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute what heat is made of: (K, rows, columns) of any sign and scale."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 
@@ -171,6 +171,14 @@ class SaliencyAffinity:
         self.source = source
         self.exocentric = exocentric
         self.heads = heads
+
+    def settings(self) -> dict[str, Any]:
+        """Return what counts as salient, as plain values for JSON."""
+        return {
+            "source": f"saliency by {self.source}",
+            "exocentric": self.exocentric,
+            "heads": None if self.heads is None else list(self.heads),
+        }
 
     @torch.no_grad()
     def affinities(

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
-from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime, RuntimeReport
-from affordance_grounding_core.inference.grounder import HeatRuntime, PreparedRuntime
+from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
 from affordance_grounding_core.methods.action_head.network import ActionHeadNetwork
 from affordance_grounding_core.methods.taught.features import PatchFeatures
 from affordance_grounding_core.methods.taught.prototypes import TaughtScorer
@@ -20,7 +19,7 @@ Route = int | TaughtScorer
 """Where an action of the vocabulary is answered: by a channel of the network, or by a scorer."""
 
 
-class TaughtRuntime:
+class TaughtRuntime(HeatRuntime):
     """Answers taught actions by prototypes and trained ones by the model's own runtime.
 
     An engine holds fixed weights and gives no features, so taught actions take a pass of the
@@ -85,6 +84,25 @@ class TaughtRuntime:
             [*heat, *(next(masks) if isinstance(route, int) else empty for route in routes)]
         )
 
+    def evaluation_maps(
+        self, pixels: NDArray[np.float32], actions: Sequence[int]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Compute the maps of trained actions; taught ones have none. See `HeatRuntime`."""
+        routes = [self._routes[action] for action in actions]
+        channels = [route for route in routes if isinstance(route, int)]
+        if len(channels) < len(routes):
+            return {}
+        return self.inner.evaluation_maps(pixels, channels)
+
+    @property
+    def report(self) -> RuntimeReport | None:
+        """What answers the trained actions, and why."""
+        return self.inner.report
+
+    def prepare(self, height: int, width: int) -> RuntimeReport | None:
+        """Load or build now what one input size needs; see `HeatRuntime`."""
+        return self.inner.prepare(height, width)
+
     def close(self) -> None:
         """Free the memory of the model."""
         self._features = None
@@ -102,27 +120,6 @@ class TaughtRuntime:
         if isinstance(network, ActionHeadNetwork) and network.backbone is self._features.backbone:
             return _one_pass(network, self._features, pixels, channels)
         return self.inner.run(pixels, channels), self._features.of_pixels(pixels)
-
-
-class PreparedTaughtRuntime(TaughtRuntime):
-    """The same around a runtime that builds engines."""
-
-    inner: GatedRuntime
-
-    @property
-    def report(self) -> RuntimeReport:
-        """What answers the trained actions, and why."""
-        return self.inner.report
-
-    def prepare(self, height: int, width: int) -> RuntimeReport:
-        """Load or build the engine for one input size now; see `GatedRuntime.prepare`."""
-        return self.inner.prepare(height, width)
-
-
-def wrap_runtime(inner: HeatRuntime, features: PatchFeatures) -> TaughtRuntime:
-    """Put taught actions beside a runtime, whether it builds engines or not."""
-    kind = PreparedTaughtRuntime if isinstance(inner, PreparedRuntime) else TaughtRuntime
-    return kind(inner, features)
 
 
 def _one_pass(

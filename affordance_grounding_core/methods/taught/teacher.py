@@ -12,7 +12,8 @@ from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocab
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
 from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime
 from affordance_grounding_core.errors import TeachingError
-from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime, check_image
+from affordance_grounding_core.inference.grounder import Grounder, check_image
+from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.methods.taught.background import generic_background
 from affordance_grounding_core.methods.taught.collection import TaughtActions, check_name
 from affordance_grounding_core.methods.taught.exemplars import make_exemplar
@@ -20,7 +21,7 @@ from affordance_grounding_core.methods.taught.features import PatchFeatures, fin
 from affordance_grounding_core.methods.taught.file import read_taught, write_taught
 from affordance_grounding_core.methods.taught.marks import Mark
 from affordance_grounding_core.methods.taught.prototypes import PrototypeConfig, TaughtScorer
-from affordance_grounding_core.methods.taught.runtime import Route, wrap_runtime
+from affordance_grounding_core.methods.taught.runtime import Route, TaughtRuntime
 
 
 class Teacher:
@@ -148,7 +149,7 @@ class Teacher:
             )
         backbone = find_backbone(reference.network, name)
         self.features = PatchFeatures(backbone, self._grounder.preprocess)
-        self._runtime = wrap_runtime(inner, self.features)
+        self._runtime = TaughtRuntime(inner, self.features)
         return self._runtime
 
     def _require_same_backbone(self, taught: TaughtActions) -> None:

@@ -23,6 +23,7 @@ from affordance_grounding_core.deployment.runtimes.gated import GatedRuntime, Su
 from affordance_grounding_core.deployment.runtimes.ladder import Ladder
 from affordance_grounding_core.errors import ExportError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 
@@ -30,7 +31,7 @@ ACTIONS = ("hold", "cut", "pour")
 SIZE, PATCH = 56, 14
 
 
-class SmallNetwork(nn.Module):
+class SmallNetwork(GroundingNetwork):
     """One attention block over patches; heat of an action is what its vector finds.
 
     Args:
@@ -39,7 +40,7 @@ class SmallNetwork(nn.Module):
 
     def __init__(self, at_once: bool = True) -> None:
         super().__init__()
-        self.answers_all_at_once = at_once
+        self.answers_all_at_once = at_once  # type: ignore[misc]  # of a class elsewhere
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.embed = nn.Conv2d(3, 32, PATCH, PATCH)
@@ -51,6 +52,9 @@ class SmallNetwork(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.raw_maps(pixels, actions))
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         grid = self.embed(pixels)
         rows, columns = grid.shape[-2:]
         tokens = self.norm(grid.flatten(2).transpose(1, 2))
@@ -60,7 +64,10 @@ class SmallNetwork(nn.Module):
         grid = tokens.transpose(1, 2).reshape(1, 32, rows, columns)
         grid = grid + functional.gelu(self.mixing_norm(self.mixing(grid)))
         vectors = self.vectors.index_select(0, actions)
-        return torch.sigmoid(torch.einsum("kc,chw->khw", vectors, grid[0]) * 0.1)
+        return torch.einsum("kc,chw->khw", vectors, grid[0]) * 0.1
+
+    def settings(self) -> dict[str, Any]:
+        return {}
 
 
 @dataclass
@@ -160,7 +167,7 @@ def make_runtime(
     def make(
         request: RuntimeRequest | None = None,
         *,
-        of: nn.Module | None = None,
+        of: GroundingNetwork | None = None,
         store: Path | None = None,
     ) -> GatedRuntime:
         request = request or RuntimeRequest("openvino")  # any but auto
@@ -180,10 +187,10 @@ def make_runtime(
 
 
 @pytest.fixture
-def make_grounder(preprocess: Preprocess) -> Callable[[nn.Module], Grounder]:
+def make_grounder(preprocess: Preprocess) -> Callable[[GroundingNetwork], Grounder]:
     """Make a grounder on plain PyTorch."""
 
-    def make(network: nn.Module) -> Grounder:
+    def make(network: GroundingNetwork) -> Grounder:
         return Grounder(
             EagerRuntime(network, "cpu"),
             preprocess,

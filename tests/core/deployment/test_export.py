@@ -18,6 +18,7 @@ from affordance_grounding_core.deployment.export import (
     nodes_within,
 )
 from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.inference.network import KeepsFloatingPoint
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
 
@@ -140,9 +141,7 @@ def test_impossible_shapes_are_refused(sizes: tuple[int, int, int, int]) -> None
         GraphInput(*sizes)
 
 
-class Decoder(nn.Module):
-    keeps_floating_point = True
-
+class Decoder(KeepsFloatingPoint):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(8, 8)

@@ -23,6 +23,7 @@ from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
 from affordance_grounding_core.deployment.runtimes.selection import choose_runtime, store_directory
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.network import KeepsFloatingPoint
 
 
 def needs(module: str) -> pytest.MarkDecorator:
@@ -175,7 +176,10 @@ def test_a_precision_a_runtime_does_not_have_is_refused(runtime: str, precision:
 def test_int8_leaves_what_asks_for_it_in_floating_point(network: Any, tmp_path: Path) -> None:
     import openvino
 
-    network.mixing.keeps_floating_point = True
+    class KeptConvolution(torch.nn.Conv2d, KeepsFloatingPoint):
+        pass
+
+    network.mixing.__class__ = KeptConvolution
     shape = GraphInput(56, 56, 3, 3)
     pictures = [np.random.default_rng(0).normal(size=(1, 3, 56, 56)).astype(np.float32)]
     backend = ladder_module.BACKENDS["openvino"]()

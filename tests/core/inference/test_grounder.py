@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from affordance_grounding_core.errors import InvalidImageError, UnknownActionError
-from affordance_grounding_core.inference.grounder import Grounder, HeatRuntime
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.runtime import HeatRuntime
 
 IMAGE = np.zeros((20, 30, 3), np.uint8)
 

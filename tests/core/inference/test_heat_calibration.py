@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affordance_grounding_core.inference.heat_calibration import (
+    CalibratedHeat,
     HeatCalibration,
     fit_heat_calibration,
 )
@@ -17,7 +18,7 @@ PEAKS = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20)
 
 
 def heat_of(calibration: HeatCalibration, value: float) -> float:
-    return float(calibration(torch.tensor(value, dtype=torch.float64)))
+    return float(CalibratedHeat(calibration)(torch.tensor(value, dtype=torch.float64)))
 
 
 def test_what_is_afforded_becomes_hotter_than_half_and_the_rest_colder() -> None:
@@ -40,7 +41,7 @@ def test_heat_is_finite_and_rises_whatever_the_peaks(
     calibration = fit_heat_calibration(present, absent)
     assert calibration.scale > 0
     maps = torch.linspace(-1e3, 1e3, 101, dtype=torch.float64)
-    heat = calibration(maps)
+    heat = CalibratedHeat(calibration)(maps)
     assert torch.isfinite(heat).all()
     assert (heat.diff() >= 0).all()
 

@@ -19,13 +19,14 @@ from affordance_grounding_core.deployment.runtimes.base import Candidate
 from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 
 MACHINE = Machine(1, 1, "cpu", {"fp32": 100.0, "bf16": 100.0})
 
 
-class Edges(nn.Module):
+class Edges(GroundingNetwork):
     """Heat for two actions from one convolution over patches."""
 
     answers_all_at_once = True
@@ -36,7 +37,13 @@ class Edges(nn.Module):
         self.patches = nn.Conv2d(3, 2, 14, stride=14)
 
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(self.patches(pixels)[0]).index_select(0, actions)
+        return torch.sigmoid(self.raw_maps(pixels, actions))
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return self.patches(pixels)[0].index_select(0, actions)
+
+    def settings(self) -> dict[str, object]:
+        return {}
 
 
 @pytest.fixture

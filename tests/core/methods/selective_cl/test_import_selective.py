@@ -20,7 +20,9 @@ from affordance_grounding_core.actions.datasets import AGD20K_UNSEEN
 from affordance_grounding_core.checkpoints.format import read_checkpoint
 from affordance_grounding_core.checkpoints.official import OfficialFile
 from affordance_grounding_core.cli import app
-from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.deployment.exported import ExportedModel, write_exported
+from affordance_grounding_core.deployment.request import RuntimeRequest
+from affordance_grounding_core.errors import ArtifactError, CheckpointError
 from affordance_grounding_core.inference.loading import load_grounder
 from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel, read_model
 from affordance_grounding_core.methods.selective_cl.inference import build_network
@@ -212,3 +214,35 @@ def test_from_the_command_line_to_a_grounder(official: OfficialFile, tmp_path: P
     heat = grounder.heatmaps(image, ["hold", "cut_with"])
     assert heat.shape == (2, 120, 90)
     assert 0.0 <= heat.min() <= heat.max() <= 1.0
+
+
+@pytest.mark.slow
+def test_an_import_that_is_calibrated_later_is_another_model(
+    official: OfficialFile, drawn_data: Path, tmp_path: Path
+) -> None:
+    """The engines of the first import are not those of the second, nor is its export."""
+    pytest.importorskip("openvino")
+    file, folder, exported = tmp_path / "locate.pth", tmp_path / "model", tmp_path / "exported"
+    torch.save(dict(locate_file(official).tensors), file)
+    image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    imports = ["import", "locate", str(file), str(folder)]
+    fingerprints = set()
+    for options in ([], ["--overwrite", "--calibrate-on", str(drawn_data)]):
+        result = CliRunner().invoke(app, [*imports, *options])
+        assert result.exit_code == 0, result.output
+        expected = load_grounder(folder, "eager").heatmaps(image, ["hold", "hit"])
+        request = RuntimeRequest("openvino", "fp32", store=tmp_path / "engines", fall_back=False)
+        grounder = load_grounder(folder, request=request)
+        grounder.warm_up(224, 224)
+        found = grounder.heatmaps(image, ["hold", "hit"])
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+        fingerprints.add(grounder.information.fingerprint)
+        grounder.close()
+        if not options:
+            described = ExportedModel(str(folder), *fingerprints, "openvino", "fp32")
+            exported.mkdir()
+            write_exported(exported, described)
+            load_grounder(exported).close()
+    assert len(fingerprints) == 2
+    with pytest.raises(ArtifactError, match=r"exported from model .*model.*export it again"):
+        load_grounder(exported)

@@ -1,0 +1,158 @@
+"""Contract of what runs a network for a grounder, and the report on what answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class GateFigures:
+    """How the answers of a runtime compare with those of PyTorch in float32.
+
+    Attributes:
+        frames: compared.
+        maps: compared, over all frames and actions.
+        finite: whether every value of the candidate is finite.
+        cosine: see `GateLimits`, the worst frame; 0 where a value is not finite.
+        mean_cosine: of the frames.
+        max_abs: see `GateLimits`; None where a value is not finite.
+        mask_iou: see `GateLimits`; None where no map has a contrast.
+        argmax_shift: see `GateLimits`; None where no map has a contrast.
+        contrasted_maps: maps with a contrast, on which masks and peaks are compared.
+    """
+
+    frames: int
+    maps: int
+    finite: bool
+    cosine: float
+    mean_cosine: float
+    max_abs: float | None
+    mask_iou: float | None
+    argmax_shift: float | None
+    contrasted_maps: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> GateFigures:
+        """Read what `as_dict` returned.
+
+        Raises:
+            KeyError: a figure is missing.
+        """
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        if not self.finite:
+            return f"values that are not finite in {self.frames} frames"
+        parts = [
+            f"{self.frames} frames",
+            f"cosine {self.cosine:.5f}",
+            f"max |d| {self.max_abs:.2g}",
+        ]
+        if self.mask_iou is not None:
+            parts += [f"mask IoU {self.mask_iou:.3f}", f"peak shift {self.argmax_shift:.1f} px"]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class RuntimeReport:
+    """What answers frames of one size, and why.
+
+    Attributes:
+        description: runtime, device and precision.
+        asked: runtime and precision that were asked for.
+        degraded: whether the runtime and precision that should have answered do not, because a
+            build or gate failed.
+        gate: figures of the numeric gate; None for the reference itself.
+        fingerprint: of the engine, hexadecimal; empty for the reference.
+        folder: of the engine; None for the reference.
+        rejected: one sentence a candidate that was tried or looked for in vain.
+    """
+
+    description: str
+    asked: str
+    degraded: bool
+    gate: GateFigures | None
+    fingerprint: str
+    folder: Path | None
+    rejected: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "description": self.description,
+            "asked": self.asked,
+            "degraded": self.degraded,
+            "gate": self.gate.as_dict() if self.gate else None,
+            "fingerprint": self.fingerprint,
+            "folder": str(self.folder) if self.folder else None,
+            "rejected": list(self.rejected),
+        }
+
+
+class HeatRuntime(ABC):
+    """Runs a network on one preprocessed image; the rest of a grounder is the same for all."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """Runtime, device and precision, for example "eager-cpu-fp32"."""
+
+    @abstractmethod
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
+        """Compute the heat of some actions; the backbone runs once for all of them.
+
+        Args:
+            pixels: (3, h, w) float32, normalised as the model's `Preprocess` does.
+            actions: K indices into the vocabulary.
+
+        Returns:
+            (K, rows, columns) float32 in [0, 1]. Where the network draws part masks,
+            (2 K, rows, columns): the heat of all actions first, then their part masks.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the memory of the model."""
+
+    def evaluation_maps(
+        self, pixels: NDArray[np.float32], actions: Sequence[int]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Compute the maps that the method's paper scores; see `Grounder.evaluation_maps`.
+
+        Args:
+            pixels: (3, h, w) float32, normalised.
+            actions: K indices into the vocabulary.
+
+        Returns:
+            (K, rows, columns) float32 by name; empty where this runtime cannot give them.
+        """
+        return {}
+
+    @property
+    def report(self) -> RuntimeReport | None:
+        """What answers, and why; None where the network runs as it is."""
+        return None
+
+    def prepare(self, height: int, width: int) -> RuntimeReport | None:
+        """Load or build now what one input size needs.
+
+        Args:
+            height: px of the network input.
+            width: px of the network input.
+
+        Returns:
+            What will answer, and why; None where the network runs as it is.
+        """
+        return self.report
