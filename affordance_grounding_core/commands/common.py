@@ -45,6 +45,14 @@ TaughtOption = Annotated[
         "'none'.",
     ),
 ]
+InputSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--input-size",
+        min=14,
+        help="Side of the network's input in px, a multiple of its patch; default: the model's.",
+    ),
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Also write the outcome to FILE as JSON."),
@@ -60,7 +68,11 @@ RootArgument = Annotated[
 
 
 def load_model(
-    model: str, runtime: str, weights: Path | None = None, taught: str = "none"
+    model: str,
+    runtime: str,
+    weights: Path | None = None,
+    taught: str = "none",
+    input_size: int | None = None,
 ) -> Grounder:
     """Load a grounder; PyTorch is imported here and not before, so that --help is quick.
 
@@ -70,10 +82,16 @@ def load_model(
         weights: see `WeightsOption`.
         taught: see `TaughtOption`. With "auto", a file that cannot be used is named on stderr
             and left alone: nobody asked for it here.
+        input_size: see `InputSizeOption`.
     """
     from affordance_grounding_core.inference.loading import add_taught, load_grounder
 
-    grounder = load_grounder(model, runtime, backbone_weights=weights)
+    try:
+        grounder = load_grounder(model, runtime, backbone_weights=weights, input_size=input_size)
+    except ValueError as error:
+        if input_size is None:
+            raise
+        raise typer.BadParameter(str(error), param_hint="--input-size") from error
     if taught == "none":
         return grounder
     from affordance_grounding_core.methods.taught.file import default_file

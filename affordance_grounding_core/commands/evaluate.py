@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -65,6 +66,7 @@ def evaluate(
         typer.Option("--object", help="Only images of this object; may be given several times."),
     ] = None,
     runtime: RuntimeOption = "auto",
+    input_size: InputSizeOption = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
     ] = False,
@@ -99,7 +101,7 @@ def evaluate(
     )
     dataset = select_objects(dataset, objects or [])
     chosen = PROTOCOLS[protocol]
-    grounder = load_model(model, runtime, backbone_weights, taught)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     evaluation = evaluate_grounder(grounder, dataset, chosen, affordances, show_progress=True)
     guesses = score_baselines(evaluation, training, chosen) if baselines else {}
     report = make_report(grounder, dataset, protocol, evaluation, guesses)

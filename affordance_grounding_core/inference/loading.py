@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from affordance_grounding_core.deployment.exported import (
 )
 from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.format import Checkpoint
@@ -52,6 +54,7 @@ def load_grounder(
     backbone_weights: str | Path | None = None,
     request: RuntimeRequest | None = None,
     taught: str | Path | None = None,
+    input_size: int | None = None,
 ) -> Grounder:
     """Load a model.
 
@@ -67,6 +70,8 @@ def load_grounder(
             pinned weights, which are fetched once.
         request: more options of the runtime, in place of `runtime` and `precision`.
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
+        input_size: side in px of the square that images are brought to, or whose area they keep,
+            a multiple of the model's patch; None: the model's own.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -77,6 +82,7 @@ def load_grounder(
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
         ArtifactError: an exported folder that is damaged or of another model.
+        ValueError: an input size that is no multiple of the patch.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
@@ -87,6 +93,9 @@ def load_grounder(
     try:
         if exported is not None:
             exported.require(folder, grounder.information.fingerprint)
+        if input_size is not None:
+            own = grounder.preprocess.config
+            grounder.preprocess = Preprocess(replace(own, size=input_size))
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             from affordance_grounding_core.deployment.runtimes.selection import choose_runtime
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.inference.network import GroundingNetwork
+from affordance_grounding_core.inference.network import GroundingNetwork, KeepsFloatingPoint
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 
 MASK_CELLS = 7
@@ -102,7 +102,7 @@ class ActionHead(nn.Module):
         return features * kept.flatten(2)
 
 
-class MaskDecoder(nn.Module):
+class MaskDecoder(KeepsFloatingPoint):
     """Draws part masks on a grid of `MASK_CELLS` x `MASK_CELLS` cells a patch.
 
     What a patch is comes from its description, where exactly the part ends from the picture's
