@@ -41,6 +41,10 @@ class ActionHeadConfig:
             raise ValueError(f"mask_width must be 0 or a multiple of 8, got {self.mask_width}")
         if self.attention < 0:
             raise ValueError(f"attention must not be negative, got {self.attention}")
+        if self.attention and self.width % 32:
+            raise ValueError(
+                f"width must be a multiple of 32 for heads of attention, got {self.width}"
+            )
         for name in ("dropout", "block_dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")

@@ -139,13 +139,13 @@ class ActionHeadTask(LightningModule):
         """Loss, logits of the heat, and of the masks of so many samples (None: of all)."""
         rows, columns = batch["labels"].shape[-2:]
         described = self.head.describe(batch["tokens"], rows, columns)
-        logits = self.head.score(described)
+        logits = self.head.score(described).float()
         present, absent = batch["present"], batch["absent"]
         loss = head_loss(logits, batch["labels"], present, absent, self.loss)
         if self.head.masks is None or "masks" not in batch:
             return loss, logits, None
         some = slice(mask_samples)
-        masks = self.head.masks(described[some], batch["pixels"][some])
+        masks = self.head.masks(described[some], batch["pixels"][some]).float()
         term = mask_loss(masks, batch["masks"][some], present[some])
         total = loss.total + self.loss.mask * term
         return replace(loss, mask=term, total=total), logits, masks

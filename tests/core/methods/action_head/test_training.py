@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,41 @@ def test_unknown_runtimes_are_named(
     )
     with pytest.raises(RuntimeUnavailableError, match="'magic' is not available"):
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
+
+
+def test_a_model_of_two_folders_draws_part_masks(
+    drawn_data: Path,
+    make_training_set: Callable[[Path], None],
+    random_backbone: Path,
+    tmp_path: Path,
+) -> None:
+    more = tmp_path / "more"
+    make_training_set(more / "trainset")
+    names = sorted(file.name for file in (more / "trainset" / "egocentric").rglob("mug_*.png"))
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    checkpoint = train_from_config(
+        tiny_run(
+            "research.yaml",
+            drawn_data,
+            tmp_path / "model",
+            random_backbone,
+            f"--data.photographs={more}",
+            f"--data.photograph_list={tmp_path / 'names.txt'}",
+            "--data.photograph_scenes={views: 2, mosaics: 0, insets: 1}",
+            "--model.width=32",
+            "--model.mask_width=8",
+            "--trainer.max_epochs=1",
+        )
+    )
+    assert checkpoint.config["network"]["mask_width"] == 8
+    assert 0 < checkpoint.config["regions"]["mask_threshold"] < 1
+    grounder = load_grounder(tmp_path / "model", "eager", backbone_weights=random_backbone)
+    image = read_rgb(next((drawn_data / "testset" / "egocentric" / "hold" / "mug").iterdir()))
+    result = grounder.ground(image, "hold", threshold=1e-6)
+    assert result.mask.shape == image.shape[:2]
+    assert result.found
+
+
+def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
+    with pytest.raises(DatasetError, match="that are to be used"):
+        read_samples([drawn_data, drawn_data], ["hold"], listed=["another.png"])
