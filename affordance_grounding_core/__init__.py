@@ -10,13 +10,13 @@ from affordance_grounding_core.errors import (
     WeightsError,
 )
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.inference.loading import load_grounder
 from affordance_grounding_core.inference.result import (
     AffordanceRegion,
     Box,
     GroundingResult,
     OrientedBox,
 )
+from affordance_grounding_core.loading import load_grounder
 
 __version__ = "0.1.0"
 

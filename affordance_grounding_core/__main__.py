@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affordance_grounding_core.cli import main
+from affordance_grounding_core.commands.cli import main
 
 if __name__ == "__main__":
     main()

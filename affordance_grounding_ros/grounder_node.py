@@ -15,21 +15,21 @@ from sensor_msgs.msg import CompressedImage, Image
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
-from affordance_grounding_ros.compatibility import ClockType, values_given_at_start
-from affordance_grounding_ros.depth_stage import DepthStage, depth_figures
-from affordance_grounding_ros.diagnostics import DiagnosticsPublisher, engine_values
-from affordance_grounding_ros.frame_figures import FrameFigures
-from affordance_grounding_ros.goal_inputs import GoalCommand, GoalInputs
-from affordance_grounding_ros.goals import GoalError, GoalKeeper
-from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
-from affordance_grounding_ros.image_input import ImageInput
-from affordance_grounding_ros.node_main import ClosableNode, run_node, spin
-from affordance_grounding_ros.parameters import change_callback
-from affordance_grounding_ros.pipeline import Pipeline
-from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog, one_line
-from affordance_grounding_ros.status import NodeStatus, StatusPublisher
-from affordance_grounding_ros.teaching import AroundTeaching, Teaching
-from affordance_grounding_ros.watches import GraphWatch, InferenceWatch, joined
+from affordance_grounding_ros.common.compatibility import ClockType, values_given_at_start
+from affordance_grounding_ros.common.parameters import change_callback
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
+from affordance_grounding_ros.common.process import ClosableNode, run_node, spin
+from affordance_grounding_ros.depth.stage import DepthStage, depth_figures
+from affordance_grounding_ros.health.diagnostics import DiagnosticsPublisher, engine_values
+from affordance_grounding_ros.health.figures import FrameFigures
+from affordance_grounding_ros.health.status import NodeStatus, StatusPublisher
+from affordance_grounding_ros.health.watchdogs import GraphWatch, InferenceWatch, joined
+from affordance_grounding_ros.node.goal_inputs import GoalCommand, GoalInputs
+from affordance_grounding_ros.node.goals import GoalError, GoalKeeper
+from affordance_grounding_ros.node.image_input import ImageInput
+from affordance_grounding_ros.node.pipeline import Pipeline
+from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
+from affordance_grounding_ros.node.teaching import AroundTeaching, Teaching
 
 GrounderLoader = Callable[[str, str], Grounder]
 

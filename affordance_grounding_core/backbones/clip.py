@@ -25,8 +25,8 @@ from torch import nn
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
-from affordance_grounding_core.backbones.fit import require_fit
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
+from affordance_grounding_core.backbones.state_dict_check import require_fit
 from affordance_grounding_core.errors import WeightsError
 
 ARCHITECTURE = "ViT-B-16-quickgelu"

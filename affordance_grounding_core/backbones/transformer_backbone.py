@@ -12,8 +12,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from affordance_grounding_core.backbones.descriptors import Descriptors, describe_block
-from affordance_grounding_core.backbones.fit import require_fit
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
+from affordance_grounding_core.backbones.state_dict_check import require_fit
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from affordance_grounding_core.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.deployment.benchmark.machine import Machine
-    from affordance_grounding_core.deployment.benchmark.report import Row
+    from affordance_grounding_core.benchmark.machine import Machine
+    from affordance_grounding_core.benchmark.report import Row
 
 
 def benchmark(
@@ -70,16 +70,16 @@ def benchmark(
     if against != "published-eager":
         raise typer.BadParameter(f"--against must be 'published-eager', got {against!r}")
     logging.basicConfig(format="%(message)s")
-    from affordance_grounding_core.deployment.benchmark.machine import measure_machine
-    from affordance_grounding_core.deployment.benchmark.report import BenchmarkReport
-    from affordance_grounding_core.deployment.runtimes.eager import default_device
+    from affordance_grounding_core.benchmark.machine import measure_machine
+    from affordance_grounding_core.benchmark.report import BenchmarkReport
+    from affordance_grounding_core.runtimes.eager import default_device
 
     if node:
         _refuse_beside_node(train=train, plot=plot, weights=backbone_weights, store=store)
     machine = measure_machine(default_device())
     details: Mapping[str, Any] = {}
     if node:
-        from affordance_grounding_core.deployment.benchmark.node import measure_node
+        from affordance_grounding_core.benchmark.node import measure_node
 
         figures = measure_node(model, "auto" if runtimes == "all" else runtimes, rounds or 200)
         rows, details = list(figures.rows), figures.details
@@ -92,7 +92,7 @@ def benchmark(
         typer.echo(line)
     write_json(json_file, report.as_dict())
     if plot:
-        from affordance_grounding_core.deployment.benchmark.plot import draw_report
+        from affordance_grounding_core.benchmark.plot import draw_report
 
         draw_report(report, plot)
 
@@ -122,14 +122,14 @@ def _inference(
     store: Path | None,
     weights: Path | None,
 ) -> list[Row]:
-    from affordance_grounding_core.deployment.benchmark.inference import (
+    from affordance_grounding_core.benchmark.inference import (
         all_candidates,
         measure_inference,
     )
-    from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
-    from affordance_grounding_core.deployment.runtimes.base import Candidate
-    from affordance_grounding_core.deployment.runtimes.ladder import make_ladder
-    from affordance_grounding_core.inference.loading import load_grounder
+    from affordance_grounding_core.loading import load_grounder
+    from affordance_grounding_core.runtimes.base import Candidate
+    from affordance_grounding_core.runtimes.ladder import make_ladder
+    from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
     candidates: list[Candidate] = []
     if runtimes == "all":
@@ -157,7 +157,7 @@ def _inference(
 
 def _training(model: str, machine: Machine, rounds: int) -> list[Row]:
     if model == "plsp-random":
-        from affordance_grounding_core.deployment.benchmark.plsp_training import (
+        from affordance_grounding_core.benchmark.training_plsp import (
             PlspTrainingBenchmark,
             random_plsp_batch,
         )
@@ -169,7 +169,7 @@ def _training(model: str, machine: Machine, rounds: int) -> list[Row]:
             "--train times a step at the published size: use --model selective-cl-random or "
             f"plsp-random, got {model!r}"
         )
-    from affordance_grounding_core.deployment.benchmark.selective_training import (
+    from affordance_grounding_core.benchmark.training_selective_cl import (
         SelectiveTrainingBenchmark,
         random_batch,
     )

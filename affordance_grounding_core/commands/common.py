@@ -84,7 +84,7 @@ def load_model(
             and left alone: nobody asked for it here.
         input_size: see `InputSizeOption`.
     """
-    from affordance_grounding_core.inference.loading import add_taught, load_grounder
+    from affordance_grounding_core.loading import add_taught, load_grounder
 
     try:
         grounder = load_grounder(model, runtime, backbone_weights=weights, input_size=input_size)
@@ -94,7 +94,7 @@ def load_model(
         raise typer.BadParameter(str(error), param_hint="--input-size") from error
     if taught == "none":
         return grounder
-    from affordance_grounding_core.methods.taught.file import default_file
+    from affordance_grounding_core.teaching.file import default_file
 
     own = default_file()
     if taught != "auto":

@@ -18,12 +18,12 @@ from affordance_grounding_core.commands.common import (
     WeightsOption,
     write_json,
 )
-from affordance_grounding_core.deployment.exported import (
+from affordance_grounding_core.runtimes.export_folder import (
     ExportedModel,
     read_exported,
     write_exported,
 )
-from affordance_grounding_core.deployment.request import RuntimeRequest, parse_runtime
+from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
 if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder
@@ -82,7 +82,7 @@ def export(
     logging.basicConfig(format="%(message)s")
     logging.getLogger("affordance_grounding_core").setLevel(logging.INFO)
     sizes = [parse_size(text) for text in image_size or ["640x480"]]
-    from affordance_grounding_core.inference.loading import load_grounder
+    from affordance_grounding_core.loading import load_grounder
 
     request = RuntimeRequest(*parse_runtime(runtime, precision), frames=frames, store=output)
     grounder = load_grounder(

@@ -14,7 +14,7 @@ from affordance_grounding_core.errors import CheckpointError
 if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.official import OfficialFile
     from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
-    from affordance_grounding_core.methods.selective_cl.peaks import CalibrationSet
+    from affordance_grounding_core.training.heat_fitting import CalibrationSet
 
 CalibrationName = Literal["raw", "binarised", "off"]
 
@@ -155,7 +155,7 @@ def calibration_set(root: Path | None, split: str | None, limit: int) -> Calibra
     Raises:
         DatasetError: there is no data set at that root.
     """
-    from affordance_grounding_core.methods.selective_cl.peaks import read_calibration_set
+    from affordance_grounding_core.training.heat_fitting import read_calibration_set
 
     return None if root is None else read_calibration_set(root, split, limit)
 
@@ -177,7 +177,7 @@ def _write(
     from affordance_grounding_core.inference.preprocess import Preprocess
     from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
     from affordance_grounding_core.methods.selective_cl.inference import build_network
-    from affordance_grounding_core.methods.selective_cl.peaks import fit_network_heat
+    from affordance_grounding_core.training.heat_fitting import fit_network_heat
 
     if images is not None:
         heat = fit_network_heat(

@@ -10,7 +10,7 @@ import typer
 from affordance_grounding_core.commands.common import JsonOption, SplitOption, write_json
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import RuntimeUnavailableError
-from affordance_grounding_core.methods.plsp.part_names import load_part_names
+from affordance_grounding_core.labelling.part_names import load_part_names
 
 SegmenterOption = Literal["sam3", "grounding-dino+sam2"]
 StyleOption = Literal["agd20k", "robot"]
@@ -87,14 +87,14 @@ def label(
     names = load_part_names(style, part_names, part or [], {action for action, _ in pairs})
     names.require(pairs)  # before gigabytes of weights are loaded
     try:
-        from affordance_grounding_core.methods.plsp.labelling.describers import load_describer
-        from affordance_grounding_core.methods.plsp.labelling.run import (
+        from affordance_grounding_core.labelling.describers import load_describer
+        from affordance_grounding_core.labelling.run import (
             LabelRunConfig,
             label_training_set,
         )
-        from affordance_grounding_core.methods.plsp.segmenters.base import SelectionRule
-        from affordance_grounding_core.methods.plsp.segmenters.factory import load_segmenter
-        from affordance_grounding_core.methods.plsp.segmenters.models import (
+        from affordance_grounding_core.labelling.segmenters.base import SelectionRule
+        from affordance_grounding_core.labelling.segmenters.factory import load_segmenter
+        from affordance_grounding_core.labelling.segmenters.models import (
             ModelSource,
             parse_revisions,
         )

@@ -73,7 +73,11 @@ def refine(
     training = read_training_set(data, split)
     try:
         from affordance_grounding_core.commands.label import best_device
-        from affordance_grounding_core.methods.plsp.labelling.manifest import read_manifest
+        from affordance_grounding_core.labelling.manifest import read_manifest
+        from affordance_grounding_core.labelling.segmenters.models import (
+            ModelSource,
+            parse_revisions,
+        )
         from affordance_grounding_core.methods.plsp.refinement import run
         from affordance_grounding_core.methods.plsp.refinement import training as masks
         from affordance_grounding_core.methods.plsp.refinement.config import (
@@ -89,10 +93,6 @@ def refine(
         from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
         from affordance_grounding_core.methods.plsp.refinement.proposals import load_proposals
         from affordance_grounding_core.methods.plsp.refinement.samples import read_samples
-        from affordance_grounding_core.methods.plsp.segmenters.models import (
-            ModelSource,
-            parse_revisions,
-        )
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"refinement needs the extras 'label' and 'train' ({error}); install them with "

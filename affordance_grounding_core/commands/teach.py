@@ -15,10 +15,10 @@ from affordance_grounding_core.commands.common import (
 )
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.images import read_grey, read_rgb
-from affordance_grounding_core.methods.taught.marks import mark_box, mark_click, mark_mask
+from affordance_grounding_core.teaching.marks import mark_box, mark_click, mark_mask
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.methods.taught.collection import TaughtActions
+    from affordance_grounding_core.teaching.collection import TaughtActions
 
 teach = typer.Typer(
     invoke_without_command=True,
@@ -86,7 +86,7 @@ def teach_action(
     elif click is not None:
         mark = mark_click(*click, radius, height, width)
     from affordance_grounding_core.commands.common import load_model
-    from affordance_grounding_core.methods.taught.teacher import Teacher
+    from affordance_grounding_core.teaching.teacher import Teacher
 
     kept = _file(file)
     teacher = Teacher(load_model(model, "eager", backbone_weights), kept)
@@ -131,7 +131,7 @@ def remove_action(
     file: FileOption = None,
 ) -> None:
     """Forget an action, or one of its examples."""
-    from affordance_grounding_core.methods.taught.file import write_taught
+    from affordance_grounding_core.teaching.file import write_taught
 
     kept = _file(file)
     taught = _require(kept)
@@ -149,8 +149,8 @@ def rename_action(
     model: ModelOption = "default",
 ) -> None:
     """Give a taught action another name."""
-    from affordance_grounding_core.methods.taught.collection import check_name
-    from affordance_grounding_core.methods.taught.file import write_taught
+    from affordance_grounding_core.teaching.collection import check_name
+    from affordance_grounding_core.teaching.file import write_taught
 
     kept = _file(file)
     taught = _require(kept)
@@ -163,8 +163,8 @@ def rename_action(
 
 def _check_free(name: str, model: str, override: bool) -> bool:
     """Refuse a name of the model's own, read without loading it; says whether it is one."""
-    from affordance_grounding_core.inference.loading import trained_vocabulary
-    from affordance_grounding_core.methods.taught.teacher import require_free
+    from affordance_grounding_core.loading import trained_vocabulary
+    from affordance_grounding_core.teaching.teacher import require_free
 
     trained = trained_vocabulary(model)
     require_free(name, trained, override)
@@ -172,13 +172,13 @@ def _check_free(name: str, model: str, override: bool) -> bool:
 
 
 def _file(file: Path | None) -> Path:
-    from affordance_grounding_core.methods.taught.file import default_file
+    from affordance_grounding_core.teaching.file import default_file
 
     return file.expanduser() if file is not None else default_file()
 
 
 def _read(file: Path, *, must_exist: bool) -> TaughtActions | None:
-    from affordance_grounding_core.methods.taught.file import read_taught
+    from affordance_grounding_core.teaching.file import read_taught
 
     return read_taught(file) if must_exist or file.is_file() else None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import EvaluationImage, TrainingSet
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.protocols import (
     PROTOCOL_SIZE,

@@ -42,8 +42,8 @@ class HeatCalibration:
     fitted_on: str | None = None
 
     def __post_init__(self) -> None:
-        scale, offset = np.float64([self.scale, self.offset]).astype(np.float32).tolist()
-        if not (math.isfinite(scale) and scale > 0 and math.isfinite(offset)):
+        stored = np.asarray([self.scale, self.offset], np.float64).astype(np.float32)
+        if not (np.isfinite(stored).all() and stored[0] > 0):
             raise ValueError(
                 "heat needs a finite scale above 0 and a finite offset, both within float32, got "
                 f"{self.scale} and {self.offset}"

@@ -12,8 +12,8 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from affordance_grounding_core.data.agd20k import TrainingSet
-from affordance_grounding_core.data.labelled import LabelledImage, Selection
 from affordance_grounding_core.training.epoch_sampler import EpochSampler
+from affordance_grounding_core.training.scored_images import LabelledImage, Selection
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.images import write_png
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig

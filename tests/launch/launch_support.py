@@ -45,7 +45,7 @@ class Observer:
         from diagnostic_msgs.msg import DiagnosticStatus
         from sensor_msgs.msg import Image
 
-        from affordance_grounding_ros import qos
+        from affordance_grounding_ros.common import qos
         from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
 
         self._rclpy = rclpy
@@ -72,14 +72,14 @@ class Observer:
         import numpy as np
         from std_msgs.msg import Header
 
-        from affordance_grounding_ros.conversions import array_to_image
+        from affordance_grounding_ros.images.conversions import array_to_image
 
         header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="camera")
         self._images.publish(array_to_image(np.full((48, 64, 3), 127, np.uint8), "rgb8", header))
 
     def status(self) -> dict[str, str]:
         """Values of the last status; empty before the first."""
-        from affordance_grounding_ros.status import status_values
+        from affordance_grounding_ros.health.status import status_values
 
         return status_values(self.statuses[-1]) if self.statuses else {}
 

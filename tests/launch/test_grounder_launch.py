@@ -83,7 +83,7 @@ class TestRunning(unittest.TestCase):
     def test_the_status_says_that_the_model_is_missing(self) -> None:
         from diagnostic_msgs.msg import DiagnosticStatus
 
-        from affordance_grounding_ros import qos
+        from affordance_grounding_ros.common import qos
 
         statuses: list[DiagnosticStatus] = []
         failed = DiagnosticStatus.ERROR

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import AffordanceRegion
-from affordance_grounding_ros.camera_model import CameraModel
+from affordance_grounding_ros.depth.camera_model import CameraModel
 
 CAMERA = CameraModel(160, 120, 140.0, 140.0, 79.5, 59.5)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from affordance_grounding_ros.goal_inputs import GoalCommand
-from affordance_grounding_ros.image_layout import LAYOUTS
+from affordance_grounding_ros.images.layouts import LAYOUTS
+from affordance_grounding_ros.node.goal_inputs import GoalCommand
 
 NAMES = ("hold", "cut_with", "pour", "grasp", "Cut-With")
 ENCODINGS = (

@@ -27,11 +27,11 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.inference.runtime import HeatRuntime
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.grounder_node import GrounderNode
+from affordance_grounding_ros.health.status import status_values
+from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
-from affordance_grounding_ros.status import status_values
 
 NEEDS_WEIGHTS = pytest.mark.skipif(
     packaged_checkpoint("default") is None

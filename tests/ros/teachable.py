@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
-from affordance_grounding_core.deployment.runtimes.eager import EagerRuntime
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
+from affordance_grounding_core.runtimes.eager import EagerRuntime
 
 HEIGHT, WIDTH = 96, 128
 

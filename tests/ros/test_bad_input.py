@@ -11,7 +11,7 @@ from ros_support import Scene, bright_square
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
-from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import ActionGoal
 
 Lines = Callable[[], list[tuple[str, str]]]

@@ -17,24 +17,24 @@ from ros_support import Client, overrides
 from sensor_msgs.msg import CameraInfo, Image
 
 from affordance_grounding_core.errors import AffordanceGroundingError, InvalidImageError
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.camera_files import (
-    CameraFileError,
-    read_calibration,
-    read_depth,
-    write_calibration,
-    write_depth,
-)
-from affordance_grounding_ros.camera_model import camera_model
-from affordance_grounding_ros.demo_stereo import (
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.demo.stereo import (
     DISPARITY,
     IMAGE,
     MOTORCYCLE,
     StereoCalibration,
     write_camera_files,
 )
-from affordance_grounding_ros.depth_image import DepthImage, depth_in_metres
-from affordance_grounding_ros.image_player import ImagePlayer
+from affordance_grounding_ros.depth.camera_model import camera_model
+from affordance_grounding_ros.depth.image import DepthImage, depth_in_metres
+from affordance_grounding_ros.player.camera_files import (
+    CameraFileError,
+    read_calibration,
+    read_depth,
+    write_calibration,
+    write_depth,
+)
+from affordance_grounding_ros.player.image_player import ImagePlayer
 
 
 def scikit_image_folder() -> Path:

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from sensor_msgs.msg import CompressedImage
 
-from affordance_grounding_ros.compressed_images import (
+from affordance_grounding_ros.images.compressed import (
     MAXIMUM_PIXELS,
     compressed_to_rgb,
     compressed_topic,
     encoding_of,
     message_to_rgb,
 )
-from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.image_layout import ImageMessageError
+from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.images.layouts import ImageMessageError
 
 
 def message(data: bytes, name: str = "jpeg") -> CompressedImage:

@@ -17,14 +17,14 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import InvalidImageError
-from affordance_grounding_ros.conversions import (
+from affordance_grounding_ros.images.conversions import (
     array_to_image,
     image_to_array,
     image_to_rgb,
     plain_reader,
     read_with_numpy,
 )
-from affordance_grounding_ros.image_layout import LAYOUTS, ImageMessageError
+from affordance_grounding_ros.images.layouts import LAYOUTS, ImageMessageError
 
 HAS_CV_BRIDGE = plain_reader() is not read_with_numpy
 READERS = [

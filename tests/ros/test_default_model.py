@@ -15,11 +15,17 @@ from ros_support import Scene
 
 from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
-from affordance_grounding_ros.conversions import image_to_array
-from affordance_grounding_ros.demo import BAG, DEFAULT_ACTIONS, PHOTOGRAPHS, questions, table
-from affordance_grounding_ros.demo_client import DEPTH_TOPICS, TOPICS
-from affordance_grounding_ros.demo_stereo import IMAGE as STEREO
+from affordance_grounding_ros.demo.__main__ import (
+    BAG,
+    DEFAULT_ACTIONS,
+    PHOTOGRAPHS,
+    questions,
+    table,
+)
+from affordance_grounding_ros.demo.client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo.stereo import IMAGE as STEREO
 from affordance_grounding_ros.grounder_node import load_model
+from affordance_grounding_ros.images.conversions import image_to_array
 
 REPOSITORY = Path(__file__).parents[2]
 COFFEE = "coffee.png"

@@ -20,12 +20,12 @@ from std_msgs.msg import Header
 from test_depth_view import TURNED, FakeBuffer, FakeListener
 from visualization_msgs.msg import Marker, MarkerArray
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.depth_outputs import DepthOutputs
-from affordance_grounding_ros.image_player import pinhole
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.depth.outputs import DepthOutputs
+from affordance_grounding_ros.depth.rotations import rotation_of
+from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import AffordanceResult
-from affordance_grounding_ros.rotations import rotation_of
+from affordance_grounding_ros.player.image_player import pinhole
 
 Lines = Callable[[], list[tuple[str, str]]]
 

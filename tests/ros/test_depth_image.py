@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from affordance_grounding_ros.camera_model import CameraModel, camera_model
-from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.depth_errors import DepthError
-from affordance_grounding_ros.depth_image import DepthImage, check_same_frame, depth_in_metres
+from affordance_grounding_ros.depth.camera_model import CameraModel, camera_model
+from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.image import DepthImage, check_same_frame, depth_in_metres
+from affordance_grounding_ros.images.conversions import array_to_image
 
 
 def message(values: NDArray[Any], encoding: str) -> Image:

@@ -16,12 +16,12 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 from test_depth_view import result_of
 
-from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.depth_errors import DepthError
-from affordance_grounding_ros.depth_image import UNITS
-from affordance_grounding_ros.depth_input import DepthInput, _adder
-from affordance_grounding_ros.image_layout import LAYOUTS
-from affordance_grounding_ros.image_player import pinhole
+from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.image import UNITS
+from affordance_grounding_ros.depth.input import DepthInput, _adder
+from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.images.layouts import LAYOUTS
+from affordance_grounding_ros.player.image_player import pinhole
 
 KINDS = {"calibration", "encoding", "size", "frame", "time", "transform"}
 

@@ -24,12 +24,12 @@ from visualization_msgs.msg import Marker
 
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.depth_errors import DepthError
-from affordance_grounding_ros.depth_image import DepthImage
-from affordance_grounding_ros.depth_messages import cloud_message, markers, no_markers, pose_array
-from affordance_grounding_ros.depth_view import DepthView, region_masks
-from affordance_grounding_ros.rotations import rotation_of
-from affordance_grounding_ros.transforms import RigidTransform, TfLookup, why_no_tf
+from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.image import DepthImage
+from affordance_grounding_ros.depth.messages import cloud_message, markers, no_markers, pose_array
+from affordance_grounding_ros.depth.rotations import rotation_of
+from affordance_grounding_ros.depth.transforms import RigidTransform, TfLookup, why_no_tf
+from affordance_grounding_ros.depth.view import DepthView, region_masks
 
 
 def result_of(heatmap: NDArray[np.float32], smallest: float = 0.0) -> GroundingResult:

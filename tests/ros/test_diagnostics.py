@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 from ros_support import BrightnessRuntime, Scene, make_grounder
 
 from affordance_grounding_core.inference.runtime import GateFigures, RuntimeReport
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.diagnostics import diagnostic_status, engine_values, precision_of
-from affordance_grounding_ros.frame_figures import FrameFigures, Percentiles, Window
-from affordance_grounding_ros.goals import ActiveGoal
-from affordance_grounding_ros.process_figures import read_figures
-from affordance_grounding_ros.status import NodeStatus
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.health.diagnostics import (
+    diagnostic_status,
+    engine_values,
+    precision_of,
+)
+from affordance_grounding_ros.health.figures import FrameFigures, Percentiles, Window
+from affordance_grounding_ros.health.status import NodeStatus
+from affordance_grounding_ros.measure.process_figures import read_figures
+from affordance_grounding_ros.node.goals import ActiveGoal
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40), st.integers(1, 16))

@@ -10,7 +10,7 @@ from ros_support import Scene, bright_square
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from affordance_grounding_ros.conversions import array_to_image, image_to_array
+from affordance_grounding_ros.images.conversions import array_to_image, image_to_array
 from affordance_grounding_ros.msg import AffordanceResult
 
 Lines = Callable[[], list[tuple[str, str]]]

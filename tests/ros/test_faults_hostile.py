@@ -10,8 +10,8 @@ from rclpy.serialization import serialize_message
 from ros_support import DEADLINE, VOCABULARY, Scene, make_grounder
 from std_msgs.msg import String
 
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST
 from affordance_grounding_ros.msg import ActionGoal
-from affordance_grounding_ros.problem_log import COMMAND_BURST
 
 Lines = Callable[[], list[tuple[str, str]]]
 

@@ -17,7 +17,7 @@ from ros_support import BrightnessRuntime, Scene, make_grounder, overrides
 
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint, read_checkpoint
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_ros.pipeline import Pipeline
+from affordance_grounding_ros.node.pipeline import Pipeline
 
 Lines = Callable[[], list[tuple[str, str]]]
 

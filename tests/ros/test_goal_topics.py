@@ -11,9 +11,9 @@ from std_msgs.msg import String
 
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.errors import UnknownActionError
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.image_input import ImageInput
+from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.msg import ActionGoal
+from affordance_grounding_ros.node.image_input import ImageInput
 
 Lines = Callable[[], list[tuple[str, str]]]
 

@@ -9,7 +9,7 @@ from ros_support import VOCABULARY
 
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.errors import UnknownActionError
-from affordance_grounding_ros.goals import ActiveGoal, GoalError, GoalKeeper
+from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper
 
 
 @pytest.fixture

@@ -13,13 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from affordance_grounding_ros.camera_model import CameraModel, camera_model
-from affordance_grounding_ros.demo_stereo import DISPARITY, MOTORCYCLE
-from affordance_grounding_ros.depth_image import DepthImage
-from affordance_grounding_ros.depth_layers import nearest_layer, weighted_median
-from affordance_grounding_ros.grasp_pose import Grasp, GraspConfig, NoGraspError, grasp_of_region
-from affordance_grounding_ros.rotations import product, quaternion_of, rotation_of
-from affordance_grounding_ros.surface import fit_plane
+from affordance_grounding_ros.demo.stereo import DISPARITY, MOTORCYCLE
+from affordance_grounding_ros.depth.camera_model import CameraModel, camera_model
+from affordance_grounding_ros.depth.grasp_pose import (
+    Grasp,
+    GraspConfig,
+    NoGraspError,
+    grasp_of_region,
+)
+from affordance_grounding_ros.depth.image import DepthImage
+from affordance_grounding_ros.depth.layers import nearest_layer, weighted_median
+from affordance_grounding_ros.depth.plane_fit import fit_plane
+from affordance_grounding_ros.depth.rotations import product, quaternion_of, rotation_of
 
 QUICK = settings(deadline=None, max_examples=40)
 

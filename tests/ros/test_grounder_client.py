@@ -11,12 +11,12 @@ from rclpy.context import Context
 from rclpy.node import Node
 from ros_support import DEADLINE
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.frame_figures import FrameCounts
-from affordance_grounding_ros.goals import ActiveGoal
-from affordance_grounding_ros.grounder_client import GrounderClient, NoAnswerError
-from affordance_grounding_ros.measuring_client import diagnosed_ms, distribution_ms, picture
-from affordance_grounding_ros.status import NodeStatus, status_message, status_values
+from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAnswerError
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.health.figures import FrameCounts
+from affordance_grounding_ros.health.status import NodeStatus, status_message, status_values
+from affordance_grounding_ros.measure.measuring_client import diagnosed_ms, distribution_ms, picture
+from affordance_grounding_ros.node.goals import ActiveGoal
 
 
 class Ended(Exception):

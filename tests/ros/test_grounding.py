@@ -10,8 +10,8 @@ from ros_support import Scene, bright_square
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import array_to_image, image_to_array, image_to_rgb
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.images.conversions import array_to_image, image_to_array, image_to_rgb
 from affordance_grounding_ros.msg import ActionGoal
 
 
@@ -189,7 +189,7 @@ def test_the_overlay_is_drawn_only_for_those_who_look(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[str] = []
-    from affordance_grounding_ros import pipeline
+    from affordance_grounding_ros.node import pipeline
 
     original = pipeline.draw_overlay
 

@@ -18,11 +18,11 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import image_to_rgb
-from affordance_grounding_ros.frames import FrameSource
-from affordance_grounding_ros.image_player import ImagePlayer, pinhole
-from affordance_grounding_ros.parameters import ParameterError
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.common.parameters import ParameterError
+from affordance_grounding_ros.images.conversions import image_to_rgb
+from affordance_grounding_ros.player.frames import FrameSource
+from affordance_grounding_ros.player.image_player import ImagePlayer, pinhole
 
 
 def write_photograph(path: Path, level: int, height: int = 20, width: int = 30) -> Path:

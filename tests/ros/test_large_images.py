@@ -12,8 +12,8 @@ from ros_support import Client
 from sensor_msgs.msg import Image
 
 from affordance_grounding_core.images import write_png
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.node_process import NodeProcess
+from affordance_grounding_ros.client.node_process import NodeProcess
+from affordance_grounding_ros.common import qos
 
 pytestmark = [
     pytest.mark.skipif(
@@ -37,7 +37,7 @@ def test_images_larger_than_the_default_shared_memory_arrive(
         Image, "image", lambda image: seen.append(image.data[0]), qos.image_input()
     )
     arguments = ["--ros-args", "-p", f"path:='{tmp_path}'", "-p", "rate:=10.0"]
-    with NodeProcess("affordance_grounding_ros.image_player", arguments, tmp_path / "log"):
+    with NodeProcess("affordance_grounding_ros.player.image_player", arguments, tmp_path / "log"):
         client.wait(lambda: len(seen) >= 15, "images")
     client.executor.shutdown()
     client.node.destroy_node()

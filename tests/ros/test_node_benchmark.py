@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ros_support import NEEDS_WEIGHTS
 
-from affordance_grounding_core.deployment.benchmark.node import read_figures
-from affordance_grounding_ros import node_benchmark
-from affordance_grounding_ros.node_benchmark import NodePlan, memory_growth, result_rows
+from affordance_grounding_core.benchmark.node import read_figures
+from affordance_grounding_ros.measure import benchmark as node_benchmark
+from affordance_grounding_ros.measure.benchmark import NodePlan, memory_growth, result_rows
 
 FIGURES = {
     "runtime": "openvino-cpu-bf16",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from affordance_grounding_ros.frame_figures import FrameCounter, FrameCounts
-from affordance_grounding_ros.goals import ActiveGoal
-from affordance_grounding_ros.image_watch import ImageWatch
-from affordance_grounding_ros.problem_log import COMMAND_BURST, ProblemLog
-from affordance_grounding_ros.status import NodeStatus, status_message
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog
+from affordance_grounding_ros.health.figures import FrameCounter, FrameCounts
+from affordance_grounding_ros.health.status import NodeStatus, status_message
+from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.node.image_watch import ImageWatch
 
 
 class Clock:

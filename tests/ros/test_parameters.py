@@ -15,9 +15,9 @@ from rclpy.parameter import Parameter
 from ros_support import Scene, overrides
 
 from affordance_grounding_core.inference.regions import RegionConfig
-from affordance_grounding_ros import parameter_docs
-from affordance_grounding_ros.grounder_parameters import PARAMETERS, GrounderSettings
-from affordance_grounding_ros.parameters import ParameterError, ParameterSpecification
+from affordance_grounding_ros.common.parameters import ParameterError, ParameterSpecification
+from affordance_grounding_ros.node import parameter_docs
+from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
 
 Lines = Callable[[], list[tuple[str, str]]]
 

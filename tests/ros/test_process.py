@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 GROUNDER = """
 import sys, threading, time
 from affordance_grounding_ros import grounder_node
-from affordance_grounding_ros.pipeline import Pipeline
+from affordance_grounding_ros.node.pipeline import Pipeline
 from ros_support import BrightnessRuntime, make_grounder
 
 class Hanging(BrightnessRuntime):
@@ -233,7 +233,7 @@ def photograph(tmp_path: Path) -> Path:
 
 def play(tmp_path: Path, *values: str) -> Process:
     parameters = [part for value in values for part in ("-p", value)]
-    module = "affordance_grounding_ros.image_player"
+    module = "affordance_grounding_ros.player.image_player"
     return Process(tmp_path, "-m", module, "--ros-args", *parameters)
 
 

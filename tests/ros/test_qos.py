@@ -19,11 +19,11 @@ from ros_support import Scene
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.frame_figures import FrameCounter
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.health.figures import FrameCounter
+from affordance_grounding_ros.health.publisher_watch import PublisherWatch
+from affordance_grounding_ros.health.status import status_values
 from affordance_grounding_ros.msg import AffordanceResult
-from affordance_grounding_ros.publisher_watch import PublisherWatch
-from affordance_grounding_ros.status import status_values
 
 Lines = Callable[[], list[tuple[str, str]]]
 

@@ -15,18 +15,18 @@ from ros_support import BrightnessRuntime, Client, bright_square, make_grounder
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import array_to_image
-from affordance_grounding_ros.demo_client import DEPTH_TOPICS, TOPICS
-from affordance_grounding_ros.depth_image import DepthImage
-from affordance_grounding_ros.depth_messages import cloud_message, markers, pose_array
-from affordance_grounding_ros.depth_outputs import RegionPoses
-from affordance_grounding_ros.depth_view import DepthView
-from affordance_grounding_ros.goals import ActiveGoal
-from affordance_grounding_ros.image_player import pinhole
-from affordance_grounding_ros.outputs import result_message
-from affordance_grounding_ros.recording import Recording, RecordingError
-from affordance_grounding_ros.stamped_topics import StampedTopics, nanoseconds, stamp_of
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.demo.client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo.recording import Recording, RecordingError
+from affordance_grounding_ros.demo.stamped_topics import StampedTopics, nanoseconds, stamp_of
+from affordance_grounding_ros.depth.image import DepthImage
+from affordance_grounding_ros.depth.messages import cloud_message, markers, pose_array
+from affordance_grounding_ros.depth.outputs import RegionPoses
+from affordance_grounding_ros.depth.view import DepthView
+from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.node.outputs import result_message
+from affordance_grounding_ros.player.image_player import pinhole
 
 STAMPS = (1_700_000_000_000_000_001, 1_700_000_001_500_000_002)
 

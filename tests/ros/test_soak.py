@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ros_support import NEEDS_WEIGHTS
 
-from affordance_grounding_ros import soak
-from affordance_grounding_ros.soak import SoakPlan, limits, table
+from affordance_grounding_ros.measure import soak
+from affordance_grounding_ros.measure.soak import SoakPlan, limits, table
 
 FIGURES = {
     "seconds": 60.0,

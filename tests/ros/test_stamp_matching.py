@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affordance_grounding_ros.stamp_matching import StampMatcher
+from affordance_grounding_ros.depth.stamp_matching import StampMatcher
 
 MS = 10**6
 FOREVER = 30.0

@@ -12,10 +12,10 @@ from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 from teachable import HEIGHT, WIDTH, make_teachable, picture
 
-from affordance_grounding_ros import qos
-from affordance_grounding_ros.conversions import array_to_image
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import TaughtActions, TeachAction
-from affordance_grounding_ros.teaching import Teaching
+from affordance_grounding_ros.node.teaching import Teaching
 
 BOX = RegionOfInterest(x_offset=36, y_offset=26, width=29, height=29)
 """Around the part of `picture(50, 40)`."""

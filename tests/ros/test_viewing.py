@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from affordance_grounding_ros.demo_client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo.client import DEPTH_TOPICS, TOPICS
 
 CONFIG = Path(__file__).parents[2] / "config"
 PUBLISHED = {f"/{topic}" for topic in TOPICS | DEPTH_TOPICS}

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import EvaluationImage, TrainingImage
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore, group_by

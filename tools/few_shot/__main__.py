@@ -27,9 +27,9 @@ from affordance_grounding_core.data.agd20k import (
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.files import replace_file, replace_json
-from affordance_grounding_core.inference.loading import load_grounder
-from affordance_grounding_core.methods.taught.background import generic_background
-from affordance_grounding_core.methods.taught.teacher import Teacher
+from affordance_grounding_core.loading import load_grounder
+from affordance_grounding_core.teaching.background import generic_background
+from affordance_grounding_core.teaching.teacher import Teacher
 from tools.few_shot.pictures import FeatureCache
 from tools.few_shot.table import as_markdown
 from tools.few_shot.trials import Bench, run_trial, test_views, topics

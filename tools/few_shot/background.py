@@ -2,7 +2,7 @@
 
     python -m tools.few_shot.background
 
-Reads `deployment/pictures`, writes `methods/taught/background.safetensors`. Only to be run again
+Reads `runtimes/pictures`, writes `teaching/background.safetensors`. Only to be run again
 where the pictures or the features change; taught files stay valid.
 """
 
@@ -13,12 +13,12 @@ import sys
 import numpy as np
 from safetensors.numpy import save_file
 
-from affordance_grounding_core.deployment.frames import PACKAGED
 from affordance_grounding_core.images import is_image_file, read_rgb
-from affordance_grounding_core.inference.loading import load_grounder
-from affordance_grounding_core.methods.taught.background import FILE
-from affordance_grounding_core.methods.taught.exemplars import summarise
-from affordance_grounding_core.methods.taught.teacher import Teacher
+from affordance_grounding_core.loading import load_grounder
+from affordance_grounding_core.runtimes.gate_frames import PACKAGED
+from affordance_grounding_core.teaching.background import FILE
+from affordance_grounding_core.teaching.exemplars import summarise
+from affordance_grounding_core.teaching.teacher import Teacher
 
 PROTOTYPES = 192
 

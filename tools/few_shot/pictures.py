@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.files import replace_file
 from affordance_grounding_core.images import decode_rgb, read_bytes
 from affordance_grounding_core.inference.preprocess import ImageGeometry
-from affordance_grounding_core.methods.taught.features import PatchFeatures
+from affordance_grounding_core.teaching.features import PatchFeatures
 
 
 class FeatureCache:

@@ -18,8 +18,8 @@ from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.images import read_grey
 from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
-from affordance_grounding_core.methods.taught.exemplars import Exemplar, make_exemplar
-from affordance_grounding_core.methods.taught.prototypes import Prototypes, TaughtScorer
+from affordance_grounding_core.teaching.exemplars import Exemplar, make_exemplar
+from affordance_grounding_core.teaching.prototypes import Prototypes, TaughtScorer
 from tools.few_shot.pictures import FeatureCache
 
 

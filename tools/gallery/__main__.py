@@ -16,7 +16,7 @@ from pathlib import Path
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.inference.loading import add_taught, load_grounder
+from affordance_grounding_core.loading import add_taught, load_grounder
 from tools.gallery.photographs import photograph_cells, unjudged_cells
 from tools.gallery.renders import render_cells
 from tools.gallery.sheet import Section, draw_sheet, encode_jpeg

@@ -8,7 +8,7 @@ from pathlib import Path
 from affordance_grounding_core.data.agd20k import TrainingSet
 from affordance_grounding_core.data.part_masks import MASK_FOLDERS
 from affordance_grounding_core.files import replace_file
-from affordance_grounding_core.methods.plsp.labelling.store import encode_mask
+from affordance_grounding_core.labelling.store import encode_mask
 from tools.refinement.objects import HELD_OBJECTS, held_images, whole_objects
 
 REFINED_FOLDER, FIRST_FOLDER = MASK_FOLDERS

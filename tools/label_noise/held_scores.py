@@ -13,7 +13,7 @@ from affordance_grounding_core.data.agd20k import read_evaluation_set
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_grey, read_rgb
-from affordance_grounding_core.inference.loading import load_grounder
+from affordance_grounding_core.loading import load_grounder
 from tools.refinement.objects import ACTION, HELD_OBJECTS
 
 HELD_SCORES = "held.json"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.files import replace_file
 from affordance_grounding_core.images import read_grey
-from affordance_grounding_core.methods.plsp.labelling.store import encode_mask
+from affordance_grounding_core.labelling.store import encode_mask
 
 Mask = NDArray[np.uint8]
 Corruption = Callable[[Mask, int], Mask | None]

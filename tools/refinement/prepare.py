@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingSet
 from affordance_grounding_core.images import read_rgb
-from affordance_grounding_core.methods.plsp.labelling.describers import load_describer
-from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.labelling.partners import find_partners
-from affordance_grounding_core.methods.plsp.labelling.records import Finding, ImageRecord, View
-from affordance_grounding_core.methods.plsp.labelling.store import LabelStore, mask_names
+from affordance_grounding_core.labelling.describers import load_describer
+from affordance_grounding_core.labelling.manifest import Manifest
+from affordance_grounding_core.labelling.partners import find_partners
+from affordance_grounding_core.labelling.records import Finding, ImageRecord, View
+from affordance_grounding_core.labelling.store import LabelStore, mask_names
 from tools.label_noise.labels import CORRUPTIONS
 from tools.refinement.objects import ACTION, HELD_OBJECTS, held_images, read_part, whole_objects
 from tools.refinement.visible import ObjectFinder, PatchDescriber, bounding_box

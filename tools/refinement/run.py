@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.data.agd20k import TrainingSet
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_rgb
-from affordance_grounding_core.methods.plsp.labelling.manifest import MANIFEST_FILE, read_manifest
+from affordance_grounding_core.labelling.manifest import MANIFEST_FILE, read_manifest
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig, SnapConfig
 from affordance_grounding_core.methods.plsp.refinement.encoders import FrozenPatches, load_encoders
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner

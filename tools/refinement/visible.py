@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from affordance_grounding_core.methods.plsp.refinement.alignment import pad_to_square
-from affordance_grounding_core.methods.plsp.refinement.bank import PatchFeatures
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 
 Picture = NDArray[np.uint8]

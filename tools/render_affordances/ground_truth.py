@@ -13,7 +13,7 @@ def blurred(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Blur a part mask by AGD20K's rule.
 
     A Gaussian whose kernel is int(sqrt(height * width) / 3) wide, made odd, with OpenCV's
-    standard deviation for it: what `affordance_grounding_core.data.labels` does, which cannot be
+    standard deviation for it: what `affordance_grounding_core.data.blur` does, which cannot be
     imported here because Blender's Python has no torch.
 
     Args:

@@ -10,12 +10,12 @@ from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.weights import load_pinned
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
-from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
+from affordance_grounding_core.runtimes.eager import open_runtime
 
 METHOD = "action_head"
 

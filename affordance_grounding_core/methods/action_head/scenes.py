@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.data.labels import blur_kernel_size
+from affordance_grounding_core.data.blur import blur_kernel_size
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.action_head.config import SceneCounts, ViewConfig
 from affordance_grounding_core.methods.action_head.samples import Sample, SamplePicture

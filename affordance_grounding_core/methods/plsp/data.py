@@ -14,16 +14,8 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.labelled import (
-    LabelledImage,
-    Selection,
-    evenly,
-    is_held_out,
-    readable_labels,
-    scored_images,
-)
+from affordance_grounding_core.data.image_check import find_unusable
 from affordance_grounding_core.data.part_masks import mask_problems
-from affordance_grounding_core.data.usable import find_unusable
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
@@ -40,6 +32,14 @@ from affordance_grounding_core.methods.plsp.samples import (
 from affordance_grounding_core.methods.plsp.token_cache import TokenCache
 from affordance_grounding_core.methods.plsp.views import PlspViewConfig
 from affordance_grounding_core.training.run_data import RunData
+from affordance_grounding_core.training.scored_images import (
+    LabelledImage,
+    Selection,
+    evenly,
+    is_held_out,
+    readable_labels,
+    scored_images,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from affordance_grounding_core.data.labelled import LabelledImage
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_bytes, read_rgb
 from affordance_grounding_core.inference.preprocess import resize_image
@@ -34,6 +33,7 @@ from affordance_grounding_core.methods.plsp.views import (
     view_label,
 )
 from affordance_grounding_core.training.epoch_sampler import EpochIndex
+from affordance_grounding_core.training.scored_images import LabelledImage
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.methods.plsp.vectors import TextEncoder
+    from affordance_grounding_core.methods.plsp.text_vectors import TextEncoder
 
 EncoderName = Literal["clip_vitb16", "dinov2_vits14"]
 Precision = Literal["float32", "bfloat16"]

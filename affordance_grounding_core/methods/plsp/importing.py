@@ -17,7 +17,7 @@ from affordance_grounding_core.methods.plsp.official import (
     read_official_plsp,
     read_verb_vectors,
 )
-from affordance_grounding_core.methods.selective_cl.peaks import (
+from affordance_grounding_core.training.heat_fitting import (
     fit_network_heat,
     read_calibration_set,
 )

@@ -21,7 +21,6 @@ from affordance_grounding_core.backbones.clip import ClipTextEncoder, empty_clip
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import unfit
-from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
@@ -41,7 +40,8 @@ from affordance_grounding_core.methods.plsp.encoders import (
 )
 from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
-from affordance_grounding_core.methods.plsp.vectors import action_words, name_codes
+from affordance_grounding_core.methods.plsp.text_vectors import action_words, name_codes
+from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
-from affordance_grounding_core.methods.plsp.vectors import encode_actions
+from affordance_grounding_core.methods.plsp.text_vectors import encode_actions
 
 _CLASSIFIER = "exo_cls.2.weight"
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.part_masks import find_part_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_grey
@@ -190,7 +190,7 @@ def ranked_people(
     Raises:
         DatasetError: a manifest that is damaged.
     """
-    from affordance_grounding_core.methods.plsp.labelling.manifest import (
+    from affordance_grounding_core.labelling.manifest import (
         MANIFEST_FILE,
         read_manifest,
     )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from affordance_grounding_core.labelling.part_names import PartNames, load_part_names
 from affordance_grounding_core.methods.plsp.config import (
     PartNameConfig,
     PlspLossConfig,
@@ -26,14 +27,13 @@ from affordance_grounding_core.methods.plsp.losses import (
     weighted_loss,
 )
 from affordance_grounding_core.methods.plsp.network import PlspAnswer, PlspNetwork
-from affordance_grounding_core.methods.plsp.part_names import PartNames, load_part_names
 from affordance_grounding_core.methods.plsp.scoring import (
     PlspScore,
     log_density,
     protocol_heat,
     score_heat,
 )
-from affordance_grounding_core.methods.plsp.vectors import (
+from affordance_grounding_core.methods.plsp.text_vectors import (
     encode_actions,
     encode_objects,
     encode_parts,

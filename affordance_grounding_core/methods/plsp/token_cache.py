@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from affordance_grounding_core.methods.selective_cl.store import FeatureStore
+from affordance_grounding_core.data.feature_store import FeatureStore
 
 _BATCH = 8
 

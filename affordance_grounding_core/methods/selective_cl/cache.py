@@ -19,13 +19,13 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from affordance_grounding_core.data.feature_store import FeatureStore
+from affordance_grounding_core.data.image_check import too_small
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE
 from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
-from affordance_grounding_core.data.usable import too_small
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import decode_rgb, read_bytes
-from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.store import FeatureStore
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 
 logger = logging.getLogger(__name__)
 

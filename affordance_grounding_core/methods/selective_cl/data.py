@@ -13,14 +13,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.labelled import (
-    LabelledImage,
-    Selection,
-    evenly,
-    is_held_out,
-    readable_labels,
-    scored_images,
-)
+from affordance_grounding_core.data.image_check import find_unusable
 from affordance_grounding_core.data.pairing import Pairing
 from affordance_grounding_core.data.part_masks import (
     all_part_masks,
@@ -28,13 +21,12 @@ from affordance_grounding_core.data.part_masks import (
     require_part_masks,
 )
 from affordance_grounding_core.data.transforms import CropConfig
-from affordance_grounding_core.data.usable import find_unusable
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
     WantedViews,
 )
-from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
@@ -42,6 +34,14 @@ from affordance_grounding_core.methods.selective_cl.samples import (
     PlainImages,
 )
 from affordance_grounding_core.training.run_data import RunData
+from affordance_grounding_core.training.scored_images import (
+    LabelledImage,
+    Selection,
+    evenly,
+    is_held_out,
+    readable_labels,
+    scored_images,
+)
 
 logger = logging.getLogger(__name__)
 

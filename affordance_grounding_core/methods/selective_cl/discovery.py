@@ -29,8 +29,8 @@ from dataclasses import dataclass
 
 import torch
 
+from affordance_grounding_core.clustering import k_means
 from affordance_grounding_core.methods.selective_cl.affinity import min_max, unit
-from affordance_grounding_core.methods.selective_cl.clustering import k_means
 from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 

@@ -15,11 +15,14 @@ from torch import nn
 from affordance_grounding_core.inference.heat_calibration import CalibratedHeat, HeatCalibration
 from affordance_grounding_core.inference.network import GroundingNetwork, KeepsFloat32
 from affordance_grounding_core.methods.selective_cl.affinity import unit
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    ClipAffinity,
+    SaliencyAffinity,
+)
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
-from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.maps import MapConfig, calibrate_maps
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig, calibrate_maps
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.providers import ClipAffinity, SaliencyAffinity
 
 
 class TextAffinity(KeepsFloat32):

@@ -31,27 +31,27 @@ from affordance_grounding_core.backbones.transformer_backbone import Transformer
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import unfit
-from affordance_grounding_core.deployment.runtimes.eager import open_runtime
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     METHOD,
     StoredModel,
     read_model,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.grounding_network import (
     ProvidedAffinity,
     SelectiveNetwork,
     TextAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.maps import MapConfig
+from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.providers import SaliencyAffinity
+from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,10 @@ import torch
 from torch.nn import functional
 
 from affordance_grounding_core.methods.selective_cl.affinity import min_max
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    Affinities,
+    AffinityProvider,
+)
 from affordance_grounding_core.methods.selective_cl.config import ObjectiveConfig
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery, discover_parts
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
@@ -30,7 +34,6 @@ from affordance_grounding_core.methods.selective_cl.part_labels import (
     guide_affinities,
     guide_discovery,
 )
-from affordance_grounding_core.methods.selective_cl.providers import Affinities, AffinityProvider
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.part_masks import find_part_mask
 from affordance_grounding_core.data.transforms import CropConfig, crop_label
 from affordance_grounding_core.images import read_grey
+from affordance_grounding_core.methods.selective_cl.affinity_sources import Affinities
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery
-from affordance_grounding_core.methods.selective_cl.providers import Affinities
 
 HARD = 0.5
 """Share of a label's highest value from which a patch belongs to the part."""

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from affordance_grounding_core.data.labelled import LabelledImage
+from affordance_grounding_core.data.image_check import too_small
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE, Pair, Pairing
 from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
-from affordance_grounding_core.data.usable import too_small
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.selective_cl.cache import SQUASHED, FeatureCache
 from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.training.epoch_sampler import EpochIndex
+from affordance_grounding_core.training.scored_images import LabelledImage
 
 logger = logging.getLogger(__name__)
 

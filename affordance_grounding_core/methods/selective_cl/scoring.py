@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapScore
+from affordance_grounding_core.methods.selective_cl.affinity_sources import AffinityProvider
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.providers import AffinityProvider
 from affordance_grounding_core.training.epoch_score import EpochScore
 
 

@@ -9,7 +9,13 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.evaluation.protocols import LocateProtocol
-from affordance_grounding_core.methods.selective_cl import frozen
+from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    PUBLISHED_HEADS,
+    AffinityProvider,
+    ClipAffinity,
+    SaliencyAffinity,
+)
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     ActionTexts,
     BackboneReference,
@@ -20,7 +26,7 @@ from affordance_grounding_core.methods.selective_cl.config import (
     SelectiveHeadConfig,
 )
 from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
-from affordance_grounding_core.methods.selective_cl.maps import MapConfig, calibrate_maps
+from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig, calibrate_maps
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import selective_objective
 from affordance_grounding_core.methods.selective_cl.optimiser import (
@@ -28,12 +34,6 @@ from affordance_grounding_core.methods.selective_cl.optimiser import (
     build_optimiser,
 )
 from affordance_grounding_core.methods.selective_cl.part_labels import PartLabels
-from affordance_grounding_core.methods.selective_cl.providers import (
-    PUBLISHED_HEADS,
-    AffinityProvider,
-    ClipAffinity,
-    SaliencyAffinity,
-)
 from affordance_grounding_core.methods.selective_cl.samples import Item
 from affordance_grounding_core.methods.selective_cl.scoring import (
     SelectiveScore,

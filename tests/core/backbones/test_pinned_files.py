@@ -23,7 +23,7 @@ from affordance_grounding_core.backbones.pinned_files import (
 )
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.backbones.weights import CACHE_VARIABLE
-from affordance_grounding_core.cli import app
+from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import WeightsError
 
 

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
-from affordance_grounding_core import cli
+from affordance_grounding_core import loading
+from affordance_grounding_core.commands import cli
 from affordance_grounding_core.commands import predict as predict_command
 from affordance_grounding_core.images import read_grey, read_rgb
-from affordance_grounding_core.inference import loading
 from affordance_grounding_core.inference.grounder import Grounder
 
 Run = Callable[..., int]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affordance_grounding_core.data.labels import blur_kernel_size, blur_mask
+from affordance_grounding_core.data.blur import blur_kernel_size, blur_mask
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from affordance_grounding_core.data.agd20k import read_evaluation_set, read_training_set
-from affordance_grounding_core.data.labels import blur_mask
+from affordance_grounding_core.data.blur import blur_mask
 from tools.render_affordances.ground_truth import blurred
 from tools.render_affordances.layout import Layout, LayoutError
 from tools.render_affordances.photograph import develop

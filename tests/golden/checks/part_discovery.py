@@ -10,6 +10,11 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from affordance_grounding_core.methods.selective_cl.affinity import min_max, saliency_mask
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    PUBLISHED_HEADS,
+    Affinities,
+    clip_affinities,
+)
 from affordance_grounding_core.methods.selective_cl.config import (
     ContrastConfig,
     DiscoveryConfig,
@@ -22,11 +27,6 @@ from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import (
     SelectiveOutput,
     selective_objective,
-)
-from affordance_grounding_core.methods.selective_cl.providers import (
-    PUBLISHED_HEADS,
-    Affinities,
-    clip_affinities,
 )
 from checks.comparison import ATOL, GRADIENT_RTOL, Array, Case, Comparison, cases_with
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.data.agd20k import read_training_set
-from affordance_grounding_core.data.labels import blur_kernel_size
+from affordance_grounding_core.data.blur import blur_kernel_size
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.action_head.features import FeatureConfig, cache_features

@@ -11,11 +11,11 @@ from torch.utils.data import Dataset
 
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
-from affordance_grounding_core.methods.plsp.labelling.records import Box
-from affordance_grounding_core.methods.plsp.part_names import Pair
+from affordance_grounding_core.labelling.part_names import Pair
+from affordance_grounding_core.labelling.records import Box
 from affordance_grounding_core.methods.plsp.refinement.alignment import CropBox
-from affordance_grounding_core.methods.plsp.refinement.bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.pictures import (
     SMALLEST_SIDE,
     PictureFormat,

@@ -11,14 +11,14 @@ from typing import Literal, cast
 import torch
 from torch import nn
 
+from affordance_grounding_core.labelling.part_names import Pair, object_phrase
 from affordance_grounding_core.methods.plsp.encoders import (
     EncoderConfig,
     EncoderName,
     TokenEncoder,
     load_encoder,
 )
-from affordance_grounding_core.methods.plsp.part_names import Pair, object_phrase
-from affordance_grounding_core.methods.plsp.vectors import action_words
+from affordance_grounding_core.methods.plsp.text_vectors import action_words
 
 FeatureName = Literal["clip", "dinov2"]
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from affordance_grounding_core.images import read_rgb
-from affordance_grounding_core.methods.plsp.labelling.partners import box_window
-from affordance_grounding_core.methods.plsp.labelling.records import Box
-from affordance_grounding_core.methods.plsp.part_names import Pair
+from affordance_grounding_core.labelling.part_names import Pair
+from affordance_grounding_core.labelling.partners import box_window
+from affordance_grounding_core.labelling.records import Box
 from affordance_grounding_core.methods.plsp.refinement.config import SnapConfig
+from affordance_grounding_core.methods.plsp.refinement.mask_snapping import snap
 from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwork
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat, read_mask
 from affordance_grounding_core.methods.plsp.refinement.proposals import ProposalSource
 from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample
-from affordance_grounding_core.methods.plsp.refinement.snap import snap
 
 
 @dataclass(frozen=True)

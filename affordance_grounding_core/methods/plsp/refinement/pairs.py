@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.methods.plsp.part_names import Pair
+from affordance_grounding_core.labelling.part_names import Pair
 
 PAIR_FILE = Path(__file__).with_name("ambiguous_pairs.yaml")
 """The package's lists."""

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from affordance_grounding_core.methods.plsp.refinement.bank import PatchFeatures
-from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
-from affordance_grounding_core.methods.plsp.segmenters.models import (
+from affordance_grounding_core.clustering import k_means
+from affordance_grounding_core.labelling.segmenters.models import (
     SAM,
     ModelSource,
     transformers_module,
 )
-from affordance_grounding_core.methods.selective_cl.clustering import k_means
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
+from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 
 ProposalName = Literal["sam", "features"]
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import replace_file, replace_json
-from affordance_grounding_core.methods.plsp.labelling.store import encode_mask
+from affordance_grounding_core.labelling.store import encode_mask
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner, RefinedLabel
 from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample
 

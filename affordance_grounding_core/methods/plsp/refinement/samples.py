@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.labelling.partners import POOL
-from affordance_grounding_core.methods.plsp.labelling.records import Box, ImageRecord
-from affordance_grounding_core.methods.plsp.part_names import Pair
+from affordance_grounding_core.labelling.manifest import Manifest
+from affordance_grounding_core.labelling.part_names import Pair
+from affordance_grounding_core.labelling.partners import POOL
+from affordance_grounding_core.labelling.records import Box, ImageRecord
 
 logger = logging.getLogger(__name__)
 

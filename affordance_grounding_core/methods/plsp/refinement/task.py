@@ -15,8 +15,8 @@ from affordance_grounding_core.methods.plsp.refinement.alignment import (
     complement_weights,
     masked_mean,
 )
-from affordance_grounding_core.methods.plsp.refinement.bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwork
 
 

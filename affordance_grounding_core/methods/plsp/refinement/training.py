@@ -16,14 +16,14 @@ from affordance_grounding_core.checkpoints.format import (
     write_checkpoint,
 )
 from affordance_grounding_core.errors import CheckpointError
-from affordance_grounding_core.methods.plsp.part_names import Pair
-from affordance_grounding_core.methods.plsp.refinement.bank import VisibleObjectBank
+from affordance_grounding_core.labelling.part_names import Pair
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig
 from affordance_grounding_core.methods.plsp.refinement.dataset import RefinementViews, collate
 from affordance_grounding_core.methods.plsp.refinement.encoders import (
     FrozenPatches,
     RefinementEncoders,
 )
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwork
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample

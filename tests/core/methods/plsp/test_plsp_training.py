@@ -209,9 +209,9 @@ def test_data_without_labels_or_people_say_so(
 
 def test_a_manifest_says_who_stands_beside(drawn_data: Path, tmp_path: Path) -> None:
     from affordance_grounding_core.data.agd20k import read_training_set
-    from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-    from affordance_grounding_core.methods.plsp.labelling.partners import Partner, PartnerList
-    from affordance_grounding_core.methods.plsp.labelling.records import Finding, ImageRecord
+    from affordance_grounding_core.labelling.manifest import Manifest
+    from affordance_grounding_core.labelling.partners import Partner, PartnerList
+    from affordance_grounding_core.labelling.records import Finding, ImageRecord
     from affordance_grounding_core.methods.plsp.samples import PartSample, People, ranked_people
 
     whole = Finding(("mug",), ((32.0, 24.0, 64.0, 120.0),), (0.9,), "mask.png")

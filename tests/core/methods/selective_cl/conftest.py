@@ -15,7 +15,7 @@ from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.images import write_png
-from affordance_grounding_core.methods.selective_cl import frozen
+from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
 
 CLASSES = (("hold", "mug"), ("hold", "knife"), ("cut_with", "knife"))
 """Classes of the forty pictures."""

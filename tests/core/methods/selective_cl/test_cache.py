@@ -10,7 +10,7 @@ import torch
 
 from affordance_grounding_core.data.transforms import CropConfig, squash
 from affordance_grounding_core.images import read_rgb, write_png
-from affordance_grounding_core.methods.selective_cl import frozen
+from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,

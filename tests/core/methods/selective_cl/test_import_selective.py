@@ -19,17 +19,17 @@ from typer.testing import CliRunner
 from affordance_grounding_core.actions.datasets import AGD20K_UNSEEN
 from affordance_grounding_core.checkpoints.format import read_checkpoint
 from affordance_grounding_core.checkpoints.official import OfficialFile
-from affordance_grounding_core.cli import app
-from affordance_grounding_core.deployment.exported import ExportedModel, write_exported
-from affordance_grounding_core.deployment.request import RuntimeRequest
+from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import ArtifactError, CheckpointError
-from affordance_grounding_core.inference.loading import load_grounder
+from affordance_grounding_core.loading import load_grounder
 from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel, read_model
 from affordance_grounding_core.methods.selective_cl.inference import build_network
 from affordance_grounding_core.methods.selective_cl.official import (
     locate_from_official,
     selective_cl_from_official,
 )
+from affordance_grounding_core.runtimes.export_folder import ExportedModel, write_exported
+from affordance_grounding_core.runtimes.request import RuntimeRequest
 
 pytestmark = pytest.mark.slow  # the published sizes: 178 million parameters
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from affordance_grounding_core.methods.selective_cl.affinity_sources import ClipAffinity
 from affordance_grounding_core.methods.selective_cl.config import (
     ContrastConfig,
     ContrastLevel,
@@ -23,7 +24,6 @@ from affordance_grounding_core.methods.selective_cl.objective import (
     SelectiveOutput,
     selective_objective,
 )
-from affordance_grounding_core.methods.selective_cl.providers import ClipAffinity
 
 BATCH, IMAGES, ROWS, COLUMNS, WIDTH, ACTIONS = 4, 3, 4, 5, 12, 3
 LABELS = torch.tensor([0, 1, 0, 2])

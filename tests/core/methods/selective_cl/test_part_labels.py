@@ -18,6 +18,7 @@ from affordance_grounding_core.data.transforms import CropConfig, crop_label, ra
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import write_png
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from affordance_grounding_core.methods.selective_cl.affinity_sources import ClipAffinity
 from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
     SelectiveHeadConfig,
@@ -29,7 +30,6 @@ from affordance_grounding_core.methods.selective_cl.objective import (
     selective_objective,
 )
 from affordance_grounding_core.methods.selective_cl.part_labels import PartLabels, PartMasks
-from affordance_grounding_core.methods.selective_cl.providers import ClipAffinity
 from affordance_grounding_core.methods.selective_cl.training import train_from_config
 
 CROPS = CropConfig(resize=64, crop=48)

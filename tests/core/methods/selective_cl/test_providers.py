@@ -9,11 +9,11 @@ import torch
 from scenes import COLUMNS, ROWS, grasped, scene, together, tool
 
 from affordance_grounding_core.methods.selective_cl.affinity import exocentric_affinity
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
-from affordance_grounding_core.methods.selective_cl.providers import (
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ClipAffinity,
     SaliencyAffinity,
 )
+from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 
 OBJECT = [(2, 2), (2, 3), (2, 4), (3, 4)]
 """Cells of the tool."""

@@ -25,9 +25,10 @@ from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
-from affordance_grounding_core.inference.loading import load_grounder
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.loading import load_grounder
 from affordance_grounding_core.methods.selective_cl import inference
+from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     BackboneReference,
     StoredModel,
@@ -35,20 +36,19 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
     read_model,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.frozen import FrozenBackbones
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.grounding_network import (
     ProvidedAffinity,
     SelectiveNetwork,
     TextAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.maps import MapConfig, calibrate_maps
+from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig, calibrate_maps
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.peaks import (
+from affordance_grounding_core.training.heat_fitting import (
     CalibrationSet,
     fit_network_heat,
     read_calibration_set,
 )
-from affordance_grounding_core.methods.selective_cl.providers import SaliencyAffinity
 
 ACTIONS = ("hold", "drink_with", "hit")
 WIDTH, SIDE = 24, 64

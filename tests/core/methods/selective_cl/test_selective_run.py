@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN, HICO_IIF
 from affordance_grounding_core.checkpoints.format import read_checkpoint
-from affordance_grounding_core.cli import app
+from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import CheckpointError, DatasetError, TrainingError
 from affordance_grounding_core.methods.selective_cl import task as task_module
 from affordance_grounding_core.methods.selective_cl.checkpoint import read_model

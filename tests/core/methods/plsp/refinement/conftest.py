@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.images import write_png
-from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.labelling.partners import Partner, PartnerList
-from affordance_grounding_core.methods.plsp.labelling.records import (
+from affordance_grounding_core.labelling.manifest import Manifest
+from affordance_grounding_core.labelling.partners import Partner, PartnerList
+from affordance_grounding_core.labelling.records import (
     Box,
     Finding,
     ImageRecord,

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.methods.plsp.part_names import load_part_names
+from affordance_grounding_core.labelling.part_names import load_part_names
 from affordance_grounding_core.methods.plsp.refinement.alignment import (
     complement_loss,
     complement_weights,
@@ -23,8 +23,8 @@ from affordance_grounding_core.methods.plsp.refinement.config import (
     RefinementConfig,
     SnapConfig,
 )
+from affordance_grounding_core.methods.plsp.refinement.mask_snapping import choose_proposals, snap
 from affordance_grounding_core.methods.plsp.refinement.pairs import ambiguous_pairs, choose_pairs
-from affordance_grounding_core.methods.plsp.refinement.snap import choose_proposals, snap
 
 
 def test_a_mask_over_the_hidden_part_is_the_best_one() -> None:

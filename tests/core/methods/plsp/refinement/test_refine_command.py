@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affordance_grounding_core import cli
+from affordance_grounding_core.commands import cli
 from affordance_grounding_core.images import write_png
-from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
+from affordance_grounding_core.labelling.manifest import Manifest
 from affordance_grounding_core.methods.plsp.refinement import encoders as encoders_module
 from affordance_grounding_core.methods.plsp.refinement.encoders import RefinementEncoders
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import CheckpointError, DatasetError
 from affordance_grounding_core.images import read_grey, read_rgb, write_png
+from affordance_grounding_core.labelling.manifest import Manifest
 from affordance_grounding_core.methods.plsp import clip_encoder
-from affordance_grounding_core.methods.plsp.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.refinement.bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.config import (
     RefinementConfig,
     SnapConfig,
@@ -26,6 +25,7 @@ from affordance_grounding_core.methods.plsp.refinement.encoders import (
     RefinementEncoders,
     load_encoders,
 )
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import VisibleObjectBank
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner
 from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwork
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
 from affordance_grounding_core.images import read_grey, write_png
 from affordance_grounding_core.methods.plsp import training as training_run
-from affordance_grounding_core.methods.plsp.refinement.bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.encoders import (
     FrozenPatches,
     RefinementEncoders,
 )
+from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from tools.label_noise import __main__ as label_noise
 from tools.refinement import prepare

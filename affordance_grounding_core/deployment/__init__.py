@@ -1,1 +1,0 @@
-"""Running networks fast: runtimes."""

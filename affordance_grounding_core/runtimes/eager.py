@@ -1,0 +1,228 @@
+"""PyTorch as it is: the reference that every other runtime is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.inference.network import GroundingNetwork
+from affordance_grounding_core.inference.runtime import HeatRuntime
+from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.runtimes.graph import StaticNetwork
+from affordance_grounding_core.runtimes.request import RUNTIMES
+
+
+class EagerRuntime(HeatRuntime):
+    """Runs a network with PyTorch in float32, on any input size.
+
+    Args:
+        network: that runs.
+        device: "cpu", "cuda" or "cuda:N".
+    """
+
+    def __init__(self, network: GroundingNetwork, device: str) -> None:
+        self._device = torch.device(device)
+        self._network: GroundingNetwork | None = network.eval().to(self._device)
+
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision."""
+        return f"eager-{self._device}-fp32"
+
+    @property
+    def network(self) -> GroundingNetwork:
+        """The network that runs.
+
+        Raises:
+            RuntimeUnavailableError: the runtime was closed.
+        """
+        if self._network is None:
+            raise RuntimeUnavailableError("this grounder was closed; load it again")
+        return self._network
+
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
+        """Compute the heat of some actions.
+
+        Args:
+            pixels: (3, h, w) float32, normalised.
+            actions: K indices into the vocabulary.
+
+        Returns:
+            (K, rows, columns) float32 in [0, 1].
+
+        Raises:
+            RuntimeUnavailableError: the runtime was closed.
+        """
+        network = self.network
+        with torch.inference_mode():
+            batch = torch.from_numpy(pixels)[None].to(self._device)
+            indices = torch.tensor(list(actions), dtype=torch.int64, device=self._device)
+            heat = network(batch, indices).float().cpu().numpy()
+        return np.asarray(heat, np.float32)
+
+    def evaluation_maps(
+        self, pixels: NDArray[np.float32], actions: Sequence[int]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Compute the maps that the method's paper scores; see `HeatRuntime`."""
+        with torch.inference_mode():
+            maps = self.network.evaluation_maps(
+                torch.from_numpy(pixels)[None].to(self._device),
+                torch.tensor(list(actions), dtype=torch.int64, device=self._device),
+            )
+        return {name: np.asarray(value.float().cpu().numpy()) for name, value in maps.items()}
+
+    def close(self) -> None:
+        """Free the memory of the network."""
+        self._network = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class TorchEngine:
+    """A PyTorch module or compiled graph as an engine.
+
+    Args:
+        module: maps pixels, and indices unless it answers all actions, to heat.
+        description: see `Engine`.
+        device: its tensors are on.
+        answers_all: whether pixels are its only input.
+    """
+
+    def __init__(self, module: Any, description: str, device: str, *, answers_all: bool) -> None:
+        self._module = module
+        self._description = description
+        self._device = torch.device(device)
+        self._answers_all = answers_all
+
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision."""
+        return self._description
+
+    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compute heat; see `Engine`."""
+        with torch.inference_mode():
+            inputs = [torch.from_numpy(pixels).to(self._device)]
+            if not self._answers_all:
+                inputs.append(torch.from_numpy(actions).to(self._device))
+            output = self._module(*inputs)
+            heat = output if isinstance(output, torch.Tensor) else output[0]
+            return np.asarray(heat.float().cpu().numpy(), np.float32)
+
+    def close(self) -> None:
+        """Free memory."""
+        self._module = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class EagerBackend:
+    """PyTorch without a compiler, in a lower precision."""
+
+    name = "eager"
+
+    @property
+    def device(self) -> str:
+        """The device networks run on."""
+        return default_device()
+
+    def ladder(self, precision: str) -> tuple[Candidate, ...]:
+        """Candidates for a precision; "auto" is float32, the reference itself."""
+        wanted = "fp32" if precision == "auto" else precision
+        require_precision(self.name, wanted, ("fp32", *half_precisions(self.device)), self.device)
+        return (Candidate(self.name, wanted),)
+
+    def environment(self) -> Mapping[str, str]:
+        """Versions and device an engine depends on."""
+        return torch_environment(self.device)
+
+    def options(self, candidate: Candidate) -> Mapping[str, Any]:
+        """No options."""
+        return {}
+
+    def build(self, work: Work, folder: Path) -> None:
+        """Nothing to write: the network itself runs; what is kept is the gate's figures."""
+
+    def load(self, work: Work, folder: Path) -> TorchEngine:
+        """Cast the network."""
+        static = StaticNetwork(work.network, work.shape, work.candidate.precision)
+        return TorchEngine(
+            static.to(self.device),
+            f"eager-{self.device}-{work.candidate.precision}",
+            self.device,
+            answers_all=work.shape.answers_all,
+        )
+
+
+def open_runtime(network: GroundingNetwork, runtime: str) -> EagerRuntime:
+    """Run a network with PyTorch; `load_grounder` puts another runtime in its place.
+
+    Args:
+        network: see `EagerRuntime`.
+        runtime: one of `RUNTIMES`.
+
+    Raises:
+        RuntimeUnavailableError: another name.
+    """
+    if runtime not in RUNTIMES:
+        raise RuntimeUnavailableError(
+            f"runtime {runtime!r} is not available; expected one of {list(RUNTIMES)}"
+        )
+    return EagerRuntime(network, default_device())
+
+
+def default_device() -> str:
+    """Name of the device networks run on: a GPU where PyTorch sees one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def half_precisions(device: str) -> tuple[str, ...]:
+    """Precisions of 16 bits that a device computes faster than float32, the best first."""
+    if torch.device(device).type == "cuda":
+        return ("fp16", "bf16") if torch.cuda.is_bf16_supported(False) else ("fp16",)
+    return ("bf16",) if _cpu_flags() & {"avx512_bf16", "amx_bf16", "bf16"} else ()
+
+
+@lru_cache(maxsize=1)
+def _cpu_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
+    return frozenset(next(flags, "").split())
+
+
+def require_precision(runtime: str, wanted: str, known: Sequence[str], device: str) -> None:
+    """Refuse a precision a runtime does not have on a device.
+
+    Raises:
+        RuntimeUnavailableError: it is not among the known.
+    """
+    if wanted not in known:
+        raise RuntimeUnavailableError(
+            f"runtime {runtime!r} has no precision {wanted!r} on this {device}; expected one of "
+            f"{list(dict.fromkeys(known))}"
+        )
+
+
+def torch_environment(device: str) -> dict[str, str]:
+    """Version of PyTorch, and of CUDA, driver and GPU where it runs on one."""
+    versions = {"torch": torch.__version__, "device": device}
+    if torch.device(device).type == "cuda":
+        major, minor = torch.cuda.get_device_capability()
+        versions |= {
+            "cuda": str(torch.version.cuda),
+            "gpu": torch.cuda.get_device_name(),
+            "compute_capability": f"{major}.{minor}",
+        }
+    else:
+        versions["cpu"] = torch.backends.cpu.get_cpu_capability()
+    return versions

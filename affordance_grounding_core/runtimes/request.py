@@ -1,0 +1,74 @@
+"""What a user asks of the runtime: a name, a precision, and where engines are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from affordance_grounding_core.errors import RuntimeUnavailableError
+
+RUNTIMES = ("auto", "eager", "compile", "onnx", "openvino", "tensorrt")
+"""Names of runtimes; each but "auto" is a module of `runtimes`."""
+
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
+"""Names of precisions; "auto" is the lowest that keeps answers the same to the eye."""
+
+
+@dataclass(frozen=True)
+class RuntimeRequest:
+    """What shall run a network.
+
+    Attributes:
+        runtime: one of `RUNTIMES`.
+        precision: one of `PRECISIONS`.
+        frames: folder of images of the place where the model will work; they calibrate int8
+            and are what the gate compares on. None: the pictures of the package.
+        store: folder of engines; None: the user's cache.
+        fall_back: whether a runtime that is missing, fails to build or fails the gate is
+            replaced by the next best. Otherwise that is an error.
+        patience: frames of one size that "auto" answers with PyTorch before it builds an
+            engine for that size, if there is none yet. Building takes longer than a few
+            frames; `warm_up` builds at once.
+    """
+
+    runtime: str = "auto"
+    precision: str = "auto"
+    frames: Path | None = None
+    store: Path | None = None
+    fall_back: bool = True
+    patience: int = 30
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise RuntimeUnavailableError(
+                f"runtime {self.runtime!r} is not available; expected one of {list(RUNTIMES)}, "
+                "optionally followed by a precision, such as 'openvino-int8'"
+            )
+        if self.precision not in PRECISIONS:
+            raise RuntimeUnavailableError(
+                f"precision {self.precision!r} is not available; expected one of {list(PRECISIONS)}"
+            )
+        if self.patience < 0:
+            raise ValueError(f"patience must not be negative, got {self.patience}")
+
+
+def parse_runtime(text: str, precision: str | None = None) -> tuple[str, str]:
+    """Split "openvino-int8" into runtime and precision.
+
+    Args:
+        text: a runtime, or a runtime, a hyphen and a precision.
+        precision: asked for separately; None where it was not.
+
+    Returns:
+        Runtime and precision; whether there are such is checked by `RuntimeRequest`.
+
+    Raises:
+        RuntimeUnavailableError: two precisions that differ.
+    """
+    runtime, _, suffix = text.partition("-")
+    if suffix and precision not in (None, "auto", suffix):
+        raise RuntimeUnavailableError(
+            f"runtime {text!r} asks for precision {suffix!r}, but {precision!r} was asked for as "
+            "well; give one of them"
+        )
+    return runtime, suffix or precision or "auto"

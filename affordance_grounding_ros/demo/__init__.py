@@ -1,0 +1,1 @@
+"""Demonstration: photographs in, answers out, over topics."""

@@ -1,0 +1,1 @@
+"""From depth images to grasp poses."""

@@ -1,0 +1,90 @@
+"""The topics that say where regions lie in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from geometry_msgs.msg import PoseArray
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from affordance_grounding_core.inference.result import GroundingResult
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.depth.grasp_pose import Grasp
+from affordance_grounding_ros.depth.messages import cloud_message, markers, no_markers, pose_array
+from affordance_grounding_ros.depth.view import DepthView, empty_cloud
+
+
+@dataclass(frozen=True)
+class RegionPoses:
+    """Where an image's regions lie in space.
+
+    Attributes:
+        frame_id: of the poses.
+        grasps: one for each region; None where there is none.
+        problem: why a region has none; empty if all have one.
+        view: what they were computed from; None where depth is missing or does not fit.
+    """
+
+    frame_id: str
+    grasps: list[Grasp | None] = field(default_factory=list)
+    problem: str = ""
+    view: DepthView | None = None
+
+
+class DepthOutputs:
+    """Publishes poses, points and markers of regions.
+
+    Args:
+        node: that publishes.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._grasps = qos.create_publisher(node, PoseArray, "~/grasps", qos.output())
+        self._cloud = qos.create_publisher(node, PointCloud2, "~/region_cloud", qos.output())
+        self._markers = qos.create_publisher(node, MarkerArray, "~/markers", qos.output())
+        self._last: Header | None = None
+
+    def publish(
+        self, header: Header, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+    ) -> None:
+        """Publish where the regions of one image lie; also where none does, by empty messages.
+
+        Cloud and markers are made only while somebody subscribes.
+
+        Args:
+            header: of the image.
+            image: (H, W, 3) uint8, RGB.
+            result: of the grounder.
+            poses: of its regions.
+        """
+        placed = Header(stamp=header.stamp, frame_id=poses.frame_id)
+        self._last = placed
+        self._grasps.publish(pose_array(placed, poses.grasps))
+        if self._markers.get_subscription_count() > 0:
+            self._markers.publish(markers(placed, result, poses.grasps))
+        if self._cloud.get_subscription_count() > 0:
+            view = poses.view
+            cloud = view.cloud(image, result) if view else empty_cloud(result.mask.shape)
+            self._cloud.publish(cloud_message(placed, cloud))
+
+    def clear(self) -> None:
+        """Take away the markers that are shown, if there is still somebody to tell."""
+        last, self._last = self._last, None
+        if last is None:
+            return
+        try:
+            self._markers.publish(no_markers(last))
+        except Exception:  # A signal may end the context at any moment.
+            if self._node.context.ok():
+                raise
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in (self._grasps, self._cloud, self._markers):
+            self._node.destroy_publisher(publisher)

@@ -1,0 +1,1 @@
+"""From image messages to arrays and back."""

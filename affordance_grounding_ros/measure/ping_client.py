@@ -1,0 +1,95 @@
+"""A camera that waits for the answer to one image before it sends the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
+
+from affordance_grounding_ros.client.grounder_client import NoAnswerError
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.measure.measuring_client import MeasuringClient
+from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+
+ANSWER_TIMEOUT = 20.0
+"""Seconds after which an image or its answer counts as lost."""
+
+
+class PingClient(MeasuringClient):
+    """Asks the node `grounder`, one image at a time; use it in a `with` statement.
+
+    Results are taken as the bytes that arrived: what it takes to turn them into a message is
+    the listener's business and not the node's.
+
+    Args:
+        check: called while waiting; raises where waiting has become pointless.
+    """
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__("ping", check)
+        self._node.create_subscription(
+            AffordanceResult, "grounder/result", self._on_result, qos.output(), raw=True
+        )
+        self._arrived: list[tuple[float, bytes]] = []
+        self.lost = 0
+
+    def start(self, timeout: float) -> None:
+        """Wait until the grounder has loaded its model, and command its first action.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            NoAnswerError: it is not active in time, or says that it cannot be.
+        """
+        action = self.wait_until_active(timeout)["vocabulary"].split(", ")[0]
+        self._goals.publish(ActionGoal(action=action))
+        self._wait(
+            lambda: self._images.get_subscription_count() > 0, 60.0, "the grounder to subscribe"
+        )
+        self.spin(1.0)  # both sides have to hear of each other
+
+    def ask(self, picture: Image) -> tuple[float, float]:
+        """Send an image and wait for its result.
+
+        Args:
+            picture: gets a stamp.
+
+        Returns:
+            Seconds from before publishing until the result's bytes were here, by the clock; and
+            seconds of inference that the result tells of.
+
+        Raises:
+            NoAnswerError: no answer, twice in a row.
+        """
+        for _ in range(2):
+            picture.header.stamp = self._node.get_clock().now().to_msg()
+            self._arrived.clear()
+            sent = time.perf_counter()
+            self._images.publish(picture)
+            while time.perf_counter() - sent < ANSWER_TIMEOUT:
+                self._executor.spin_once(timeout_sec=0.5)
+                self._check()
+                for arrived, data in self._arrived:
+                    result = deserialize_message(data, AffordanceResult)
+                    if result.header.stamp == picture.header.stamp:
+                        return arrived - sent, float(result.inference_seconds)
+                self._arrived.clear()
+            self.lost += 1
+        raise NoAnswerError(
+            f"no result for two images within {ANSWER_TIMEOUT:g} s each; {self._last_words}"
+        )
+
+    def wait_for_diagnostics(self) -> dict[str, str]:
+        """Wait for the node's next figures.
+
+        Raises:
+            NoAnswerError: none in time.
+        """
+        self._diagnostics = {}
+        return self._wait(lambda: self._diagnostics, 30.0, "diagnostics")
+
+    def _on_result(self, data: bytes) -> None:
+        self._arrived.append((time.perf_counter(), data))

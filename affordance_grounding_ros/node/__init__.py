@@ -1,0 +1,1 @@
+"""Rooms of the grounder node: inputs, goals, inference, outputs."""

@@ -1,0 +1,152 @@
+"""The subscription to the camera, which is there only while images are of use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.images.compressed import compressed_topic
+from affordance_grounding_ros.node.image_watch import ImageWatch
+
+TOPIC = "image"
+
+
+class Companion(Protocol):
+    """Subscriptions that are of use while images are."""
+
+    def open(self) -> None:
+        """Subscribe, unless that is done already."""
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        ...
+
+
+class ImageInput:
+    """Subscribes to images while there is a goal, and notices when none come.
+
+    Receiving images of a camera costs a tenth of a core, so without a goal the subscription is
+    given up; not before an image has come, though, so that a silent camera is noticed while
+    there is still time to look after it. Safe between threads.
+
+    Args:
+        node: that subscribes.
+        take: called with each image, and must not raise.
+        clock: seconds that never go back.
+    """
+
+    LINGER = 3.0
+    """Seconds without a goal after which the subscription is given up: a stream of goals and stops
+    must not make a stream of subscriptions."""
+
+    def __init__(
+        self,
+        node: Node,
+        take: Callable[[Image | CompressedImage], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._take = take
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._subscription: Subscription[Any] | None = None
+        self._watch = ImageWatch(clock)
+        self._heard = False
+        self._needed_at = clock()
+        self._compressed = False
+        self._companion: Companion | None = None
+
+    def use(self, transport: str, companion: Companion | None) -> None:
+        """Decide how images come, from the next time they are subscribed to.
+
+        Args:
+            transport: "raw" or "compressed".
+            companion: opened and closed with the images; None where there is nothing to.
+        """
+        self.close()
+        with self._lock:
+            self._compressed = transport == "compressed"
+            self._companion = companion
+
+    @property
+    def is_open(self) -> bool:
+        """Whether images are subscribed to."""
+        return self._subscription is not None
+
+    @property
+    def topic(self) -> str:
+        """Full name of the image topic."""
+        name: str = self._node.resolve_topic_name(TOPIC)
+        return compressed_topic(name) if self._compressed else name
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the camera now; empty while images arrive or are not needed."""
+        return self._watch.warning
+
+    def open(self) -> None:
+        """Subscribe, unless that is done already; the silence is timed from now on.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
+        with self._lock:
+            self._needed_at = self._clock()
+            if self._subscription is None:
+                self._watch.restart()
+                self._heard = False
+                if self._companion:
+                    self._companion.open()
+                kind = CompressedImage if self._compressed else Image
+                topic = self.topic if self._compressed else TOPIC
+                self._subscription = qos.create_subscription(
+                    self._node, kind, topic, self._on_image, qos.image_input()
+                )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        with self._lock:
+            subscription, self._subscription = self._subscription, None
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+            if self._companion:
+                self._companion.close()
+            self._watch.restart()
+
+    def check(self, *, needed: bool, timeout: float) -> str:
+        """Give the subscription up where it is of no use; look whether the camera is silent.
+
+        Args:
+            needed: whether there is a goal.
+            timeout: seconds of silence that are too long; 0: none are.
+
+        Returns:
+            A warning when the silence has just become too long, empty otherwise.
+        """
+        with self._lock:
+            if self._subscription is None:
+                return ""
+            if needed:
+                self._needed_at = self._clock()
+            elif self._heard and self._clock() - self._needed_at >= self.LINGER:
+                self.close()
+                return ""
+            return self._watch.check(timeout, self.topic, self._publishers)
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self._heard = True
+        if self._watch.arrived():
+            self._node.get_logger().info("images arrive again")
+        self._take(message)
+
+    def _publishers(self) -> str:
+        endpoints = self._node.get_publishers_info_by_topic(self.topic)
+        return qos.described_endpoints(endpoints) if endpoints else ""

@@ -1,0 +1,162 @@
+"""From a grounding result to the messages of the node, all with the image's stamp and frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Pose
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image, RegionOfInterest
+from std_msgs.msg import Header
+
+from affordance_grounding_core.inference.result import AffordanceRegion, GroundingResult
+from affordance_grounding_ros import msg as messages
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.depth.grasp_pose import Grasp
+from affordance_grounding_ros.depth.messages import pose_message
+from affordance_grounding_ros.depth.outputs import RegionPoses
+from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.node.goals import ActiveGoal
+
+Overlay = Callable[[NDArray[np.uint8], GroundingResult], NDArray[np.uint8]]
+
+
+class Outputs:
+    """The topics a result goes to.
+
+    Args:
+        node: that publishes.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._result = qos.create_publisher(
+            node, messages.AffordanceResult, "~/result", qos.output()
+        )
+        self._heatmap = qos.create_publisher(node, Image, "~/heatmap", qos.output())
+        self._mask = qos.create_publisher(node, Image, "~/mask", qos.output())
+        self._overlay = qos.create_publisher(node, Image, "~/overlay", qos.output())
+
+    def publish(
+        self,
+        header: Header,
+        image: NDArray[np.uint8],
+        goal: ActiveGoal,
+        result: GroundingResult,
+        *,
+        model: str,
+        runtime: str,
+        draw_overlay: Overlay,
+        poses: RegionPoses | None = None,
+    ) -> float:
+        """Publish what was found in one image.
+
+        Args:
+            header: of the image.
+            image: (H, W, 3) uint8, RGB.
+            goal: that the result answers.
+            result: of the grounder for this image and goal.
+            model: name of the model.
+            runtime: what ran it.
+            draw_overlay: draws the result over the image; called only while the overlay has
+                a subscriber, because drawing costs time.
+            poses: of the regions; None while depth is off.
+
+        Returns:
+            Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
+            the image carries no stamp.
+        """
+        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
+        for publisher, picture in ((self._heatmap, message.heatmap), (self._mask, message.mask)):
+            if publisher.get_subscription_count() > 0:  # The result holds them too.
+                publisher.publish(picture)
+        latency = message.latency_seconds = self._latency(header)
+        self._result.publish(message)
+        if self._overlay.get_subscription_count() > 0:
+            drawn = draw_overlay(image, result)
+            self._overlay.publish(array_to_image(drawn, "rgb8", header))
+        return latency
+
+    def destroy(self) -> None:
+        """Take the topics away."""
+        for publisher in (self._result, self._heatmap, self._mask, self._overlay):
+            self._node.destroy_publisher(publisher)
+
+    def _latency(self, header: Header) -> float:
+        stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
+        if stamp == 0.0:
+            return float("nan")
+        return float(self._node.get_clock().now().nanoseconds * 1e-9 - stamp)
+
+
+def result_message(
+    header: Header,
+    goal: ActiveGoal,
+    result: GroundingResult,
+    *,
+    model: str,
+    runtime: str,
+    poses: RegionPoses | None = None,
+) -> Any:
+    """Make an AffordanceResult.
+
+    Args:
+        header: of the image.
+        goal: that the result answers.
+        result: of the grounder.
+        model: name of the model.
+        runtime: what ran it.
+        poses: of the regions; None while depth is off.
+
+    Returns:
+        The message, its latency left NaN.
+    """
+    grasps = poses.grasps if poses else [None] * len(result.regions)
+    return messages.AffordanceResult(
+        header=header,
+        goal=goal.text,
+        object_name=goal.object_name,
+        action=result.action,
+        score=float(result.score),
+        threshold=float(result.threshold),
+        found=result.found,
+        regions=[
+            region_message(region, grasp)
+            for region, grasp in zip(result.regions, grasps, strict=True)
+        ],
+        pose_frame_id=poses.frame_id if poses else "",
+        pose_problem=poses.problem if poses else "",
+        heatmap=array_to_image(result.heatmap, "32FC1", header),
+        mask=array_to_image(result.mask.view(np.uint8) * np.uint8(255), "mono8", header),
+        model=model,
+        runtime=runtime,
+        inference_seconds=float(result.seconds),
+        latency_seconds=float("nan"),
+    )
+
+
+def region_message(region: AffordanceRegion, grasp: Grasp | None = None) -> Any:
+    """Make an AffordanceRegion.
+
+    Args:
+        region: in pixels of the image.
+        grasp: its place in space; None where it is not known.
+    """
+    box, oriented_box = region.box, region.oriented_box
+    return messages.AffordanceRegion(
+        box=RegionOfInterest(x_offset=box.x, y_offset=box.y, width=box.width, height=box.height),
+        oriented_box_center_x=float(oriented_box.center_x),
+        oriented_box_center_y=float(oriented_box.center_y),
+        oriented_box_length=float(oriented_box.length),
+        oriented_box_width=float(oriented_box.width),
+        oriented_box_angle=float(oriented_box.angle),
+        centroid_x=float(region.centroid[0]),
+        centroid_y=float(region.centroid[1]),
+        area=int(region.area),
+        score=float(region.score),
+        has_pose=grasp is not None,
+        pose=pose_message(grasp) if grasp else Pose(),
+    )

@@ -1,0 +1,238 @@
+"""From an image message to published results, beside the executor."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.overlay import draw_overlay
+from affordance_grounding_core.inference.result import GroundingResult
+from affordance_grounding_ros.common.problem_log import ProblemLog, one_line
+from affordance_grounding_ros.depth.input import DepthClaim
+from affordance_grounding_ros.depth.outputs import RegionPoses
+from affordance_grounding_ros.depth.stage import DepthStage, depth_figures
+from affordance_grounding_ros.health.figures import FrameFigures
+from affordance_grounding_ros.images.compressed import encoding_of, message_to_rgb
+from affordance_grounding_ros.images.layouts import ImageMessageError
+from affordance_grounding_ros.node.goals import GoalKeeper, Turn
+from affordance_grounding_ros.node.outputs import Outputs
+from affordance_grounding_ros.node.settings import GrounderSettings
+from affordance_grounding_ros.node.worker import Worker
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image on its way.
+
+    Attributes:
+        message: as it came.
+        claim: on its depth; None while depth is off.
+    """
+
+    message: Image | CompressedImage
+    claim: DepthClaim | None
+
+
+class Pipeline:
+    """Grounds the newest image for the active goal, in a thread of its own.
+
+    Args:
+        node: that publishes.
+        grounder: the model; closed with the pipeline, by its thread.
+        goals: holds the active goal.
+        figures: counts what becomes of the images, and times them.
+        problems: logs what goes wrong.
+        settings: gives the parameters of now.
+        depth: gives regions their poses, and is released with the pipeline; None while it is off.
+        exclusive: held while the grounder is used; None where nobody else uses it.
+    """
+
+    STOP_TIMEOUT = 10.0
+    """Seconds that closing waits for the image at work."""
+
+    def __init__(
+        self,
+        node: Node,
+        grounder: Grounder,
+        goals: GoalKeeper,
+        figures: FrameFigures,
+        problems: ProblemLog,
+        settings: Callable[[], GrounderSettings],
+        depth: DepthStage | None = None,
+        exclusive: threading.Lock | None = None,
+    ) -> None:
+        self.grounder = grounder
+        self._node = node
+        self._goals = goals
+        self._figures = figures
+        self._count = figures.counter.add
+        self._problems = problems
+        self._settings = settings
+        self._depth = depth
+        self._exclusive = exclusive or threading.Lock()
+        self._problem = ""
+        self._model_cpu = 0.0
+        self._publishing = threading.Lock()
+        self._active = False
+        self._outputs = Outputs(node)
+        self._worker: Worker[Frame] = Worker(self._work, self._report, grounder.close)
+        self._worker.start()
+
+    @property
+    def problem(self) -> str:
+        """What went wrong with the last image; empty if it was grounded, or none is wanted."""
+        return self._problem if self._goals.active else ""
+
+    @property
+    def depth_problem(self) -> str:
+        """Why regions of the last image have no pose; empty if they have, or none is wanted."""
+        return self._depth.problem if self._depth and self._goals.active else ""
+
+    @property
+    def depth_figures(self) -> dict[str, str]:
+        """What became of the images' depth, by name, as text; all empty while depth is off."""
+        return depth_figures(self._depth)
+
+    @property
+    def busy(self) -> float:
+        """Seconds since the image at work was begun; 0 while there is none."""
+        return self._worker.busy
+
+    def offer(self, message: Image | CompressedImage) -> None:
+        """Hand over an image without waiting; it replaces one that has not been begun.
+
+        Args:
+            message: the newest image.
+        """
+        if self._goals.active is None:
+            self._count(received=1, idle=1)
+            return
+        claim = self._depth.input.claim(message.header) if self._depth else None
+        self._count(received=1, dropped=int(self._worker.mailbox.put(Frame(message, claim))))
+        time.sleep(0)  # The thread of the model goes on at once, not when this one next waits.
+
+    def resume(self) -> None:
+        """Let results out."""
+        with self._publishing:
+            self._active = True
+
+    def pause(self) -> None:
+        """Let no more results out, from this moment on, and forget the waiting image."""
+        self._worker.mailbox.clear()
+        with self._publishing:
+            if self._active and self._depth:
+                self._depth.pause()
+            self._active = False
+
+    def close(self) -> None:
+        """Wait for the image at work, end the thread, free the model and the topics."""
+        self.pause()
+        if not self._worker.stop(self.STOP_TIMEOUT):
+            self._problems.report(
+                "stop",
+                f"the model did not finish its image within {self.STOP_TIMEOUT:g} s and is freed "
+                "when it does; until then its memory is in use: start the node again if it hangs",
+            )
+        self._outputs.destroy()
+        if self._depth:
+            self._depth.release()
+
+    def _work(self, frame: Frame) -> None:
+        begun, begun_cpu = time.perf_counter(), time.thread_time()
+        self._model_cpu = 0.0
+        try:
+            result = self._ground(frame)
+        except ImageMessageError as error:
+            self._refuse(frame.message, error)
+            return
+        if result is None:
+            self._count(idle=1)
+            return
+        self._count(processed=1)
+        self._problem = ""
+        self._figures.inference.add(result.seconds)
+        self._figures.overhead.add(time.perf_counter() - begun - result.seconds)
+        self._figures.overhead_cpu.add(time.thread_time() - begun_cpu - self._model_cpu)
+
+    def _ground(self, frame: Frame) -> GroundingResult | None:
+        """Grounds and publishes, unless nobody wants it any more."""
+        turn, settings = self._goals.turn(), self._settings()
+        if turn is None:
+            return None
+        image = message_to_rgb(frame.message)
+        before = time.thread_time()
+        with self._exclusive:
+            result = self.grounder.ground(
+                image,
+                turn.action,
+                threshold=turn.goal.threshold,
+                regions=settings.regions(self.grounder.regions),
+            )
+        self._model_cpu = time.thread_time() - before
+        poses = self._locate(frame, result)
+        with self._publishing:
+            # Deactivated, or told to stop, while the model was busy: say nothing more.
+            if not self._active or self._goals.active is None:
+                return None
+            self._publish(frame.message.header, image, turn, result, poses)
+        return result
+
+    def _locate(self, frame: Frame, result: GroundingResult) -> RegionPoses | None:
+        if self._depth is None or frame.claim is None:
+            return None
+        return self._depth.locate(frame.claim, frame.message.header, result)
+
+    def _publish(
+        self,
+        header: Header,
+        image: NDArray[np.uint8],
+        turn: Turn,
+        result: GroundingResult,
+        poses: RegionPoses | None,
+    ) -> None:
+        latency = self._outputs.publish(
+            header,
+            image,
+            turn.goal,
+            result,
+            model=self.grounder.information.name,
+            runtime=self.grounder.runtime,
+            draw_overlay=self._draw_overlay,
+            poses=poses,
+        )
+        if self._depth and poses:
+            self._depth.outputs.publish(header, image, result, poses)
+        self._figures.latency.add(latency)
+
+    def _draw_overlay(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.uint8]:
+        return draw_overlay(image, result, self._settings().overlay)
+
+    def _refuse(self, message: Image | CompressedImage, error: ImageMessageError) -> None:
+        self._count(refused=1)
+        self._problem = f"image refused: {error}"
+        # Another encoding is news, also shortly after the last one that was refused.
+        self._problems.report(
+            f"image {error.kind} {abbreviate(encoding_of(message))}", self._problem
+        )
+
+    def _report(self, error: Exception) -> None:
+        if not self._node.context.ok():
+            return  # The process is ending: publishing has become impossible.
+        self._count(failed=1)
+        self._problem = one_line(
+            f"grounding failed with {type(error).__name__}: {error}; nothing "
+            "is published for this image, the next one is tried. Details: log level debug"
+        )
+        self._node.get_logger().debug("".join(traceback.format_exception(error)))
+        self._problems.report(f"{type(error).__name__} {str(error)[:60]}", self._problem)

@@ -1,0 +1,275 @@
+"""Teaching over topics: commands on ~/teach, the taught actions and the answer on ~/taught."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.errors import TeachingError
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
+from affordance_grounding_ros.images.compressed import message_to_rgb
+from affordance_grounding_ros.msg import TaughtActions, TeachAction
+from affordance_grounding_ros.node.goals import GoalKeeper
+from affordance_grounding_ros.node.image_input import ImageInput
+from affordance_grounding_ros.node.recent_images import RecentImages
+from affordance_grounding_ros.node.teach_marks import check_way, mark_of
+from affordance_grounding_ros.node.worker import Worker
+
+if TYPE_CHECKING:
+    from affordance_grounding_core.teaching.teacher import Teacher
+
+_NAMES = {TeachAction.ADD: "teach", TeachAction.REMOVE: "remove", TeachAction.RENAME: "rename"}
+
+
+@dataclass(frozen=True)
+class AroundTeaching:
+    """The parts of the node that teaching has to do with.
+
+    Attributes:
+        images: opened for a command that waits for one.
+        goals: get the new vocabulary.
+        notices: logs what was followed.
+        problems: logs what was refused.
+        publish_status: called after a change.
+    """
+
+    images: ImageInput
+    goals: GoalKeeper
+    notices: ProblemLog
+    problems: ProblemLog
+    publish_status: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A command that has what it needs.
+
+    Attributes:
+        command: as it came.
+        image: the part is marked in; None where the command teaches nothing.
+    """
+
+    command: TeachAction
+    image: Image | CompressedImage | None
+
+
+class Teaching:
+    """Follows commands one at a time, in a thread of its own, beside the inference.
+
+    Args:
+        node: that subscribes and publishes.
+        grounder: the model.
+        file: taught actions are kept in; empty: in memory.
+        around: parts of the node.
+
+    Attributes:
+        exclusive: to be held while the grounder is used.
+
+    Raises:
+        TeachingError: a file that cannot be read, or used with this model.
+    """
+
+    IMAGE_TIMEOUT = 5.0
+    """Seconds a command waits for an image."""
+
+    def __init__(
+        self,
+        node: Node,
+        grounder: Grounder,
+        file: str,
+        around: AroundTeaching,
+    ) -> None:
+        self._node = node
+        self._grounder = grounder
+        self._file = file
+        self._around = around
+        self.exclusive = threading.Lock()
+        self._recent = RecentImages()
+        self._lock = threading.Lock()
+        self._waiting: tuple[TeachAction, float] | None = None
+        self._busy = False
+        self._last = ("", False, "")
+        # Not before it is needed: most robots are never taught, and PyTorch takes seconds.
+        self._teacher: Teacher | None = self._make_teacher() if file else None
+        self._subscription: Subscription[Any] | None = None
+        self._publisher = qos.create_publisher(node, TaughtActions, "~/taught", qos.status())
+        self._worker: Worker[_Job] = Worker(self._follow, self._fail, name="teaching")
+        self._worker.start()
+        self._publish()
+
+    def open(self) -> None:
+        """Subscribe to commands.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
+        self._subscription = qos.create_subscription(
+            self._node, TeachAction, "~/teach", self._on_command, qos.command()
+        )
+
+    def close(self) -> None:
+        """Unsubscribe and forget the images; a command that waits is refused."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
+        self._expire(0.0, "the node was deactivated")
+        self._recent.clear()
+
+    def release(self, timeout: float) -> None:
+        """Wait for the command at work and end the thread.
+
+        Args:
+            timeout: seconds to wait; the thread then ends by itself.
+        """
+        self.close()
+        self._worker.stop(timeout)
+        self._node.destroy_publisher(self._publisher)
+
+    def offer(self, message: Image | CompressedImage) -> None:
+        """Take note of an image; begin the command that waits for one.
+
+        Args:
+            message: the newest image.
+        """
+        self._recent.add(message)
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._worker.mailbox.put(_Job(waiting[0], message))
+
+    def check(self) -> bool:
+        """Refuse the command that has waited too long for an image; call it often.
+
+        Returns:
+            Whether a command waits for the next image.
+        """
+        self._expire(
+            self.IMAGE_TIMEOUT,
+            f"no image has come within {self.IMAGE_TIMEOUT:g} s; check the camera and the topic "
+            "'image', and send it again",
+        )
+        with self._lock:
+            return self._waiting is not None
+
+    def _on_command(self, command: TeachAction) -> None:
+        with self._lock:
+            busy, self._busy = self._busy, True
+        if busy:
+            # The answer of the one at work is still to come, and must not be overwritten.
+            self._around.problems.report_command(
+                f"{_described(command)} refused: the last command is still at work; send it again "
+                "when ~/taught has answered"
+            )
+            return
+        try:
+            self._begin(command)
+        except (TeachingError, ValueError) as error:
+            self._answer(command, accepted=False, message=str(error))
+
+    def _begin(self, command: TeachAction) -> None:
+        if command.operation not in _NAMES:
+            raise TeachingError(
+                f"operation must be one of {sorted(_NAMES)} (ADD, REMOVE, RENAME), got "
+                f"{command.operation}"
+            )
+        if command.operation != TeachAction.ADD:
+            self._worker.mailbox.put(_Job(command, None))
+            return
+        check_way(command)
+        stamp = command.header.stamp
+        image = self._recent.find(stamp.sec, stamp.nanosec)
+        if image is not None:
+            self._worker.mailbox.put(_Job(command, image))
+            return
+        with self._lock:
+            self._waiting = (command, time.monotonic())
+        self._around.images.open()
+
+    def _follow(self, job: _Job) -> None:
+        try:
+            done = self._do(job)
+        except (TeachingError, ValueError) as error:
+            self._answer(job.command, accepted=False, message=str(error))
+            return
+        self._around.goals.change(self._grounder.vocabulary)
+        self._answer(job.command, accepted=True, message=done)
+
+    def _do(self, job: _Job) -> str:
+        command = job.command
+        image = None if job.image is None else message_to_rgb(job.image)
+        mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
+        with self.exclusive:
+            if self._teacher is None:
+                self._teacher = self._make_teacher()
+            teacher = self._teacher
+            if image is not None and mark is not None:
+                stamp = job.image.header.stamp if job.image is not None else command.header.stamp
+                source = f"camera {stamp.sec}.{stamp.nanosec:09d}"
+                count = teacher.teach(
+                    command.name, image, mark, source=source, override=command.override
+                )
+                return f"{count} example(s), the last by {mark.description}"
+            if command.operation == TeachAction.REMOVE:
+                teacher.remove(command.name, command.example or None)
+                return f"forgot example {command.example}" if command.example else "forgotten"
+            teacher.rename(command.name, command.new_name, override=command.override)
+            return f"is now called {teacher.taught.find(command.new_name)}"
+
+    def _make_teacher(self) -> Teacher:
+        from affordance_grounding_core.teaching.teacher import Teacher
+
+        return Teacher(self._grounder, self._file or None)
+
+    def _fail(self, error: Exception) -> None:
+        self._answer(
+            None, accepted=False, message=f"{type(error).__name__}: {error}; nothing was changed"
+        )
+
+    def _expire(self, age: float, reason: str) -> None:
+        with self._lock:
+            waiting = self._waiting
+            if waiting is None or time.monotonic() - waiting[1] < age:
+                return
+            self._waiting = None
+        self._answer(waiting[0], accepted=False, message=reason)
+
+    def _answer(self, command: TeachAction | None, *, accepted: bool, message: str) -> None:
+        said = _described(command) if command is not None else "teaching"
+        self._last = (said, accepted, one_line(message))
+        with self._lock:
+            self._busy = False
+        self._publish()
+        if accepted:
+            self._around.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
+            self._around.publish_status()
+        else:
+            self._around.problems.report_command(f"{said} refused: {message}")
+
+    def _publish(self) -> None:
+        actions = self._teacher.taught.actions if self._teacher else {}
+        command, accepted, message = self._last
+        answer = TaughtActions(
+            names=list(actions),
+            examples=[len(action.exemplars) for action in actions.values()],
+            file=self._file,
+            command=command,
+            accepted=accepted,
+            message=message,
+        )
+        answer.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(answer)
+
+
+def _described(command: TeachAction) -> str:
+    name = _NAMES.get(command.operation, f"operation {command.operation}")
+    return f"{name} {abbreviate(command.name)}"

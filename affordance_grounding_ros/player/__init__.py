@@ -1,0 +1,1 @@
+"""Photographs, folders and videos as a camera."""

@@ -1,0 +1,268 @@
+"""Stored engines: what may be used is used, everything else is named and built again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affordance_grounding_core.runtimes import engine_store as artifact
+from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict, difference
+from affordance_grounding_core.runtimes.gate import GateFigures
+
+IDENTITY = {
+    "weights_sha256": "ab" * 32,
+    "input": {"height": 56, "width": 56},
+    "environment": {"torch": "2.14.1", "gpu": "Orin"},
+    "blocks": (6, 9),
+}
+SLOT = "abab/fake-fp32-56x56-3"
+FIGURES = GateFigures(16, 48, True, 1.0, 1.0, 0.0, 1.0, 0.0, 48)
+
+
+class Build:
+    """Counts builds and writes one file."""
+
+    def __init__(self, content: bytes = b"engine", failures: tuple[str, ...] = ()) -> None:
+        self.calls = 0
+        self.content = content
+        self.failures = failures
+
+    def __call__(self, folder: Path) -> Verdict:
+        self.calls += 1
+        assert list(folder.iterdir()) == []
+        (folder / "engine.bin").write_bytes(self.content)
+        return Verdict(FIGURES, self.failures)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "engines")
+
+
+def test_an_engine_is_built_once(store: ArtifactStore) -> None:
+    build = Build()
+    first = store.find_or_build(SLOT, IDENTITY, build)
+    second = store.find_or_build(SLOT, IDENTITY, build)
+    assert build.calls == 1
+    assert first.folder == second.folder == store.root / SLOT
+    assert first.manifest == second.manifest
+    assert second.manifest.gate == FIGURES
+    assert (second.folder / "engine.bin").read_bytes() == b"engine"
+
+
+def test_nothing_else_is_left_in_the_store(store: ArtifactStore) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+    store.find_or_build(SLOT, {**IDENTITY, "weights_sha256": "cd"}, Build())
+    left = {path.name for path in (store.root / SLOT).parent.iterdir()}
+    assert left <= {Path(SLOT).name, f"{Path(SLOT).name}.lock"}
+    assert {path.name for path in (store.root / SLOT).iterdir()} == {"engine.bin", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"weights_sha256": "cd"}, "weights_sha256 ('cd' wanted"),
+        ({"input": {"height": 70, "width": 56}}, "input.height (70 wanted, 56 stored)"),
+        (
+            {"environment": {"torch": "2.15.0", "gpu": "Orin"}},
+            "environment.torch ('2.15.0' wanted, '2.14.1' stored)",
+        ),
+        (
+            {"environment": {"torch": "2.14.1", "gpu": "H100"}},
+            "environment.gpu ('H100' wanted, 'Orin' stored)",
+        ),
+        ({"precision": "int8"}, "precision ('int8' wanted, None stored)"),
+    ],
+)
+def test_another_identity_is_named_and_built_again(
+    store: ArtifactStore, changed: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build(b"old"))
+    build = Build(b"new")
+    with caplog.at_level(logging.WARNING):
+        found = store.find_or_build(SLOT, {**IDENTITY, **changed}, build)
+    assert build.calls == 1
+    assert named in caplog.text
+    assert (found.folder / "engine.bin").read_bytes() == b"new"
+
+
+def truncate(folder: Path) -> None:
+    (folder / "engine.bin").write_bytes(b"eng")
+
+
+def remove_engine(folder: Path) -> None:
+    (folder / "engine.bin").unlink()
+
+
+def add_file(folder: Path) -> None:
+    (folder / "more.so").write_bytes(b"\x7fELF")
+
+
+def link_engine(folder: Path) -> None:
+    shutil.copy(folder / "engine.bin", folder.parent / "elsewhere.bin")
+    (folder / "engine.bin").unlink()
+    (folder / "engine.bin").symlink_to(folder.parent / "elsewhere.bin")
+
+
+def remove_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def cut_manifest(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text[: len(text) // 2])
+
+
+def list_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[1, 2]")
+
+
+def old_manifest(folder: Path) -> None:
+    content = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**content, "manifest_version": 0}))
+
+
+def binary_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(b"\xff\xfe\x00")
+
+
+def open_to_all(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def file_in_place(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+
+
+def link_in_place(folder: Path) -> None:
+    moved = folder.with_name("moved")
+    folder.rename(moved)
+    folder.symlink_to(moved)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        remove_engine,
+        add_file,
+        link_engine,
+        remove_manifest,
+        cut_manifest,
+        list_manifest,
+        old_manifest,
+        binary_manifest,
+        open_to_all,
+        file_in_place,
+        link_in_place,
+    ],
+)
+def test_damaged_and_foreign_files_are_refused_and_built_again(
+    store: ArtifactStore, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+    damage(store.root / SLOT)
+    assert store.find(SLOT, IDENTITY) is None
+    build = Build(b"fresh")
+    with caplog.at_level(logging.WARNING):
+        found = store.find_or_build(SLOT, IDENTITY, build)
+    assert build.calls == 1
+    assert str(store.root / SLOT) in caplog.text
+    assert (found.folder / "engine.bin").read_bytes() == b"fresh"
+    assert store.find(SLOT, IDENTITY) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_folder_of_another_user_is_refused(store: ArtifactStore) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+    os.chown(store.root / SLOT, 12345, 12345)
+    assert store.find(SLOT, IDENTITY) is None
+
+
+def test_a_build_that_fails_leaves_the_last_engine(store: ArtifactStore) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+
+    def fail(folder: Path) -> Verdict:
+        (folder / "engine.bin").write_bytes(b"half")
+        raise MemoryError("the device is full")
+
+    with pytest.raises(MemoryError):
+        store.find_or_build(SLOT, {**IDENTITY, "package": "2"}, fail)
+    assert store.find(SLOT, IDENTITY) is not None
+    assert not list((store.root / SLOT).parent.glob(".*"))
+
+
+def test_a_failed_gate_is_remembered_without_its_engine(store: ArtifactStore) -> None:
+    build = Build(failures=("cosine 0.9 is below 0.98",))
+    store.find_or_build(SLOT, IDENTITY, build)
+    found = store.find_or_build(SLOT, IDENTITY, build)
+    assert build.calls == 1
+    assert found.manifest.failures == ("cosine 0.9 is below 0.98",)
+    assert found.manifest.gate == FIGURES
+    assert not (found.folder / "engine.bin").exists()
+
+
+def test_where_the_store_cannot_be_written_a_temporary_engine_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+    store = ArtifactStore(blocked / "engines")
+    with caplog.at_level(logging.WARNING):
+        found = store.find_or_build(SLOT, IDENTITY, Build())
+    assert "engines cannot be kept" in caplog.text
+    assert "AFFORDANCE_GROUNDING_CACHE" in caplog.text
+    assert (found.folder / "engine.bin").read_bytes() == b"engine"
+    store.close()
+    assert not found.folder.exists()
+
+
+def build_slowly(root: str, started: Any, go: Any, built: Any) -> None:
+    def build(folder: Path) -> Verdict:
+        built.put(os.getpid())
+        started.set()
+        assert go.wait(60)
+        (folder / "engine.bin").write_bytes(b"engine")
+        return Verdict(FIGURES)
+
+    found = ArtifactStore(Path(root)).find_or_build(SLOT, IDENTITY, build)
+    assert (found.folder / "engine.bin").read_bytes() == b"engine"
+
+
+def test_two_processes_that_want_one_engine_build_it_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    started, go, built = context.Event(), context.Event(), context.Queue()
+    arguments = (str(tmp_path / "engines"), started, go, built)
+    processes = [context.Process(target=build_slowly, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    assert started.wait(60)
+    go.set()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    built.get(timeout=10)
+    assert built.empty()
+
+
+def test_a_lock_that_is_never_released_is_an_error_with_advice(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifact, "_LOCK_SECONDS", 0.05)
+    (store.root / SLOT).parent.mkdir(parents=True)
+    held = artifact.FileLock(store.root / f"{SLOT}.lock")
+    with held, pytest.raises(artifact.ArtifactError, match="remove the file"):
+        store.find_or_build(SLOT, IDENTITY, Build())
+
+
+def test_the_difference_of_equal_identities_is_empty() -> None:
+    assert difference(IDENTITY, dict(IDENTITY)) == ""
