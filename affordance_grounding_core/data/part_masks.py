@@ -99,7 +99,7 @@ def _mask_problem(file: Path, image: Path) -> str | None:
         return f"part mask {str(file)!r} cannot be read as an image"
     if not (mask >= 128).any():
         return f"part mask {str(file)!r} is empty: nothing was found"
-    if (size := _size(image)) and size != mask.shape:
+    if (size := image_size(image)) and size != mask.shape:
         return (
             f"part mask {str(file)!r} has {mask.shape[0]} x {mask.shape[1]} px, its image "
             f"{size[0]} x {size[1]}; make the label again"
@@ -107,7 +107,7 @@ def _mask_problem(file: Path, image: Path) -> str | None:
     return None
 
 
-def _size(image: Path) -> tuple[int, int] | None:
+def image_size(image: Path) -> tuple[int, int] | None:
     """Height and width of an image as it is shown, None where it cannot be read."""
     try:
         with Image.open(image) as opened:

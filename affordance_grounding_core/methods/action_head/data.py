@@ -136,6 +136,7 @@ class ActionHeadData(LightningDataModule):
             `views` says where None.
         precision: in which the backbone runs for the features.
         with_masks: whether batches hold pixels and part masks.
+        workers: processes that read batches; 0 for none beside the run itself.
     """
 
     def __init__(
@@ -158,9 +159,11 @@ class ActionHeadData(LightningDataModule):
         photograph_scenes: SceneCounts | None = None,
         precision: Precision = "float32",
         with_masks: bool = False,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.root = root
+        self.workers = workers
         self.photographs = photographs
         self.photograph_list = photograph_list
         self.photograph_scenes = photograph_scenes
@@ -285,4 +288,11 @@ class ActionHeadData(LightningDataModule):
         if dataset is None:
             raise RuntimeError("setup() must run before a dataloader is asked for")
         drop_last = shuffle and len(dataset) > self.batch_size
-        return DataLoader(dataset, self.batch_size, shuffle=shuffle, drop_last=drop_last)
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            num_workers=self.workers if shuffle else 0,
+            persistent_workers=bool(self.workers and shuffle),
+        )

@@ -16,7 +16,7 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.part_masks import is_boxes
+from affordance_grounding_core.data.part_masks import image_size, is_boxes
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
 
@@ -87,7 +87,7 @@ class SamplePicture:
     @classmethod
     def of(cls, sample: Sample) -> SamplePicture:
         """Read a sample's picture and part masks."""
-        height, width = read_rgb(sample.path).shape[:2]
+        height, width = image_size(sample.path) or read_rgb(sample.path).shape[:2]
         masks = sample.read_masks(height, width)
         boxes = frozenset(action for action, mask in masks.items() if is_boxes(mask))
         return cls(height, width, masks, exact=True, boxes=boxes)

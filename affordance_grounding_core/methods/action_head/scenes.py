@@ -188,11 +188,14 @@ def soft_labels(
     """Average labels over a grid of cells, exact ones blurred by AGD20K's rule first."""
     labels = {}
     for action, scene in coverage.items():
-        kernel = blur_kernel_size(*scene.shape)
-        blurred = cv2.GaussianBlur(scene, (kernel, kernel), 0) if exact else scene
-        labels[action] = np.asarray(
-            cv2.resize(blurred, (cells, cells), interpolation=cv2.INTER_AREA), np.float32
-        )
+        label = scene
+        if exact:  # at half the size, where the blur is as wide and a quarter of the work
+            half = (scene.shape[1] // 2, scene.shape[0] // 2)
+            label = cv2.resize(scene, half, interpolation=cv2.INTER_AREA)
+            kernel = blur_kernel_size(*label.shape)
+            label = cv2.GaussianBlur(label, (kernel, kernel), 0)
+        size = (cells, cells)
+        labels[action] = np.asarray(cv2.resize(label, size, interpolation=cv2.INTER_AREA))
     return labels
 
 

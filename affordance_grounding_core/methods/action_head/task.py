@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch.nn import functional
 
 from affordance_grounding_core.methods.action_head.calibration import (
     HeatThresholds,
@@ -16,6 +18,7 @@ from affordance_grounding_core.methods.action_head.calibration import (
 )
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
 from affordance_grounding_core.methods.action_head.data import Batch
+from affordance_grounding_core.methods.action_head.initial import start_from
 from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
 from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.scenes import MASK_UNKNOWN
@@ -36,6 +39,9 @@ class ActionHeadTask(LightningModule):
         learning_rate: highest of the one-cycle schedule.
         weight_decay: of AdamW.
         mask_samples: of each batch that part masks are trained on, the dear part of a step.
+        initial: model of the package or checkpoint folder whose head training begins with; None
+            for a random one.
+        rehearsal: weight of staying with what the initial head says of pairs without a label.
     """
 
     def __init__(
@@ -51,6 +57,8 @@ class ActionHeadTask(LightningModule):
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
         mask_samples: int = 16,
+        initial: str | None = None,
+        rehearsal: float = 0.0,
     ) -> None:
         super().__init__()
         self.actions = list(actions)
@@ -68,6 +76,11 @@ class ActionHeadTask(LightningModule):
         self.weight_decay = weight_decay
         self.mask_samples = mask_samples
         self.head = ActionHead(self.config)
+        self.initial, self.rehearsal = initial, rehearsal
+        self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
+        if initial is not None:
+            start_from(self.head, initial, self.actions)
+            self._teacher.append(copy.deepcopy(self.head).eval().requires_grad_(False))
         self.peaks: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.overlaps: list[torch.Tensor] = []
 
@@ -142,6 +155,9 @@ class ActionHeadTask(LightningModule):
         logits = self.head.score(described).float()
         present, absent = batch["present"], batch["absent"]
         loss = head_loss(logits, batch["labels"], present, absent, self.loss)
+        if self.training and self._teacher and self.rehearsal:
+            kept = self._rehearse(batch, logits)
+            loss = replace(loss, total=loss.total + self.rehearsal * kept)
         if self.head.masks is None or "masks" not in batch:
             return loss, logits, None
         some = slice(mask_samples)
@@ -149,6 +165,17 @@ class ActionHeadTask(LightningModule):
         term = mask_loss(masks, batch["masks"][some], present[some])
         total = loss.total + self.loss.mask * term
         return replace(loss, mask=term, total=total), logits, masks
+
+    def _rehearse(self, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
+        """Cross entropy against the initial head, on pairs that have no label."""
+        (teacher,) = self._teacher
+        teacher.to(logits.device)
+        with torch.no_grad():
+            said = torch.sigmoid(teacher(batch["tokens"], *batch["labels"].shape[-2:])).float()
+        silent = ~(batch["present"] | batch["absent"])
+        if not silent.any():
+            return logits.sum() * 0.0
+        return functional.binary_cross_entropy_with_logits(logits[silent], said[silent])
 
     def _log(self, stage: str, loss: HeadLoss, progress: bool) -> None:
         self.log(f"{stage}/loss", loss.total, prog_bar=progress, on_step=False, on_epoch=True)

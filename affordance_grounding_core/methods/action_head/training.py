@@ -107,6 +107,8 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
                 asdict(data.photograph_scenes) if data.photograph_scenes else None
             ),
             "precision": data.precision,
+            "initial": task.initial,
+            "rehearsal": task.rehearsal,
             "loss": asdict(task.loss),
             "learning_rate": task.learning_rate,
             "weight_decay": task.weight_decay,
