@@ -91,9 +91,8 @@ class FeatureDataset(Dataset[Batch]):
         return len(self._files)
 
     def __getitem__(self, index: int) -> Batch:
-        tokens = np.load(self._files[index].tokens).astype(np.float32)
         item = {
-            "tokens": torch.from_numpy(tokens),
+            "tokens": torch.from_numpy(np.load(self._files[index].tokens)),
             "labels": self._labels[index],
             "present": self._present[index],
             "absent": self._absent[index],

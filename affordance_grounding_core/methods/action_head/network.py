@@ -72,8 +72,7 @@ class ActionHead(nn.Module):
 
     def describe(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
         """Describe patches, (B, width, rows, columns); arguments as of `forward`."""
-        patches = self.patch_projection(self._drop(self.feature_norm(tokens[:, 1:])))
-        patches = self.attention(patches)
+        patches = self.attention(self._project(tokens[:, 1:]))
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
         return functional.gelu(self.output_norm(grid))
@@ -83,23 +82,44 @@ class ActionHead(nn.Module):
         logits: torch.Tensor = self.action_embeddings(described.permute(0, 2, 3, 1))
         return logits.permute(0, 3, 1, 2)
 
-    def _drop(self, features: torch.Tensor) -> torch.Tensor:
+    def _project(self, features: torch.Tensor) -> torch.Tensor:
+        """Normalise, drop and project features, (B, N, blocks * feature_width) to (B, N, width).
+
+        In training the scale of the norm is moved into the projection: the same function, with
+        no gradient through the features, which are by far the largest tensors of a step.
+        """
+        if not self.training:
+            projected: torch.Tensor = self.patch_projection(self.feature_norm(features))
+            return projected
+        projection, norm = self.patch_projection, self.feature_norm
+        with torch.no_grad():
+            kept = self.draw_kept(len(features), features.device)
+            plain = functional.layer_norm(features.float(), norm.normalized_shape, eps=norm.eps)
+            plain.mul_(kept)
+        shift = functional.linear(kept * norm.bias, projection.weight, projection.bias)
+        return functional.linear(plain, projection.weight * norm.weight) + shift
+
+    def draw_kept(self, samples: int, device: torch.device) -> torch.Tensor:
         """Blank channels, and all of a block but the last, at random in training.
 
         A channel is blanked in the whole sample: neighbouring patches say much the same, so that
         one blanked here and there is no loss to the head (and takes a random number a patch).
         The last block carries over best from renders to photographs; the others add detail
         and must not be relied upon.
+
+        Args:
+            samples: of the batch.
+            device: of the answer.
+
+        Returns:
+            (samples, 1, blocks * feature_width) factors of the features: 0 for what is blanked.
         """
-        if not self.training:
-            return features
-        blocks = len(self.config.blocks)
-        samples = (len(features), 1, blocks, features.shape[-1] // blocks)
-        kept = functional.dropout(features.new_ones(samples), self.config.dropout)
-        drawn = torch.rand(len(features), 1, blocks, 1, device=features.device)
-        spared = torch.arange(blocks, device=features.device)[:, None] == blocks - 1
-        kept = kept * (spared | (drawn >= self.config.block_dropout))
-        return features * kept.flatten(2)
+        blocks, width = len(self.config.blocks), self.config.feature_width
+        ones = torch.ones(samples, 1, blocks, width, device=device)
+        kept = functional.dropout(ones, self.config.dropout)
+        drawn = torch.rand(samples, 1, blocks, 1, device=device)
+        spared = torch.arange(blocks, device=device)[:, None] == blocks - 1
+        return (kept * (spared | (drawn >= self.config.block_dropout))).flatten(2)
 
 
 class MaskDecoder(KeepsFloatingPoint):

@@ -151,7 +151,7 @@ class ActionHeadTask(LightningModule):
     ) -> tuple[HeadLoss, torch.Tensor, torch.Tensor | None]:
         """Loss, logits of the heat, and of the masks of so many samples (None: of all)."""
         rows, columns = batch["labels"].shape[-2:]
-        described = self.head.describe(batch["tokens"], rows, columns)
+        described = self.head.describe(batch["tokens"].float(), rows, columns)
         logits = self.head.score(described).float()
         present, absent = batch["present"], batch["absent"]
         loss = head_loss(logits, batch["labels"], present, absent, self.loss)
@@ -171,7 +171,7 @@ class ActionHeadTask(LightningModule):
         (teacher,) = self._teacher
         teacher.to(logits.device)
         with torch.no_grad():
-            said = torch.sigmoid(teacher(batch["tokens"], *batch["labels"].shape[-2:])).float()
+            said = torch.sigmoid(teacher(batch["tokens"].float(), *batch["labels"].shape[-2:])).float()
         silent = ~(batch["present"] | batch["absent"])
         if not silent.any():
             return logits.sum() * 0.0

@@ -47,14 +47,28 @@ def test_the_last_block_is_never_dropped() -> None:
         actions=2, blocks=(1, 2, 3), feature_width=8, width=16, dropout=0.0, block_dropout=0.9
     )
     head = ActionHead(config).train()
-    seen: list[torch.Tensor] = []
-    head.patch_projection.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    head(torch.randn(64, 1 + 4, 3 * 8), 2, 2)
-    blanked = (seen[0].reshape(64, 4, 3, 8) == 0).all(dim=3).all(dim=1)
+    blanked = (head.draw_kept(64, torch.device("cpu")).reshape(64, 3, 8) == 0).all(dim=2)
     assert not blanked[:, 2].any()
     assert blanked[:, :2].any(dim=0).all()
-    head.eval()(torch.randn(64, 1 + 4, 3 * 8), 2, 2)
-    assert not (seen[1] == 0).all(dim=1).any()
+
+
+def test_blanked_channels_are_not_looked_at_in_training_and_all_are_afterwards() -> None:
+    torch.manual_seed(0)
+    config = ActionHeadConfig(actions=2, blocks=(1, 2), feature_width=8, width=16)
+    head = ActionHead(config)
+    torch.nn.init.normal_(head.feature_norm.weight)
+    torch.nn.init.normal_(head.feature_norm.bias)
+    tokens = torch.randn(2, 1 + 4, 16)
+    expected = head.eval()(tokens, 2, 2)
+    head.train()
+    kept = torch.ones(2, 1, 16)
+    head.draw_kept = lambda samples, device: kept  # type: ignore[method-assign]
+    torch.testing.assert_close(head(tokens, 2, 2), expected)
+    kept[..., 8:] = 0.0
+    without = head(tokens, 2, 2)
+    head.feature_norm.weight.data[8:] = 5.0
+    head.feature_norm.bias.data[8:] = 5.0
+    torch.testing.assert_close(head(tokens, 2, 2), without)
 
 
 def test_blocks_lie_side_by_side() -> None:
