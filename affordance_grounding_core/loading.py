@@ -26,6 +26,8 @@ from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_run
 if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.format import Checkpoint
     from affordance_grounding_core.inference.grounder import Grounder
+    from affordance_grounding_core.inference.runtime import HeatRuntime
+
 
 METHODS = MappingProxyType(
     {
@@ -97,8 +99,6 @@ def load_grounder(
             own = grounder.preprocess.config
             grounder.preprocess = Preprocess(replace(own, size=input_size))
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
-            from affordance_grounding_core.runtimes.selection import choose_runtime
-
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:
             add_taught(grounder, taught)
@@ -197,3 +197,42 @@ def _read(name: str | Path) -> Checkpoint:
             "names or the path of a folder with config.json and model.safetensors"
         )
     return read_checkpoint(folder)
+
+
+def choose_runtime(
+    grounder: Grounder, reference: HeatRuntime, request: RuntimeRequest
+) -> HeatRuntime:
+    """Make the runtime that was asked for, or the best there is.
+
+    Args:
+        grounder: whose preprocessing, vocabulary and thresholds hold.
+        reference: its network in PyTorch. Any other runtime stays as it is: it has no network to
+            export.
+        request: what was asked for.
+
+    Returns:
+        The reference itself where PyTorch in float32 was asked for.
+
+    Raises:
+        RuntimeUnavailableError: the runtime or precision is not available on this machine.
+    """
+    # PyTorch comes with these; importing the package alone stays quick.
+    from affordance_grounding_core.runtimes.eager import EagerRuntime
+    from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
+    from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject
+    from affordance_grounding_core.runtimes.ladder import make_ladder
+
+    if not isinstance(reference, EagerRuntime):
+        return reference
+    if request.runtime == "eager" and request.precision in ("auto", "fp32"):
+        return reference
+    ladder = make_ladder(request)
+    if not ladder.candidates:
+        return reference
+    subject = Subject(
+        preprocess=grounder.preprocess.config,
+        vocabulary=len(grounder.actions),
+        threshold=grounder.regions.threshold,
+    )
+    store = ArtifactStore(request.store or store_directory())
+    return GatedRuntime(reference, ladder, store, request, subject)

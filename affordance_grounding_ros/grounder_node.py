@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
+from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
@@ -297,7 +298,8 @@ class GrounderNode(LifecycleNode):
             self._problems.report_command(f"goal refused: {error}; {stays}")
             return
         if changed:
-            said = f"goal: {goal.report}" if goal else "goal: stop"
+            stop = f"stop, from {abbreviate(command.text)}" if command.text else "stop"
+            said = f"goal: {goal.report if goal else stop}"
             self._notices.report("goal", said, COMMAND_BURST)
             self._follow_goal()
 

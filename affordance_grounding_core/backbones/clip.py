@@ -29,6 +29,10 @@ from affordance_grounding_core.backbones.positions import ResizedPositions, patc
 from affordance_grounding_core.backbones.state_dict_check import require_fit
 from affordance_grounding_core.errors import WeightsError
 
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Mean and spread of the pixels CLIP was trained on, RGB in [0, 1]."""
+
 ARCHITECTURE = "ViT-B-16-quickgelu"
 """open_clip's name of the architecture; OpenAI's weights need its QuickGELU."""
 

@@ -22,7 +22,7 @@ from affordance_grounding_core.methods.plsp.attention import (
     TokensReadImage,
     split_heads,
 )
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.fuser import CrossAttention
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 

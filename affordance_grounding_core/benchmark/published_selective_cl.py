@@ -25,7 +25,7 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     clip_affinities,
 )
 from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig, ObjectiveConfig
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import selective_objective
 

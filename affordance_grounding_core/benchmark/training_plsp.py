@@ -18,14 +18,13 @@ from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.benchmark.machine import Machine
 from affordance_grounding_core.benchmark.measure import measure_in_turns
 from affordance_grounding_core.benchmark.published_plsp import plain_network
-from affordance_grounding_core.benchmark.report import Row
-from affordance_grounding_core.benchmark.training_rows import PUBLISHED, training_rows
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.benchmark.report import PUBLISHED, Row, training_rows
 from affordance_grounding_core.methods.plsp.config import (
     PlspLossConfig,
     PlspNetworkConfig,
     PlspOptimiserConfig,
 )
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.losses import (
     alignment_loss,
     distribution_loss,

@@ -20,25 +20,22 @@ from affordance_grounding_core.benchmark.published_selective_cl import (
     PublishedBackbones,
     PublishedTrainingStep,
 )
-from affordance_grounding_core.benchmark.report import Row
-from affordance_grounding_core.benchmark.training_rows import PUBLISHED, training_rows
+from affordance_grounding_core.benchmark.report import PUBLISHED, Row, training_rows
 from affordance_grounding_core.methods.selective_cl.affinity_sources import ClipAffinity
 from affordance_grounding_core.methods.selective_cl.config import (
     DiscoveryConfig,
     ObjectiveConfig,
+    OptimiserConfig,
     SelectiveHeadConfig,
+    build_optimiser,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import (
     FrozenBackbones,
+    FrozenFeatures,
     Precision,
 )
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import selective_objective
-from affordance_grounding_core.methods.selective_cl.optimiser import (
-    OptimiserConfig,
-    build_optimiser,
-)
 
 
 @dataclass(frozen=True)

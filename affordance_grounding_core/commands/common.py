@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from affordance_grounding_core.commands.outputs import output_file
 from affordance_grounding_core.errors import TeachingError
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ InputSizeOption = Annotated[
 ]
 JsonOption = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Also write the outcome to FILE as JSON."),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Also write the outcome to FILE as JSON.",
+        callback=output_file,
+    ),
 ]
 SplitOption = Annotated[
     str | None,

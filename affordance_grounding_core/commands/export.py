@@ -18,6 +18,7 @@ from affordance_grounding_core.commands.common import (
     WeightsOption,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.runtimes.export_folder import (
     ExportedModel,
     read_exported,
@@ -68,6 +69,7 @@ def export(
             "-o",
             metavar="DIR",
             help="Keep engines here, not in the cache; --model DIR then uses them.",
+            callback=output_folder,
         ),
     ] = None,
     input_size: InputSizeOption = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from affordance_grounding_core.commands.common import JsonOption, SplitOption, write_json
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.labelling.part_names import load_part_names
@@ -25,7 +26,9 @@ def label(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Label folder; ROOT/trainset puts masks where training looks."
+            metavar="DIR",
+            help="Label folder; ROOT/trainset puts masks where training looks.",
+            callback=output_folder,
         ),
     ],
     segmenter: Annotated[

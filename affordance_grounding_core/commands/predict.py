@@ -23,6 +23,7 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import is_image_file, read_rgb, write_png
 
@@ -85,7 +86,11 @@ def predict(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", file_okay=False, help="Where pictures are written."
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where pictures are written.",
+            callback=output_folder,
         ),
     ] = Path("predictions"),
     model: ModelOption = "default",

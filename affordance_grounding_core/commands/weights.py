@@ -44,21 +44,28 @@ def weights(
         store_file,
     )
     from affordance_grounding_core.backbones.weights import (
-        cache_directory,
         load_pinned,
         read_weights,
+        require_writable_cache,
         store,
     )
+    from affordance_grounding_core.files import cache_directory
 
     wanted = [name.value for name in names or [BackboneName.dinov2_vits14]]
     if file is not None and len(wanted) > 1:
         raise typer.BadParameter("--file holds the weights of one backbone: give one name")
     published = {pinned.name: pinned for pinned in (DINO_VITS16, DINOV2_VITB14, CLIP_VITB16)}
     for name in wanted:
-        if name not in published:
-            _ = load_pinned() if file is None else store(read_weights(file))
-        elif file is None:
+        kept = published[name].file_name if name in published else f"{name}.safetensors"
+        tensors = read_weights(file) if file is not None and name not in published else None
+        if file is not None or not (cache_directory() / kept).is_file():
+            require_writable_cache()
+        if tensors is not None:
+            store(tensors)
+        elif file is not None:
+            store_file(published[name], file)
+        elif name in published:
             cached_file(published[name])
         else:
-            store_file(published[name], file)
+            load_pinned()
     typer.echo(f"Backbone weights are in {cache_directory()}")

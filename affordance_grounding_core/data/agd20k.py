@@ -2,7 +2,7 @@
 
     ROOT[/Seen|/Unseen]/testset/egocentric/ACTION/OBJECT/NAME.jpg
     ROOT[/Seen|/Unseen]/testset/GT/ACTION/OBJECT/NAME.png
-    ROOT[/Seen|/Unseen]/testset/masks/ACTION/OBJECT/NAME.png        the parts, optional
+    ROOT[/Seen|/Unseen]/testset/masks/ACTION/OBJECT/NAME.png                exact parts, optional
     ROOT[/Seen|/Unseen]/trainset/{egocentric,exocentric}/ACTION/OBJECT/NAME.jpg
     ROOT[/Seen|/Unseen]/trainset/PL/ACTION/OBJECT/NAME_pl.png       part masks, optional
 
@@ -33,14 +33,16 @@ class EvaluationImage:
         action: folder the image lies in, for example "cut_with".
         object_name: class of the object shown, for example "knife".
         ground_truth: grey picture of the heat, None where the data has none.
-        part_mask: picture of the part itself, not blurred, None where the data has none.
+        mask: picture of the part itself, None where the data has none, as AGD20K.
+        source: group of a data set of several, which is reported apart; "" for none.
     """
 
     image: Path
     action: str
     object_name: str
     ground_truth: Path | None
-    part_mask: Path | None = None
+    mask: Path | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)

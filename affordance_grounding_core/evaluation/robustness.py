@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from affordance_grounding_core.data.agd20k import EvaluationImage
+from affordance_grounding_core.data.agd20k import EvaluationImage, EvaluationSet
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
+from affordance_grounding_core.evaluation.report import format_table
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
 
@@ -118,6 +119,40 @@ def evaluate_robustness(
         )
         for change in changes
     ]
+
+
+def evaluate_changes(
+    grounder: Grounder,
+    dataset: EvaluationSet,
+    protocol: EvaluationProtocol,
+    count: int,
+    *,
+    show_progress: bool = False,
+) -> list[ChangeScore]:
+    """Score some pictures of a test set, evenly chosen; see `evaluate_robustness`.
+
+    Args:
+        grounder: to evaluate.
+        dataset: to choose from.
+        protocol: of the scores.
+        count: of the pictures, at most.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
+    """
+    known = [image for image in dataset.annotated if image.action in grounder.actions]
+    step = max(1, len(known) // max(1, count))
+    return evaluate_robustness(
+        grounder, known[::step][:count], protocol, show_progress=show_progress
+    )
+
+
+def changes_as_text(scores: Sequence[ChangeScore]) -> str:
+    """Return the scores as an aligned table of plain text."""
+    rows = [
+        [s.name, f"{s.kld:.3f}", f"{100 * s.peak_shift:.1f} %", f"{100 * s.found:.1f} %"]
+        for s in scores
+    ]
+    table = format_table(["changed picture", "KLD", "peak shift", "found"], rows)
+    return f"{table}\nworst of eight orientations / plain: {worst_orientation(scores):.2f}"
 
 
 def worst_orientation(scores: Sequence[ChangeScore]) -> float:

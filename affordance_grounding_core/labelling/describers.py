@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
-from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
 
 SimilarityName = Literal["clip", "dinov2", "none"]
 

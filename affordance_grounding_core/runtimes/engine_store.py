@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from affordance_grounding_core.errors import ArtifactError
-from affordance_grounding_core.files import replace_json
+from affordance_grounding_core.files import cache_directory, replace_json
 from affordance_grounding_core.inference.runtime import GateFigures
 
 MANIFEST_FILE = "manifest.json"
@@ -33,6 +33,15 @@ MANIFEST_VERSION = 1
 _LOCK_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
+
+STORE_VARIABLE = "AFFORDANCE_GROUNDING_ENGINES"
+"""Environment variable that names another folder of engines."""
+
+
+def store_directory() -> Path:
+    """Folder of engines: $AFFORDANCE_GROUNDING_ENGINES or the user's cache."""
+    named = os.environ.get(STORE_VARIABLE)
+    return Path(named).expanduser() if named else cache_directory() / "engines"
 
 
 @dataclass(frozen=True)

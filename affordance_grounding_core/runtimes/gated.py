@@ -32,8 +32,14 @@ from affordance_grounding_core.runtimes.engine_store import (
     Verdict,
     abbreviate_error,
 )
-from affordance_grounding_core.runtimes.gate import LIMITS, compare, judge
-from affordance_grounding_core.runtimes.gate_frames import Frames, network_inputs, read_frames
+from affordance_grounding_core.runtimes.gate import (
+    LIMITS,
+    Frames,
+    compare,
+    judge,
+    network_inputs,
+    read_frames,
+)
 from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run
 from affordance_grounding_core.runtimes.ladder import Ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
-from affordance_grounding_core.runtimes.onnx_graph import write_onnx
+from affordance_grounding_core.runtimes.graph import write_onnx
 
 _MODEL = "model.onnx"
 

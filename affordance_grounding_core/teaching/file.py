@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as serialize_tensors
 
 from affordance_grounding_core.errors import TeachingError
-from affordance_grounding_core.files import replace_file
+from affordance_grounding_core.files import data_directory, replace_file
 from affordance_grounding_core.teaching.collection import (
     MAXIMUM_ACTIONS,
     MAXIMUM_EXEMPLARS,
@@ -48,8 +48,7 @@ def default_file() -> Path:
     """File of a user who names none: $AFFORDANCE_GROUNDING_TAUGHT or the user's data folder."""
     if os.environ.get(FILE_VARIABLE):
         return Path(os.environ[FILE_VARIABLE]).expanduser()
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "affordance_grounding" / "taught.safetensors"
+    return data_directory() / "taught.safetensors"
 
 
 def write_taught(path: Path, taught: TaughtActions) -> None:

@@ -21,9 +21,8 @@ from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_ros.client.node_process import NodeProcess
 from affordance_grounding_ros.demo import stereo
-from affordance_grounding_ros.demo.client import Answer, DemoClient
+from affordance_grounding_ros.demo.client import Answer, DemoClient, nanoseconds
 from affordance_grounding_ros.demo.recording import Recording
-from affordance_grounding_ros.demo.stamped_topics import nanoseconds
 
 PACKAGE = "affordance_grounding_ros"
 

@@ -19,8 +19,12 @@ from numpy.typing import NDArray
 from affordance_grounding_core.inference.result import AffordanceRegion
 from affordance_grounding_ros.depth.camera_model import CameraModel
 from affordance_grounding_ros.depth.image import DepthImage
-from affordance_grounding_ros.depth.layers import nearest_layer, weighted_median
-from affordance_grounding_ros.depth.plane_fit import Plane, fit_plane
+from affordance_grounding_ros.depth.plane_fit import (
+    Plane,
+    fit_plane,
+    nearest_layer,
+    weighted_median,
+)
 from affordance_grounding_ros.depth.rotations import quaternion_of
 
 _PIXELS_OF_THE_POINT = 25

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.images.layouts import ImageMessageError
 

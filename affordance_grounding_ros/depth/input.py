@@ -12,8 +12,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.depth.camera_model import camera_model
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError, camera_model
 from affordance_grounding_ros.depth.grasp_pose import GraspConfig
 from affordance_grounding_ros.depth.image import DepthImage, check_same_frame, depth_in_metres
 from affordance_grounding_ros.depth.stamp_matching import Claim, StampMatcher

@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
 

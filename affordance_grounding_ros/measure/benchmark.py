@@ -25,9 +25,13 @@ import numpy as np
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.client.node_process import NodeProcess
-from affordance_grounding_ros.measure.measuring_client import diagnosed_ms, distribution_ms, picture
-from affordance_grounding_ros.measure.ping_client import PingClient
-from affordance_grounding_ros.measure.process_figures import read_figures
+from affordance_grounding_ros.measure.ping_client import (
+    PingClient,
+    diagnosed_ms,
+    distribution_ms,
+    picture,
+)
+from affordance_grounding_ros.measure.soak import read_figures
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 """Width and height in px of the images."""

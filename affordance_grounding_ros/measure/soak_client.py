@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.measure.measuring_client import (
+from affordance_grounding_ros.measure.ping_client import (
     MeasuringClient,
     diagnosed_ms,
     distribution_ms,

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from affordance_grounding_core.actions.resolution import ActionResolution
 from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
+from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     MAXIMUM_ACTION_LENGTH,
     ActionVocabulary,
     abbreviate,
+    normalize_action,
 )
 from affordance_grounding_core.errors import UnknownActionError
 
@@ -25,6 +27,9 @@ ACTION_SEPARATOR = ";"
 
 MAXIMUM_TIMEOUT = 86_400.0
 """Longest time a goal may ask to live without renewal, in seconds: a day."""
+
+HOW_TO_STOP = '"" or "stop" stops'
+"""What every refusal of a goal ends with: the goal before it goes on."""
 
 _REMEMBERED_TEXTS = 64
 
@@ -175,7 +180,8 @@ class GoalKeeper:
 
         Args:
             text: name of an action, or free text that resolves to one; several are separated
-                by ";" and grounded in turn, one an image; empty: stop.
+                by ";" and grounded in turn, one an image; empty, or a word for it: stop. What
+                else a goal that stops says is not looked at.
             object_name: of the object the action is meant for; may be empty.
             threshold: heat threshold in (0, 1], or 0 for the node's.
             timeout: seconds without renewal after which the goal stops, or 0 for never.
@@ -185,11 +191,16 @@ class GoalKeeper:
 
         Raises:
             GoalError: text that is not printable or does not resolve, a name that is not
-                printable or too long, or a threshold or timeout out of range. The active goal
-                stays.
+                printable or too long, or a threshold or timeout out of range; the message says
+                how to stop. The active goal stays.
         """
-        # Outside the lock: encoding a text may take long, and the inference thread needs it.
-        goal = self.resolve(text, object_name, threshold, timeout) if text else None
+        goal = None
+        if not self.is_stop(text):
+            # Outside the lock: encoding a text may take long, and the inference thread needs it.
+            try:
+                goal = self.resolve(text, object_name, threshold, timeout)
+            except GoalError as error:
+                raise GoalError(f"{error}; {HOW_TO_STOP}") from error
         with self._lock:
             self._expire()
             changed = goal != self._active
@@ -198,6 +209,18 @@ class GoalKeeper:
             if changed:
                 self._turns = 0
             return goal, changed
+
+    def is_stop(self, text: str) -> bool:
+        """Whether a goal's text stops: no text, or words that say so ("never mind").
+
+        An action of the vocabulary that has such a name is that action.
+        """
+        if not text:
+            return True
+        with self._lock:
+            names = self._vocabulary.names if self._vocabulary else ()
+        within = len(text) <= MAXIMUM_ACTION_LENGTH
+        return within and normalize_action(text) not in names and is_stop(text)
 
     def resolve(
         self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -11,9 +12,125 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
+from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.images.compressed import compressed_topic
-from affordance_grounding_ros.node.image_watch import ImageWatch
+
+KEPT = 8
+
+
+class RecentImages:
+    """Keeps references to the last images. Safe between threads.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    FRESH = 1.0
+    """Seconds after its arrival that an image counts as what the camera sees now."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._images: deque[tuple[float, Image | CompressedImage]] = deque(maxlen=KEPT)
+
+    def add(self, message: Image | CompressedImage) -> None:
+        """Keep an image."""
+        with self._lock:
+            self._images.append((self._clock(), message))
+
+    def clear(self) -> None:
+        """Forget all images."""
+        with self._lock:
+            self._images.clear()
+
+    def find(self, sec: int, nanosec: int) -> Image | CompressedImage | None:
+        """Find the image of a stamp, or the newest where the stamp is zero.
+
+        Args:
+            sec: of the stamp.
+            nanosec: likewise.
+
+        Returns:
+            The image; None where the newest is wanted and none is fresh.
+
+        Raises:
+            TeachingError: no kept image has the stamp.
+        """
+        with self._lock:
+            images = list(self._images)
+        if (sec, nanosec) == (0, 0):
+            fresh = images and self._clock() - images[-1][0] <= self.FRESH
+            return images[-1][1] if fresh else None
+        for _, message in reversed(images):
+            stamp = message.header.stamp
+            if (stamp.sec, stamp.nanosec) == (sec, nanosec):
+                return message
+        raise TeachingError(
+            f"no image with stamp {sec}.{nanosec:09d} is among the last {len(images)} received "
+            f"(at most {KEPT} are kept, while there is a goal); mark a newer one, or leave the "
+            "stamp zero for the newest"
+        )
+
+
+class ImageWatch:
+    """Times the silence between images.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._warning = ""
+
+    @property
+    def warning(self) -> str:
+        """What is wrong now; empty while images arrive."""
+        return self._warning
+
+    def restart(self) -> None:
+        """Time from now on, as if an image had just arrived."""
+        self._since = self._clock()
+        self._warning = ""
+
+    def arrived(self) -> bool:
+        """Note an image.
+
+        Returns:
+            Whether it ends a silence that was warned about.
+        """
+        ended = bool(self._warning)
+        self.restart()
+        return ended
+
+    def check(self, timeout: float, topic: str, publishers: Callable[[], str]) -> str:
+        """Look whether the silence has become too long.
+
+        Args:
+            timeout: seconds of silence that are too long; 0: none are.
+            topic: full name of the image topic.
+            publishers: describes the publishers found on it; empty if there are none.
+
+        Returns:
+            A warning when the silence has just become too long, empty otherwise.
+        """
+        silence = self._clock() - self._since
+        if timeout <= 0.0:
+            self._warning = ""
+        if self._warning or timeout <= 0.0 or silence < timeout:
+            return ""
+        found = publishers()
+        who = (
+            f"publishers found: {found}; check that they run, and their quality of service"
+            if found
+            else "no publisher found; start the camera, or remap 'image' to its topic "
+            "(`--ros-args -r image:=/camera/image_raw`), and check ROS_DOMAIN_ID"
+        )
+        self._warning = f"no image on '{topic}' for {timeout:g} s; {who}"
+        return self._warning
+
 
 TOPIC = "image"
 

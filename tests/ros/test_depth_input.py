@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 from test_depth_view import result_of
 
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.image import UNITS
 from affordance_grounding_ros.depth.input import DepthInput, _adder
 from affordance_grounding_ros.images.conversions import array_to_image

@@ -24,7 +24,7 @@ from visualization_msgs.msg import Marker
 
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.image import DepthImage
 from affordance_grounding_ros.depth.messages import cloud_message, markers, no_markers, pose_array
 from affordance_grounding_ros.depth.rotations import rotation_of

@@ -21,7 +21,7 @@ from affordance_grounding_ros.health.diagnostics import (
 )
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles, Window
 from affordance_grounding_ros.health.status import NodeStatus
-from affordance_grounding_ros.measure.process_figures import read_figures
+from affordance_grounding_ros.measure.soak import read_figures
 from affordance_grounding_ros.node.goals import ActiveGoal
 
 

@@ -16,7 +16,7 @@ from ros_support import BrightnessRuntime, Scene, make_grounder, overrides
 
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.health.watchdogs import NameWatch
-from affordance_grounding_ros.measure.process_figures import ProcessFigures, read_figures
+from affordance_grounding_ros.measure.soak import ProcessFigures, read_figures
 
 Lines = Callable[[], list[tuple[str, str]]]
 

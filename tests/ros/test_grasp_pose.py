@@ -22,8 +22,7 @@ from affordance_grounding_ros.depth.grasp_pose import (
     grasp_of_region,
 )
 from affordance_grounding_ros.depth.image import DepthImage
-from affordance_grounding_ros.depth.layers import nearest_layer, weighted_median
-from affordance_grounding_ros.depth.plane_fit import fit_plane
+from affordance_grounding_ros.depth.plane_fit import fit_plane, nearest_layer, weighted_median
 from affordance_grounding_ros.depth.rotations import product, quaternion_of, rotation_of
 
 QUICK = settings(deadline=None, max_examples=40)

@@ -15,7 +15,7 @@ from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAn
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.health.figures import FrameCounts
 from affordance_grounding_ros.health.status import NodeStatus, status_message, status_values
-from affordance_grounding_ros.measure.measuring_client import diagnosed_ms, distribution_ms, picture
+from affordance_grounding_ros.measure.ping_client import diagnosed_ms, distribution_ms, picture
 from affordance_grounding_ros.node.goals import ActiveGoal
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ros_support import DEADLINE
 
-from affordance_grounding_ros.node.mailbox import Mailbox
-from affordance_grounding_ros.node.worker import Worker
+from affordance_grounding_ros.node.worker import Mailbox, Worker
 
 
 @given(st.lists(st.booleans()))

@@ -9,7 +9,7 @@ from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLo
 from affordance_grounding_ros.health.figures import FrameCounter, FrameCounts
 from affordance_grounding_ros.health.status import NodeStatus, status_message
 from affordance_grounding_ros.node.goals import ActiveGoal
-from affordance_grounding_ros.node.image_watch import ImageWatch
+from affordance_grounding_ros.node.image_input import ImageWatch
 
 
 class Clock:

@@ -21,8 +21,8 @@ from std_msgs.msg import String
 
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.health.figures import FrameCounter
-from affordance_grounding_ros.health.publisher_watch import PublisherWatch
 from affordance_grounding_ros.health.status import status_values
+from affordance_grounding_ros.health.watchdogs import PublisherWatch
 from affordance_grounding_ros.msg import AffordanceResult
 
 Lines = Callable[[], list[tuple[str, str]]]

@@ -16,9 +16,14 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.demo.client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo.client import (
+    DEPTH_TOPICS,
+    TOPICS,
+    StampedTopics,
+    nanoseconds,
+    stamp_of,
+)
 from affordance_grounding_ros.demo.recording import Recording, RecordingError
-from affordance_grounding_ros.demo.stamped_topics import StampedTopics, nanoseconds, stamp_of
 from affordance_grounding_ros.depth.image import DepthImage
 from affordance_grounding_ros.depth.messages import cloud_message, markers, pose_array
 from affordance_grounding_ros.depth.outputs import RegionPoses

@@ -9,13 +9,12 @@ import torch
 from tqdm import tqdm
 
 from affordance_grounding_core.actions.prompts import action_prompt
-from affordance_grounding_core.backbones.clip import Clip
+from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD, Clip
 from affordance_grounding_core.data.agd20k import EvaluationImage
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
-from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
 from affordance_grounding_core.methods.selective_cl.affinity import text_similarity
 
 _SIZE = 224

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from affordance_grounding_core.images import is_image_file, read_rgb
 from affordance_grounding_core.loading import load_grounder
-from affordance_grounding_core.runtimes.gate_frames import PACKAGED
+from affordance_grounding_core.runtimes.gate import PACKAGED
 from affordance_grounding_core.teaching.background import FILE
 from affordance_grounding_core.teaching.exemplars import summarise
 from affordance_grounding_core.teaching.teacher import Teacher

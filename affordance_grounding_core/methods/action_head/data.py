@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.weights import (
-    cache_directory,
-    load_pinned,
-    tensor_fingerprint,
-)
+from affordance_grounding_core.backbones.weights import load_pinned, tensor_fingerprint
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import SceneCounts, ViewConfig
 from affordance_grounding_core.methods.action_head.features import (

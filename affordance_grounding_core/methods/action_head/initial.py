@@ -31,9 +31,7 @@ def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> None:
             f"training cannot begin with {checkpoint.folder}: its actions are {known}, the run's "
             f"are {list(actions)}; set model.actions to the former"
         )
-    tensors = {
-        key: value for key, value in checkpoint.tensors.items() if not key.startswith(_OWN)
-    }
+    tensors = {key: value for key, value in checkpoint.tensors.items() if not key.startswith(_OWN)}
     own = {key: value for key, value in head.state_dict().items() if key.startswith(_OWN)}
     try:
         head.load_state_dict(tensors | own)

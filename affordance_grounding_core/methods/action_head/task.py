@@ -171,7 +171,9 @@ class ActionHeadTask(LightningModule):
         (teacher,) = self._teacher
         teacher.to(logits.device)
         with torch.no_grad():
-            said = torch.sigmoid(teacher(batch["tokens"].float(), *batch["labels"].shape[-2:])).float()
+            said = torch.sigmoid(
+                teacher(batch["tokens"].float(), *batch["labels"].shape[-2:])
+            ).float()
         silent = ~(batch["present"] | batch["absent"])
         if not silent.any():
             return logits.sum() * 0.0

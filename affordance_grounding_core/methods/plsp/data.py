@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from affordance_grounding_core.backbones.weights import cache_directory, tensor_fingerprint
+from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
@@ -17,20 +17,21 @@ from affordance_grounding_core.data.agd20k import (
 from affordance_grounding_core.data.image_check import find_unusable
 from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
     PartImages,
+    TokenCache,
     WholeImages,
 )
 from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
+    PlspViewConfig,
     irrelevant_images,
     ranked_people,
     read_part_samples,
 )
-from affordance_grounding_core.methods.plsp.token_cache import TokenCache
-from affordance_grounding_core.methods.plsp.views import PlspViewConfig
 from affordance_grounding_core.training.run_data import RunData
 from affordance_grounding_core.training.scored_images import (
     LabelledImage,

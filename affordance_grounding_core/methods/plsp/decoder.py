@@ -13,10 +13,10 @@ from torch.nn import functional
 from affordance_grounding_core.inference.network import KeepsFloatingPoint
 from affordance_grounding_core.methods.plsp.attention import (
     ImageReadsTokens,
+    RandomFourierPositions,
     TokenAttention,
     TokensReadImage,
 )
-from affordance_grounding_core.methods.plsp.positions import RandomFourierPositions
 
 UPSCALING = 4
 """Side of a patch in cells of the heat."""

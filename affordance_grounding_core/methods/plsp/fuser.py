@@ -11,8 +11,11 @@ from timm.layers.weight_init import trunc_normal_
 from torch import nn
 
 from affordance_grounding_core.inference.network import KeepsFloatingPoint
-from affordance_grounding_core.methods.plsp.attention import read_image, split_heads
-from affordance_grounding_core.methods.plsp.positions import sine_cosine_positions
+from affordance_grounding_core.methods.plsp.attention import (
+    read_image,
+    sine_cosine_positions,
+    split_heads,
+)
 
 _INITIAL_DEVIATION = 0.02
 _MLP_RATIO = 4

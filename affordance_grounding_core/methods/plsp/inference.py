@@ -17,7 +17,12 @@ from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.actions.similarity import ActionSimilarity, TextSimilarity
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
-from affordance_grounding_core.backbones.clip import ClipTextEncoder, empty_clip
+from affordance_grounding_core.backbones.clip import (
+    CLIP_MEAN,
+    CLIP_STD,
+    ClipTextEncoder,
+    empty_clip,
+)
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import unfit
@@ -30,17 +35,15 @@ from affordance_grounding_core.methods.plsp.checkpoint import (
     StoredPlsp,
     read_model,
 )
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import (
-    CLIP_MEAN,
-    CLIP_STD,
+    ClipTokens,
     EncoderConfig,
+    action_words,
     load_encoder,
+    name_codes,
 )
-from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
-from affordance_grounding_core.methods.plsp.network import PlspNetwork
-from affordance_grounding_core.methods.plsp.text_vectors import action_words, name_codes
+from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
 from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)

@@ -25,8 +25,7 @@ from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencySource
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.network import MapConfig, SelectiveHead
 
 METHOD = "selective_cl"
 TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_projection.")

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
@@ -21,15 +20,16 @@ from affordance_grounding_core.data.part_masks import (
     require_part_masks,
 )
 from affordance_grounding_core.data.transforms import CropConfig
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
     WantedViews,
 )
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
+    PartMasks,
     PixelPairs,
     PlainImages,
 )

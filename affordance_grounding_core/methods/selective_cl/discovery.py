@@ -32,7 +32,7 @@ import torch
 from affordance_grounding_core.clustering import k_means
 from affordance_grounding_core.methods.selective_cl.affinity import min_max, unit
 from affordance_grounding_core.methods.selective_cl.config import DiscoveryConfig
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 
 _Maps = tuple[torch.Tensor, torch.Tensor]
 

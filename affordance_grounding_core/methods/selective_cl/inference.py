@@ -11,9 +11,12 @@ import torch
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
-from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
 from affordance_grounding_core.actions.prompts import action_prompt
-from affordance_grounding_core.actions.similarity import ActionSimilarity, TextSimilarity
+from affordance_grounding_core.actions.similarity import (
+    ActionSimilarity,
+    LazySimilarity,
+    TextSimilarity,
+)
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import (
     ClipImageEncoder,
@@ -44,13 +47,13 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
     TextAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)

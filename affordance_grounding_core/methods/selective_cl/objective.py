@@ -21,7 +21,7 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
 )
 from affordance_grounding_core.methods.selective_cl.config import ObjectiveConfig
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery, discover_parts
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.losses import (
     PrototypeMaps,
     map_divergence,
@@ -29,7 +29,7 @@ from affordance_grounding_core.methods.selective_cl.losses import (
     prototype_contrast,
 )
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.part_labels import (
+from affordance_grounding_core.methods.selective_cl.samples import (
     PartLabels,
     guide_affinities,
     guide_discovery,

@@ -29,11 +29,11 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
     encode_actions,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.map_calibration import (
+from affordance_grounding_core.methods.selective_cl.network import (
     AffinityCalibration,
     MapConfig,
+    SelectiveHead,
 )
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 
 _CONTRAST_LAYERS = ("K_contrast_projection.", "pixel_contrast_projection.")
 

@@ -14,21 +14,20 @@ from affordance_grounding_core.backbones.transformer_backbone import Transformer
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
-from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
-from affordance_grounding_core.methods.plsp.network import PlspNetwork
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
+from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import encode_actions
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
     TextAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 
 VOCABULARY = ("hold", "drink_with", "hit")
 SIDES = {"action_head": (56, 70), "action_head_with_masks": (56, 70)}

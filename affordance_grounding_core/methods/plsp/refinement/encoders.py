@@ -16,9 +16,9 @@ from affordance_grounding_core.methods.plsp.encoders import (
     EncoderConfig,
     EncoderName,
     TokenEncoder,
+    action_words,
     load_encoder,
 )
-from affordance_grounding_core.methods.plsp.text_vectors import action_words
 
 FeatureName = Literal["clip", "dinov2"]
 

@@ -23,13 +23,13 @@ from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
     SelectiveHeadConfig,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import (
     SelectiveOutput,
     selective_objective,
 )
-from affordance_grounding_core.methods.selective_cl.part_labels import PartLabels, PartMasks
+from affordance_grounding_core.methods.selective_cl.samples import PartLabels, PartMasks
 from affordance_grounding_core.methods.selective_cl.training import train_from_config
 
 CROPS = CropConfig(resize=64, crop=48)
