@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from affordance_grounding_core.checkpoints.format import Checkpoint, write_checkpoint
@@ -61,6 +62,8 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
             save_config_callback=None,
             seed_everything_default=0,
         )
+    # Deterministic algorithms stay; filling every new tensor first takes half of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     seconds = time.perf_counter() - started
     cli.model.head.heat_offsets.copy_(cli.model.heat_thresholds().offsets)

@@ -171,3 +171,25 @@ def test_a_model_of_two_folders_draws_part_masks(
 def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
     with pytest.raises(DatasetError, match="that are to be used"):
         read_samples([drawn_data, drawn_data], ["hold"], listed=["another.png"])
+
+
+def test_training_begins_with_a_trained_head_of_the_same_kind(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone))
+    still = ("--model.learning_rate=1e-9", "--model.rehearsal=1", "--trainer.max_epochs=1")
+    begin = f"--model.initial={tmp_path / 'a'}"
+    second = train_from_config(
+        arguments(drawn_data, tmp_path / "b", random_backbone, begin, *still)
+    )
+    for name in ("patch_projection.weight", "mixing.weight", "action_embeddings.bias"):
+        torch.testing.assert_close(second.tensors[name], first.tensors[name], atol=1e-6, rtol=0)
+    assert second.config["training"]["initial"] == str(tmp_path / "a")
+    for options, reason in (
+        (["--model.width=64"], "other sizes"),
+        (["--model.actions=[hold, hit]"], "its actions are"),
+    ):
+        with pytest.raises(CheckpointError, match=reason):
+            train_from_config(
+                arguments(drawn_data, tmp_path / "c", random_backbone, begin, *options)
+            )
