@@ -63,7 +63,7 @@ class Prediction:
             "threshold": result.threshold,
             "height": result.heatmap.shape[0],
             "width": result.heatmap.shape[1],
-            "regions": [asdict(region) for region in result.regions],
+            "regions": [region.as_dict() for region in result.regions],
             "seconds": result.seconds,
             "overlay": str(self.overlay),
             "heatmap": str(self.heatmap),
