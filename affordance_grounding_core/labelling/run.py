@@ -144,22 +144,8 @@ def label_training_set(
         entries, desc="looking", unit="image", disable=None if config.show_progress else True
     )
     pending = [entry for entry in bar if labeller.finished(entry) is None]
-    if pending:
-        trainer = Trainer(
-            accelerator=config.accelerator,
-            devices=config.devices,
-            precision=config.precision,  # type: ignore[arg-type]
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=config.show_progress,
-        )
-        run_labelling(
-            labeller, pending, trainer, batch_size=config.batch_size, workers=config.workers
-        )
-        trainer.strategy.barrier("labels")
-        if not trainer.is_global_zero:
-            return None
+    if pending and not _label(labeller, pending, config):
+        return None
     records = _collect(store, entries)
     partners = (
         find_partners(
@@ -181,6 +167,22 @@ def label_training_set(
     manifest.write(folder)
     sheets = write_sheets(records, training.folder, folder)
     return LabelReport(folder, manifest, len(entries) - len(pending), tuple(sheets))
+
+
+def _label(labeller: Labeller, pending: Sequence[LabelEntry], config: LabelRunConfig) -> bool:
+    """Label images on all devices; returns whether this process is the one that goes on."""
+    trainer = Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        precision=config.precision,  # type: ignore[arg-type]
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=config.show_progress,
+    )
+    run_labelling(labeller, pending, trainer, batch_size=config.batch_size, workers=config.workers)
+    trainer.strategy.barrier("labels")
+    return trainer.is_global_zero
 
 
 def entries_of(training: TrainingSet) -> list[LabelEntry]:

@@ -61,18 +61,10 @@ ALLOWED_CIRCLES: dict[frozenset[str], str] = {
 
 ALLOWED_LONG: dict[str, str] = dict.fromkeys(
     (
-        "affordance_grounding_core.benchmark.inference.measure_inference",
         "affordance_grounding_core.commands.benchmark.benchmark",
         "affordance_grounding_core.commands.evaluate.evaluate",
         "affordance_grounding_core.commands.export.export",
-        "affordance_grounding_core.commands.label.label",
         "affordance_grounding_core.commands.predict.predict",
-        "affordance_grounding_core.commands.refine.refine",
-        "affordance_grounding_core.labelling.run.label_training_set",
-        "affordance_grounding_core.methods.plsp.official.import_plsp",
-        "affordance_grounding_core.methods.plsp.refinement.training.fit_masks",
-        "affordance_grounding_core.methods.selective_cl.discovery.discover_parts",
-        "affordance_grounding_core.methods.selective_cl.objective.selective_objective",
     ),
     "longer since before the rule",
 )

@@ -220,6 +220,11 @@ def import_plsp(
         model = calibrated(model, calibrate_on, split)
     write_checkpoint(folder, *model.as_checkpoint(source_notes(official, "plsp")))
     build_network(read_model(read_checkpoint(folder)))  # what was written can be read again
+    return _report(folder, official, model)
+
+
+def _report(folder: Path, official: OfficialFile, model: StoredPlsp) -> list[str]:
+    """Say what an import wrote, line by line."""
     lines = [
         f"{folder}: {len(official.tensors)} tensors of {official.path.name} "
         f"(sha256 {official.sha256[:16]}...), {len(model.actions)} actions",

@@ -131,14 +131,7 @@ def discover_parts(
     exo = exocentric.descriptors.reshape(batch, images, *exocentric.descriptors.shape[1:])
     clustered = _affording_patches(exocentric_evidence, config)
     if centroids is None:
-        centroids = k_means(
-            exo.flatten(1, 2),
-            clustered,
-            config.clusters,
-            generator,
-            config.iterations,
-            config.restarts,
-        ).centroids
+        centroids = _cluster(exo, clustered, config, generator)
     centroids = unit(centroids.to(exo.dtype))
     candidates = _candidates(
         egocentric.descriptors,
@@ -155,16 +148,30 @@ def discover_parts(
     part = _part_of(candidates, best.indices, egocentric_affinity, exocentric_affinity)
     whole = (egocentric_affinity, _fallback(exocentric_affinity, config))
     egocentric_map, exocentric_map = _where(found, part, whole)
-    discovery = PartDiscovery(
-        egocentric_map, exocentric_map, chosen, clustered, centroids, candidates
-    )
-    if not config.published_quirks:
-        return discovery
-    centre = centroids[torch.arange(batch, device=centroids.device), best.indices]
-    proximity = _where(found, _proximity(egocentric.descriptors, exo, centre, part), whole)
+    proximity: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+    if config.published_quirks:
+        centre = centroids[torch.arange(batch, device=centroids.device), best.indices]
+        proximity = _where(found, _proximity(egocentric.descriptors, exo, centre, part), whole)
     return PartDiscovery(
         egocentric_map, exocentric_map, chosen, clustered, centroids, candidates, *proximity
     )
+
+
+def _cluster(
+    descriptors: torch.Tensor,
+    clustered: torch.Tensor,
+    config: DiscoveryConfig,
+    generator: torch.Generator | None,
+) -> torch.Tensor:
+    """(B, k, C) centroids of the exocentric patches that are clustered."""
+    return k_means(
+        descriptors.flatten(1, 2),
+        clustered,
+        config.clusters,
+        generator,
+        config.iterations,
+        config.restarts,
+    ).centroids
 
 
 def _affording_patches(evidence: torch.Tensor, config: DiscoveryConfig) -> torch.Tensor:

@@ -18,7 +18,7 @@ from affordance_grounding_core.checkpoints.format import (
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.labelling.part_names import Pair
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig
-from affordance_grounding_core.methods.plsp.refinement.dataset import RefinementViews, collate
+from affordance_grounding_core.methods.plsp.refinement.dataset import Item, RefinementViews, collate
 from affordance_grounding_core.methods.plsp.refinement.encoders import (
     FrozenPatches,
     RefinementEncoders,
@@ -101,7 +101,32 @@ def fit_masks(
     bank = VisibleObjectBank(visible, frozen, picture_format, show_progress=fit.show_progress)
     numbers = {pair: number for number, pair in enumerate(pairs)}
     views = RefinementViews(samples, bank, numbers, picture_format, config)
-    loader = DataLoader(
+    loader = _loader(views, fit)
+    trainer = _trainer(folder, fit)
+    task = RefinementTask(network, frozen, config)
+    resumed = resume_path(folder, fit.resume)
+    trainer.fit(task, loader, ckpt_path=None if resumed is None else str(resumed))
+    if not trainer.is_global_zero:
+        return None
+    loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
+    how = {key: value for key, value in asdict(fit).items() if key != "show_progress"}
+    description = {
+        "method": METHOD,
+        "features": encoders.name,
+        "pairs": ["/".join(pair) for pair in pairs],
+        "network": asdict(config),
+        "training": {
+            **how,
+            "samples": len(views),
+            "unusable_partners": len(bank.unusable),
+            "loss": round(loss, 6) if np.isfinite(loss) else None,
+        },
+    }
+    return write_checkpoint(folder, description, network.trained_state())
+
+
+def _loader(views: RefinementViews, fit: FitConfig) -> DataLoader[Item]:
+    return DataLoader(
         views,
         fit.batch_size,
         shuffle=True,
@@ -109,7 +134,10 @@ def fit_masks(
         persistent_workers=fit.workers > 0,
         collate_fn=collate,
     )
-    trainer = Trainer(
+
+
+def _trainer(folder: Path, fit: FitConfig) -> Trainer:
+    return Trainer(
         max_epochs=fit.epochs,
         accumulate_grad_batches=fit.accumulate,
         accelerator=fit.accelerator,
@@ -120,25 +148,6 @@ def fit_masks(
         enable_model_summary=False,
         enable_progress_bar=fit.show_progress,
     )
-    task = RefinementTask(network, frozen, config)
-    resumed = resume_path(folder, fit.resume)
-    trainer.fit(task, loader, ckpt_path=None if resumed is None else str(resumed))
-    if not trainer.is_global_zero:
-        return None
-    loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
-    description = {
-        "method": METHOD,
-        "features": encoders.name,
-        "pairs": ["/".join(pair) for pair in pairs],
-        "network": asdict(config),
-        "training": {
-            **{key: value for key, value in asdict(fit).items() if key not in ("show_progress",)},
-            "samples": len(views),
-            "unusable_partners": len(bank.unusable),
-            "loss": round(loss, 6) if np.isfinite(loss) else None,
-        },
-    }
-    return write_checkpoint(folder, description, network.trained_state())
 
 
 def load_masks(folder: Path, encoders: RefinementEncoders, pairs: Sequence[Pair]) -> MaskNetwork:
