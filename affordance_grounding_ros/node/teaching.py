@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
-from affordance_grounding_ros.images.compressed import message_to_rgb
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
+from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.msg import TaughtActions, TeachAction
 from affordance_grounding_ros.node.goals import GoalKeeper
@@ -86,6 +86,9 @@ def mark_of(command: TeachAction, height: int, width: int) -> Mark:
     return mark_mask(image_to_array(command.mask), height, width)
 
 
+OWN_FILE = "auto"
+"""As `taught_file`: the file that `affordance-grounding teach` writes where none is named."""
+
 _NAMES = {TeachAction.ADD: "teach", TeachAction.REMOVE: "remove", TeachAction.RENAME: "rename"}
 
 
@@ -96,16 +99,12 @@ class AroundTeaching:
     Attributes:
         images: opened for a command that waits for one.
         goals: get the new vocabulary.
-        notices: logs what was followed.
-        problems: logs what was refused.
-        publish_status: called after a change.
+        health: logs what was followed and what was refused.
     """
 
     images: ImageInput
     goals: GoalKeeper
-    notices: ProblemLog
-    problems: ProblemLog
-    publish_status: Callable[[], None]
+    health: NodeHealth
 
 
 @dataclass(frozen=True)
@@ -127,14 +126,15 @@ class Teaching:
     Args:
         node: that subscribes and publishes.
         grounder: the model.
-        file: taught actions are kept in; empty: in memory.
+        file: taught actions are kept in; `OWN_FILE`: the one of the command line; empty: in
+            memory.
         around: parts of the node.
 
     Attributes:
         exclusive: to be held while the grounder is used.
 
     Raises:
-        TeachingError: a file that cannot be read, or used with this model.
+        TeachingError: a file that was named and cannot be read, or used with this model.
     """
 
     IMAGE_TIMEOUT = 5.0
@@ -149,7 +149,6 @@ class Teaching:
     ) -> None:
         self._node = node
         self._grounder = grounder
-        self._file = file
         self._around = around
         self.exclusive = threading.Lock()
         self._recent = RecentImages()
@@ -157,8 +156,7 @@ class Teaching:
         self._waiting: tuple[TeachAction, float] | None = None
         self._busy = False
         self._last = ("", False, "")
-        # Not before it is needed: most robots are never taught, and PyTorch takes seconds.
-        self._teacher: Teacher | None = self._make_teacher() if file else None
+        self._file, self._teacher = self._opened(file)
         self._subscription: Subscription[Any] | None = None
         self._publisher = qos.create_publisher(node, TaughtActions, "~/taught", qos.status())
         self._worker: Worker[_Job] = Worker(self._follow, self._fail, name="teaching")
@@ -205,17 +203,17 @@ class Teaching:
         if waiting is not None:
             self._worker.mailbox.put(_Job(waiting[0], message))
 
-    def check(self) -> bool:
-        """Refuse the command that has waited too long for an image; call it often.
-
-        Returns:
-            Whether a command waits for the next image.
-        """
+    def check(self) -> None:
+        """Refuse the command that has waited too long for an image; call it often."""
         self._expire(
             self.IMAGE_TIMEOUT,
             f"no image has come within {self.IMAGE_TIMEOUT:g} s; check the camera and the topic "
             "'image', and send it again",
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether a command waits for the next image."""
         with self._lock:
             return self._waiting is not None
 
@@ -224,7 +222,7 @@ class Teaching:
             busy, self._busy = self._busy, True
         if busy:
             # The answer of the one at work is still to come, and must not be overwritten.
-            self._around.problems.report_command(
+            self._around.health.problems.report_command(
                 f"{_described(command)} refused: the last command is still at work; send it again "
                 "when ~/taught has answered"
             )
@@ -264,11 +262,11 @@ class Teaching:
 
     def _do(self, job: _Job) -> str:
         command = job.command
-        image = None if job.image is None else message_to_rgb(job.image)
+        image = None if job.image is None else self._around.images.reader.read(job.image)
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
         with self.exclusive:
             if self._teacher is None:
-                self._teacher = self._make_teacher()
+                self._teacher = self._make_teacher(self._file)
             teacher = self._teacher
             if image is not None and mark is not None:
                 stamp = job.image.header.stamp if job.image is not None else command.header.stamp
@@ -283,10 +281,30 @@ class Teaching:
             teacher.rename(command.name, command.new_name, override=command.override)
             return f"is now called {teacher.taught.find(command.new_name)}"
 
-    def _make_teacher(self) -> Teacher:
+    def _opened(self, file: str) -> tuple[str, Teacher | None]:
+        """Path of the file, empty for none, and what was taught before.
+
+        The teacher is not made before it is needed: most robots are never taught, and PyTorch
+        takes seconds. The user's own file may belong to another model: nobody asked for it here,
+        so that it is left alone and named.
+        """
+        if file != OWN_FILE:
+            return file, self._make_teacher(file) if file else None
+        own = default_file()
+        if not own.is_file():
+            return str(own), None
+        try:
+            return str(own), self._make_teacher(str(own))
+        except TeachingError as error:
+            self._around.health.problems.report_command(
+                f"without taught actions, which are kept in memory only: {error}"
+            )
+            return "", None
+
+    def _make_teacher(self, file: str) -> Teacher:
         from affordance_grounding_core.teaching.teacher import Teacher
 
-        return Teacher(self._grounder, self._file or None)
+        return Teacher(self._grounder, file or None)
 
     def _fail(self, error: Exception) -> None:
         self._answer(
@@ -308,10 +326,10 @@ class Teaching:
             self._busy = False
         self._publish()
         if accepted:
-            self._around.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
-            self._around.publish_status()
+            self._around.health.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
+            self._around.health.publish()
         else:
-            self._around.problems.report_command(f"{said} refused: {message}")
+            self._around.health.problems.report_command(f"{said} refused: {message}")
 
     def _publish(self) -> None:
         actions = self._teacher.taught.actions if self._teacher else {}
