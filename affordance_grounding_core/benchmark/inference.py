@@ -1,4 +1,4 @@
-"""Time of one image through a model, by every runtime, against the plain published path."""
+"""Times one image through a model on every runtime, against the plain published path."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measure_inference(
     """Time one action on one image, network input to heat.
 
     Args:
-        grounder: on plain PyTorch, as `load_grounder(name, "eager")` gives it.
+        grounder: grounder on plain PyTorch, as `load_grounder(name, "eager")` gives it.
         candidates: runtimes to time; PyTorch in float32 always is.
         machine: as measured.
         size: side of the network's square input in px, a multiple of the model's patch.
@@ -143,7 +143,7 @@ def all_candidates(names: Sequence[str] = tuple(BACKENDS)) -> list[Candidate]:
     """Every runtime and precision that is installed here.
 
     Args:
-        names: of the runtimes wanted.
+        names: names of the runtimes wanted.
     """
     return [
         candidate
@@ -178,10 +178,10 @@ def published_path(
     their network with attention written out.
 
     Args:
-        grounder: whose model.
+        grounder: grounder of the model.
         reference: its network in PyTorch.
         pixels: (3, h, w) float32, normalised.
-        index: of the action.
+        index: number of the action.
     """
     network = reference.network
     if isinstance(network, PlspHeatNetwork) and isinstance(network.network.encoder, ClipTokens):

@@ -1,4 +1,4 @@
-"""A labelling run from start to manifest."""
+"""Labels a training set: segments its images and writes masks, manifest and sheets."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class LabelRunConfig:
         batch_size: images given to the segmenter at once.
         workers: processes that read images.
         devices: how many devices, or "auto" for all.
-        accelerator: of Lightning: "auto", "gpu", "cpu".
-        precision: of Lightning: "32-true", or "bf16-mixed" on GPUs that have it.
+        accelerator: Lightning's accelerator: "auto", "gpu" or "cpu".
+        precision: Lightning's precision: "32-true", or "bf16-mixed" on GPUs that have it.
         overwrite: whether masks that were not made by this command may be replaced.
         show_progress: whether progress bars are drawn.
     """
@@ -63,8 +63,8 @@ class LabelReport:
     """Outcome of a run.
 
     Attributes:
-        folder: of the labels.
-        manifest: of all images.
+        folder: folder of the labels.
+        manifest: manifest of all images.
         reused: images whose labels an earlier run had made.
         sheets: contact sheets.
     """
@@ -120,11 +120,11 @@ def label_training_set(
 
     Args:
         training: its images.
-        folder: of the labels; the `trainset` folder itself puts masks where training looks.
-        segmenter: to ask.
-        names: of the parts.
-        describer: to choose exocentric partners with; None for no partners.
-        config: of the run.
+        folder: folder of the labels; the `trainset` folder itself puts masks where training looks.
+        segmenter: segmenter that finds the parts.
+        names: names of the parts.
+        describer: describer to choose exocentric partners with; None for no partners.
+        config: options of the run.
 
     Returns:
         The report; None in the processes that Lightning starts for further devices.

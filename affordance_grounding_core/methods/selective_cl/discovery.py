@@ -1,4 +1,4 @@
-"""Find the affording part of egocentric objects with the help of exocentric images.
+"""Part discovery: finds the affording part of egocentric objects by exocentric images.
 
 Patches of the exocentric images where the object is used are clustered; the cluster whose
 place in the egocentric image lies best within its object is the part (section 3.3 of the
@@ -64,13 +64,13 @@ class PartDiscovery:
 
     Attributes:
         egocentric: (B, h, w) map of the part, or the affinity where none was found.
-        exocentric: (B, E, h, w) likewise.
+        exocentric: (B, E, h, w) maps of the part, or the affinity where none was found.
         chosen: (B) int64 cluster taken for the part, -1 where none was.
         clustered: (B, E * N) bool, exocentric patches that were clustered.
         centroids: (B, k, C) of length 1, before any choice.
-        candidates: of the choice.
+        candidates: candidates of the choice.
         egocentric_proximity: (B, h, w) second map that the quirk averages; None by default.
-        exocentric_proximity: (B, E, h, w) likewise.
+        exocentric_proximity: (B, E, h, w) second maps that the quirk averages; None by default.
     """
 
     egocentric: torch.Tensor
@@ -121,7 +121,7 @@ def discover_parts(
             or its product with class maps once these know something.
         object_mask: (B, h * w) bool, the egocentric object that a part must lie in.
         config: thresholds.
-        generator: of k-means.
+        generator: random generator of k-means.
         centroids: (B, k, C), of any norm, in the place of k-means.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The training objective of SelectiveCL: frozen features and labels in, losses out.
+"""Training objective of SelectiveCL: computes the losses of frozen features and labels.
 
 Differences of `DiscoveryConfig.published_quirks` from the default here (those of part
 discovery stand in `discovery`): the exocentric cross entropy is divided by 3 rather than by
@@ -47,7 +47,7 @@ class SelectiveOutput:
             "part_map" where part labels weigh in.
         egocentric_logits: (B, actions).
         exocentric_logits: (B, E, actions).
-        discovery: of parts; None where the prototype loss does not ask for parts.
+        discovery: parts that were found; None where the prototype loss does not ask for parts.
         prototype_maps: where prototypes were taken; None without prototype loss.
         diagnostics: scalars by name without gradient, for logs.
     """
@@ -103,11 +103,11 @@ def selective_objective(
         egocentric: features of B images.
         exocentric: features of B * E images, image b * E + e.
         labels: (B) int64 actions.
-        epoch: from 0. In epoch 0 the class maps know nothing yet and are left out of part
-            discovery and of the backgrounds.
-        provider: of affinity.
+        epoch: number of the epoch, from 0. In epoch 0 the class maps know nothing yet and are left
+            out of part discovery and of the backgrounds.
+        provider: source of affinity.
         config: options.
-        generator: of k-means.
+        generator: random generator of k-means.
         centroids: (B, k, C) in the place of k-means.
         parts: labels of the egocentric images, trusted before any guess.
 

@@ -1,4 +1,4 @@
-"""Refining the labels of a data set, and what is said about it."""
+"""Refines the labels of a training set and reports what changed."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class RefinementReport:
     """Outcome of a refinement.
 
     Attributes:
-        folder: of the labels.
-        outcomes: by "ACTION/OBJECT/IMAGE"; without their masks.
+        folder: folder of the labels.
+        outcomes: outcomes by "ACTION/OBJECT/IMAGE"; without their masks.
         proposals: what segments came from.
     """
 
@@ -121,9 +121,9 @@ def refine_training_set(
     """Refine the labels of a training set: train masks where there are none, then snap to them.
 
     Args:
-        training: whose pictures the labels are of.
+        training: training set whose pictures the labels are of.
         labels: label folder with a manifest.
-        config: of the run.
+        config: options of the run.
 
     Returns:
         The report; None in the processes that Lightning starts for further devices.
@@ -197,9 +197,9 @@ def refine_labels(
     refined one of an earlier run is removed.
 
     Args:
-        samples: to refine.
-        refiner: does it.
-        folder: of the labels.
+        samples: samples to refine.
+        refiner: refiner that does it.
+        folder: folder of the labels.
         proposals: what segments came from, for the report.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 

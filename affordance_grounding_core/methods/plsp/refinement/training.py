@@ -1,4 +1,4 @@
-"""Training of the mask network, from samples to a checkpoint and back."""
+"""Trains the mask network, writes its checkpoint and reads it back."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class FitConfig:
     """How masks are trained; the defaults are the published ones.
 
     Attributes:
-        epochs: over all samples.
+        epochs: number of passes over all samples.
         batch_size: samples in a batch.
         accumulate: batches in a step.
         workers: processes that read images.
-        seed: of everything random.
+        seed: seed of everything random.
         devices: how many, or "auto" for all.
-        accelerator: of Lightning: "auto", "gpu", "cpu".
+        accelerator: Lightning's accelerator: "auto", "gpu" or "cpu".
         resume: "last", the path of a state, or None to start anew.
         show_progress: whether progress bars are drawn.
     """
@@ -78,12 +78,12 @@ def fit_masks(
     """Train a mask network and write it.
 
     Args:
-        samples: to learn from.
-        encoders: to see with.
-        pairs: in the order of the network's queries.
-        folder: of the model, made where needed.
-        config: of the learning.
-        fit: of the run.
+        samples: samples to learn from.
+        encoders: encoders to see with.
+        pairs: pairs in the order of the network's queries.
+        folder: folder of the model, made where needed.
+        config: options of the learning.
+        fit: settings of the run.
 
     Returns:
         The model as written; None in the processes Lightning starts for further devices.
@@ -154,9 +154,9 @@ def load_masks(folder: Path, encoders: RefinementEncoders, pairs: Sequence[Pair]
     """Load a trained mask network.
 
     Args:
-        folder: of the model.
-        encoders: that it was trained with.
-        pairs: that it was trained for, in that order.
+        folder: folder of the model.
+        encoders: encoders that it was trained with.
+        pairs: pairs that it was trained for, in that order.
 
     Raises:
         CheckpointError: it is missing or damaged, of another kind, or does not fit.
@@ -198,9 +198,9 @@ def require_pairs(chosen: Collection[Pair], pairs: Collection[Pair], folder: Pat
     """Check that a mask network knows all pairs that are to be refined.
 
     Args:
-        chosen: to be refined.
-        pairs: that it was trained for.
-        folder: of the network, for the message.
+        chosen: pairs to be refined.
+        pairs: pairs that it was trained for.
+        folder: folder of the network, for the message.
 
     Raises:
         CheckpointError: it does not know one.
