@@ -30,10 +30,12 @@ class Outputs:
 
     Args:
         node: that publishes.
+        latency: tells how old an image of a stamp is now, in seconds; NaN where clocks cannot tell.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, latency: Callable[[Any], float]) -> None:
         self._node = node
+        self._latency = latency
         self._result = qos.create_publisher(
             node, messages.AffordanceResult, "~/result", qos.output()
         )
@@ -70,14 +72,14 @@ class Outputs:
 
         Returns:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
-            the image carries no stamp.
+            the image carries no stamp, or one that does not fit this clock.
         """
         message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
         heatmap = self._picture(self._heatmap, heatmap_message, header, result, images)
         mask = self._picture(self._mask, mask_message, header, result, images)
         if images:
             message.heatmap, message.mask = heatmap, mask
-        latency = message.latency_seconds = self._latency(header)
+        latency = message.latency_seconds = self._latency(header.stamp)
         self._result.publish(message)
         if self._overlay.get_subscription_count() > 0:
             drawn = draw_overlay(image, result)
@@ -105,12 +107,6 @@ class Outputs:
         """Take the topics away."""
         for publisher in (self._result, self._heatmap, self._mask, self._overlay):
             self._node.destroy_publisher(publisher)
-
-    def _latency(self, header: Header) -> float:
-        stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
-        if stamp == 0.0:
-            return float("nan")
-        return float(self._node.get_clock().now().nanoseconds * 1e-9 - stamp)
 
 
 def result_message(

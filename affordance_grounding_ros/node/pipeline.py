@@ -24,9 +24,10 @@ from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.depth.stage import DepthStage
 from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.health.state import DepthStatus
-from affordance_grounding_ros.images.compressed import encoding_of, message_to_rgb
+from affordance_grounding_ros.images.compressed import encoding_of
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.node.goals import GoalKeeper, Turn
+from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.outputs import Outputs
 from affordance_grounding_ros.node.settings import GrounderSettings
 from affordance_grounding_ros.node.worker import Worker
@@ -53,6 +54,7 @@ class Pipeline:
         grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
         health: counts and times the images, and logs what goes wrong.
+        images: whose reader makes colours of them, and whose clocks tell how old they are.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
@@ -67,6 +69,7 @@ class Pipeline:
         grounder: Grounder,
         goals: GoalKeeper,
         health: NodeHealth,
+        images: ImageInput,
         settings: Callable[[], GrounderSettings],
         depth: DepthStage | None = None,
         exclusive: threading.Lock | None = None,
@@ -84,7 +87,8 @@ class Pipeline:
         self._model_cpu = 0.0
         self._publishing = threading.Lock()
         self._active = False
-        self._outputs = Outputs(node)
+        self._reader = images.reader
+        self._outputs = Outputs(node, images.clocks.latency)
         self._worker: Worker[Frame] = Worker(self._work, self._report, grounder.close)
         self._worker.start()
 
@@ -166,7 +170,7 @@ class Pipeline:
         turn, settings = self._goals.turn(), self._settings()
         if turn is None:
             return None
-        image = message_to_rgb(frame.message)
+        image = self._reader.read(frame.message)
         before = time.thread_time()
         with self._exclusive:
             result = self.grounder.ground(
