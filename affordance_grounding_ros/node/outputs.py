@@ -72,17 +72,45 @@ class Outputs:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
             the image carries no stamp.
         """
-        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
+        message = self.message(header, goal, result, model=model, runtime=runtime, poses=poses)
         heatmap = self._picture(self._heatmap, heatmap_message, header, result, images)
         mask = self._picture(self._mask, mask_message, header, result, images)
         if images:
             message.heatmap, message.mask = heatmap, mask
-        latency = message.latency_seconds = self._latency(header)
         self._result.publish(message)
         if self._overlay.get_subscription_count() > 0:
             drawn = draw_overlay(image, result)
             self._overlay.publish(array_to_image(drawn, "rgb8", header))
-        return latency
+        return float(message.latency_seconds)
+
+    def message(
+        self,
+        header: Header,
+        goal: ActiveGoal,
+        result: GroundingResult,
+        *,
+        model: str,
+        runtime: str,
+        poses: RegionPoses | None = None,
+        images: bool = False,
+    ) -> Any:
+        """Make the AffordanceResult of one image, with its latency until now.
+
+        Args:
+            header: of the image.
+            goal: that the result answers.
+            result: of the grounder for this image and goal.
+            model: name of the model.
+            runtime: what ran it.
+            poses: of the regions; None while depth is off.
+            images: whether it holds heatmap and mask of the whole image.
+        """
+        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
+        if images:
+            message.heatmap = heatmap_message(header, result)
+            message.mask = mask_message(header, result)
+        message.latency_seconds = self._latency(header)
+        return message
 
     def _picture(
         self,
