@@ -31,6 +31,7 @@ from affordance_grounding_core.errors import (
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.runtime import HeatRuntime
+from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork
 from affordance_grounding_core.methods.selective_cl.network import SelectiveNetwork
@@ -40,7 +41,6 @@ from affordance_grounding_core.runtimes.gate import network_inputs, read_frames
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.ladder import BACKENDS
 from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.selection import choose_runtime
 
 PUBLISHED = "published-eager"
 WORK = "inference"

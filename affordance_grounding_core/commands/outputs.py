@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from affordance_grounding_core.errors import OutputError
-from affordance_grounding_core.folders import reason_not_writable
+from affordance_grounding_core.files import reason_not_writable
 
 
 def output_folder(parameter: typer.CallbackParam, folder: Path | None) -> Path | None:

@@ -22,8 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as serialize_tensors
 
 from affordance_grounding_core.errors import TeachingError
-from affordance_grounding_core.files import replace_file
-from affordance_grounding_core.folders import data_directory
+from affordance_grounding_core.files import data_directory, replace_file
 from affordance_grounding_core.teaching.collection import (
     MAXIMUM_ACTIONS,
     MAXIMUM_EXEMPLARS,

@@ -59,6 +59,7 @@ ALLOWED_LONG: dict[str, str] = dict.fromkeys(
     (
         "affordance_grounding_core.benchmark.inference.measure_inference",
         "affordance_grounding_core.commands.benchmark.benchmark",
+        "affordance_grounding_core.commands.evaluate.evaluate",
         "affordance_grounding_core.commands.export.export",
         "affordance_grounding_core.commands.label.label",
         "affordance_grounding_core.commands.predict.predict",

@@ -17,7 +17,7 @@ from affordance_grounding_core.data.agd20k import (
 from affordance_grounding_core.data.image_check import find_unusable
 from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.folders import cache_directory
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
     PartImages,

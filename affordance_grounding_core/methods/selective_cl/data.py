@@ -20,7 +20,7 @@ from affordance_grounding_core.data.part_masks import (
     require_part_masks,
 )
 from affordance_grounding_core.data.transforms import CropConfig
-from affordance_grounding_core.folders import cache_directory
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,

@@ -22,6 +22,7 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
@@ -40,7 +41,6 @@ from affordance_grounding_core.runtimes.engine_identity import (
 )
 from affordance_grounding_core.runtimes.graph import GraphInput
 from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.selection import choose_runtime
 from tests.core.runtimes.small_networks import BUILDERS, sides, small_network
 from tests.core.runtimes.test_runtimes import RUNTIMES
 

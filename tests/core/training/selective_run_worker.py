@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from affordance_grounding_core.methods.selective_cl import frozen
+from affordance_grounding_core.methods.selective_cl import frozen_backbones
 from affordance_grounding_core.methods.selective_cl.training import train_from_config
 from tests.core.methods.selective_cl.conftest import tiny_backbones
 
 if __name__ == "__main__":
-    frozen.load_backbones = tiny_backbones
+    frozen_backbones.load_backbones = tiny_backbones
     train_from_config(sys.argv[1:])
