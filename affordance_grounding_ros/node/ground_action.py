@@ -205,11 +205,19 @@ class GroundAction:
         return GoalResponse.ACCEPT
 
     def _on_accepted(self, handle: Any) -> None:
-        goal = self._checked(handle.request)
-        older = self._run
-        run = _Run(handle, goal, Deferred(self._around.node), self._clock())
+        over: Deferred[_End] = Deferred(self._around.node)
+        text = handle.request.action
+        try:
+            goal = self._checked(handle.request)
+        except GoalError as error:  # The node was deactivated at this very moment.
+            over.give(_End(Ground.Result.INTERRUPTED, str(error)))
+            goal = ActiveGoal(text, (text,))
+        run = _Run(handle, goal, over, self._clock())
         self._runs[bytes(handle.goal_id.uuid)] = run
-        self._run = run
+        if over.given:
+            handle.execute()
+            return
+        older, self._run = self._run, run
         if older is not None:
             self._end(older, Ground.Result.PREEMPTED, f"a newer goal came: {goal.report}")
         said = f"~/ground_action: {goal.report}"

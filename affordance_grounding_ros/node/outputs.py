@@ -20,6 +20,7 @@ from affordance_grounding_ros.depth.grasp_pose import Grasp
 from affordance_grounding_ros.depth.messages import pose_message
 from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.node.detections import make_detections
 from affordance_grounding_ros.node.goals import ActiveGoal
 
 Overlay = Callable[[NDArray[np.uint8], GroundingResult], NDArray[np.uint8]]
@@ -30,6 +31,10 @@ class Outputs:
 
     Args:
         node: that publishes.
+
+    Attributes:
+        detections: the same regions for consumers of vision_msgs; None where that is not
+            installed.
     """
 
     def __init__(self, node: Node) -> None:
@@ -40,6 +45,7 @@ class Outputs:
         self._heatmap = qos.create_publisher(node, Image, "~/heatmap", qos.output())
         self._mask = qos.create_publisher(node, Image, "~/mask", qos.output())
         self._overlay = qos.create_publisher(node, Image, "~/overlay", qos.output())
+        self.detections = make_detections(node)
 
     def publish(
         self,
@@ -133,6 +139,8 @@ class Outputs:
         """Take the topics away."""
         for publisher in (self._result, self._heatmap, self._mask, self._overlay):
             self._node.destroy_publisher(publisher)
+        if self.detections:
+            self.detections.destroy()
 
     def _latency(self, header: Header) -> float:
         stamp = header.stamp.sec + header.stamp.nanosec * 1e-9

@@ -117,6 +117,9 @@ class Pipeline:
         self._worker: Worker[Frame | GroundRequest] = Worker(
             self._work, self._report, grounder.close
         )
+        if self._outputs.detections:
+            threshold = settings().regions(grounder.regions).threshold
+            self._outputs.detections.announce(grounder.actions, threshold)
         self._worker.start()
 
     @property
@@ -162,8 +165,14 @@ class Pipeline:
             request.refuse(f"{most} requests wait already; ask again when they are answered")
 
     def resume(self) -> None:
-        """Let results out."""
+        """Let results out.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
         with self._publishing:
+            if self._depth:
+                self._depth.resume()
             self._active = True
 
     def pause(self) -> None:
@@ -289,8 +298,10 @@ class Pipeline:
             poses=poses,
             images=self._settings().result_images,
         )
+        if self._outputs.detections:
+            self._outputs.detections.publish(header, result, self.grounder.actions)
         if self._depth and poses:
-            self._depth.outputs.publish(header, image, result, poses)
+            self._depth.publish(header, image, result, poses)
         self._figures.latency.add(latency)
 
     def _draw_overlay(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.uint8]:

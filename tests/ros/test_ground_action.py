@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -245,6 +246,20 @@ def test_deactivating_the_node_ends_a_goal_and_rejects_the_next(commander: Comma
     assert "not active" in commander.check("hold").reason
     commander.scene.node.trigger_activate()
     assert commander.send().result()[0] == SUCCEEDED
+
+
+def test_a_goal_whose_node_is_deactivated_as_it_is_accepted_ends(
+    commander: Commander, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = commander.scene.node._ground_action
+    pipelines = iter([action._around.pipeline(), None])
+    around = replace(action._around, pipeline=lambda: next(pipelines))
+    monkeypatch.setattr(action, "_around", around)
+    goal = commander.send()
+    assert goal.handle.accepted
+    status, result = goal.result(show=False)
+    assert (status, result.code) == (ABORTED, Ground.Result.INTERRUPTED)
+    assert "not active" in result.message
 
 
 def test_goals_are_accepted_only_so_often(

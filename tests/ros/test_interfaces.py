@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from ros_support import Scene
@@ -14,7 +15,11 @@ REPOSITORY = Path(__file__).parents[2]
 PACKAGE = "affordance_grounding_ros"
 
 
-def listed(kind: Kind, *, without: tuple[str, ...] = ()) -> dict[str, str]:
+OPTIONAL = () if find_spec("vision_msgs") else ("~/detections", "~/label_info")
+"""Interfaces of packages that are not installed here."""
+
+
+def listed(kind: Kind, *, without: tuple[str, ...] = OPTIONAL) -> dict[str, str]:
     return {
         f"/{row.name}".replace("/~/", "/grounder/").replace("//", "/"): row.type
         for row in INTERFACES
