@@ -18,7 +18,7 @@ from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.common.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
-from affordance_grounding_ros.common.process import ClosableNode, run_node, spin
+from affordance_grounding_ros.common.process import Host, run_node
 from affordance_grounding_ros.health.health import NodeHealth, Observation, Patience
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
@@ -75,10 +75,12 @@ class GrounderNode(LifecycleNode):
             self._follow_goal,
         )
         self._newest = NewestImage(self._images)
-        around = AroundRequests(self, self._health, self._goals, self._newest, self._pipeline)
+        around = AroundRequests(
+            self, self._health, self._goals, self._images, self._newest, self._pipeline
+        )
         self._around = around
         self._ground_service = GroundService(around)
-        self._ground_action = GroundAction(around, self._images.open)
+        self._ground_action = GroundAction(around)
         self._teach_service = TeachService(around, self._teaching)
         PARAMETERS.declare(self, values_given_at_start(self))
         self.add_on_set_parameters_callback(
@@ -188,9 +190,7 @@ class GrounderNode(LifecycleNode):
         grounder = self._load(settings.model, settings.runtime)
         self._settings = settings
         try:
-            self._model = LoadedModel(
-                self, grounder, self._current_settings, self._images, self._around
-            )
+            self._model = LoadedModel(self, grounder, self._current_settings, self._around)
         except Exception:
             grounder.close()
             raise
@@ -239,6 +239,7 @@ class GrounderNode(LifecycleNode):
     def _follow_goal(self) -> None:
         if self._state == "active" and self._goals.active:
             self._images.open()
+            self._images.ask_again()
         self._health.publish()
 
     def _change_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
@@ -289,12 +290,12 @@ def main(args: list[str] | None = None) -> int:
         Exit code: 0 after SIGINT, SIGTERM and an ordinary shutdown.
     """
 
-    def run(made: Callable[[ClosableNode], None]) -> None:
+    def run(host: Host) -> None:
         keep_freed_memory()
         node = GrounderNode()
-        made(node)
+        host.adopt(node)
         node.start()
-        spin(node, node.survive)
+        host.spin(node, node.survive)
 
     return run_node("grounder", run, args)
 

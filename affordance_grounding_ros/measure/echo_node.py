@@ -9,14 +9,13 @@ say nothing but the image's size.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.common.process import ClosableNode, fatal, run_node, spin
+from affordance_grounding_ros.common.process import Host, fatal, run_node
 from affordance_grounding_ros.health.figures import FrameFigures
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.health.status import StatusPublisher
@@ -57,11 +56,11 @@ def main(args: list[str] | None = None) -> int:
         Exit code: 0 after SIGINT and SIGTERM.
     """
 
-    def run(made: Callable[[ClosableNode], None]) -> None:
+    def run(host: Host) -> None:
         keep_freed_memory()
         node = EchoNode()
-        made(node)
-        spin(node, lambda error: fatal(NAME, str(error)))
+        host.adopt(node)
+        host.spin(node, lambda error: fatal(NAME, str(error)))
 
     return run_node(NAME, run, args)
 

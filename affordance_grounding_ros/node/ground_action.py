@@ -72,7 +72,6 @@ class GroundAction:
 
     Args:
         around: parts of the node.
-        open_images: subscribes to the camera.
         clock: seconds that never go back.
     """
 
@@ -82,11 +81,9 @@ class GroundAction:
     def __init__(
         self,
         around: AroundRequests,
-        open_images: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._around = around
-        self._open_images = open_images
         self._clock = clock
         self._run: _Run | None = None
         self._runs: dict[bytes, _Run] = {}
@@ -224,7 +221,8 @@ class GroundAction:
         self._around.health.notices.report("ground_action", said, COMMAND_BURST)
         handle.execute()
         self._timer.reset()
-        self._open_images()
+        self._around.images.open()
+        self._around.images.ask_again()
 
     def _on_cancel(self, handle: Any) -> CancelResponse:
         run = self._runs.get(bytes(handle.goal_id.uuid))

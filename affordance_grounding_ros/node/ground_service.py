@@ -15,6 +15,7 @@ from affordance_grounding_ros.common.deferred import Deferred
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper
+from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.newest_image import NewestImage
 from affordance_grounding_ros.node.pipeline import NOT_ACTIVE, GroundRequest, Pipeline
 from affordance_grounding_ros.srv import GroundImage
@@ -28,6 +29,7 @@ class AroundRequests:
         node: server's node.
         health: logs what is refused.
         goals: understand actions.
+        images: subscription to the camera.
         newest: gives images of the camera.
         pipeline: gives what grounds them; None while the node is not active.
     """
@@ -35,6 +37,7 @@ class AroundRequests:
     node: Node
     health: NodeHealth
     goals: GoalKeeper
+    images: ImageInput
     newest: NewestImage
     pipeline: Callable[[], Pipeline | None]
 

@@ -12,7 +12,6 @@ from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
 from affordance_grounding_ros.depth.stage import DepthStage
 from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.node.ground_service import AroundRequests
-from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.pipeline import Pipeline
 from affordance_grounding_ros.node.settings import GrounderSettings
 from affordance_grounding_ros.node.teaching import Teaching
@@ -25,7 +24,6 @@ class LoadedModel:
         node: that it works for.
         grounder: the model; closed by `release`, and by whoever makes this where that raises.
         settings: gives the parameters of now.
-        images: subscription to the camera.
         around: parts of the node; its goals get the model's vocabulary, and the goal of the
             parameter `action`.
 
@@ -43,11 +41,10 @@ class LoadedModel:
         node: Node,
         grounder: Grounder,
         settings: Callable[[], GrounderSettings],
-        images: ImageInput,
         around: AroundRequests,
     ) -> None:
         self.grounder = grounder
-        goals, health = around.goals, around.health
+        goals, health, images = around.goals, around.health, around.images
         self._goals = goals
         given = settings()
         self.teaching = Teaching(grounder, given.taught_file, around)
@@ -60,7 +57,7 @@ class LoadedModel:
             depth = DepthStage(node, settings) if given.depth_enabled else None
             images.use(given.image_transport, depth.input if depth else None)
             held = self.teaching.exclusive
-            self.pipeline = Pipeline(node, grounder, goals, health, settings, depth, held)
+            self.pipeline = Pipeline(node, grounder, goals, health, images, settings, depth, held)
         except Exception:
             if depth:
                 depth.release()

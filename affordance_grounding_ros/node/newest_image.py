@@ -80,6 +80,7 @@ class NewestImage:
             refuse(f"{self.MOST_WAITING} others wait for an image already; ask again later")
             return
         self._images.open()
+        self._images.ask_again()
 
     def offer(self, message: Image | CompressedImage) -> None:
         """Keep an image, and hand it to those who wait for one.

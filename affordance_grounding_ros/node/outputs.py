@@ -31,14 +31,16 @@ class Outputs:
 
     Args:
         node: that publishes.
+        latency: tells how old an image of a stamp is now, in seconds; NaN where clocks cannot tell.
 
     Attributes:
         detections: the same regions for consumers of vision_msgs; None where that is not
             installed.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, latency: Callable[[Any], float]) -> None:
         self._node = node
+        self._latency = latency
         self._result = qos.create_publisher(
             node, messages.AffordanceResult, "~/result", qos.output()
         )
@@ -76,7 +78,7 @@ class Outputs:
 
         Returns:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
-            the image carries no stamp.
+            the image carries no stamp, or one that does not fit this clock.
         """
         message = self.message(header, goal, result, model=model, runtime=runtime, poses=poses)
         heatmap = self._picture(self._heatmap, heatmap_message, header, result, images)
@@ -115,7 +117,7 @@ class Outputs:
         if images:
             message.heatmap = heatmap_message(header, result)
             message.mask = mask_message(header, result)
-        message.latency_seconds = self._latency(header)
+        message.latency_seconds = self._latency(header.stamp)
         return message
 
     def _picture(
@@ -141,12 +143,6 @@ class Outputs:
             self._node.destroy_publisher(publisher)
         if self.detections:
             self.detections.destroy()
-
-    def _latency(self, header: Header) -> float:
-        stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
-        if stamp == 0.0:
-            return float("nan")
-        return float(self._node.get_clock().now().nanoseconds * 1e-9 - stamp)
 
 
 def result_message(

@@ -26,9 +26,11 @@ from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.depth.stage import DepthStage
 from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.health.state import DepthStatus
-from affordance_grounding_ros.images.compressed import encoding_of, message_to_rgb
+from affordance_grounding_ros.images.compressed import encoding_of
 from affordance_grounding_ros.images.layouts import ImageMessageError
+from affordance_grounding_ros.images.reader import ImageReader
 from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper, Turn
+from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.outputs import Outputs
 from affordance_grounding_ros.node.settings import GrounderSettings
 from affordance_grounding_ros.node.worker import Worker
@@ -82,6 +84,7 @@ class Pipeline:
         grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
         health: counts and times the images, and logs what goes wrong.
+        images: whose reader makes colours of them, and whose clocks tell how old they are.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
@@ -96,6 +99,7 @@ class Pipeline:
         grounder: Grounder,
         goals: GoalKeeper,
         health: NodeHealth,
+        images: ImageInput,
         settings: Callable[[], GrounderSettings],
         depth: DepthStage | None = None,
         exclusive: threading.Lock | None = None,
@@ -113,7 +117,8 @@ class Pipeline:
         self._model_cpu = 0.0
         self._publishing = threading.Lock()
         self._active = False
-        self._outputs = Outputs(node)
+        self._reader = images.reader
+        self._outputs = Outputs(node, images.clocks.latency)
         self._worker: Worker[Frame | GroundRequest] = Worker(
             self._work, self._report, grounder.close
         )
@@ -207,7 +212,8 @@ class Pipeline:
     def _serve(self, request: GroundRequest) -> None:
         try:
             message = request.image()
-            image = message_to_rgb(message)
+            reader = self._reader if request.from_camera else ImageReader()
+            image = reader.read(message)
             result = self._infer(image, request.goal.actions[0], request.goal)
             claim = self._claim(message) if request.from_camera else None
             answer = self._outputs.message(
@@ -262,7 +268,7 @@ class Pipeline:
         turn = self._goals.turn()
         if turn is None:
             return None
-        image = message_to_rgb(frame.message)
+        image = self._reader.read(frame.message)
         before = time.thread_time()
         result = self._infer(image, turn.action, turn.goal)
         self._model_cpu = time.thread_time() - before

@@ -116,6 +116,12 @@ PARAMETERS = ParameterTable(
             needs_reconfigure=True,
         ),
         ParameterSpecification(
+            "depth_registered",
+            False,
+            "Whether depth is registered to the image although its header names another frame, as "
+            "some drivers send it; false: such depth is refused.",
+        ),
+        ParameterSpecification(
             "depth_slop",
             0.05,
             "Seconds that depth may have been taken before or after its image, where none has "
@@ -196,6 +202,7 @@ class GrounderSettings:
     image_transport: str
     image_rectified: bool
     depth_enabled: bool
+    depth_registered: bool
     depth_slop: float
     depth_wait: float
     depth_maximum: float

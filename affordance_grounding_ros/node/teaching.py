@@ -17,7 +17,6 @@ from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.deferred import Deferred
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
-from affordance_grounding_ros.images.compressed import message_to_rgb
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.node.ground_service import AroundRequests
 from affordance_grounding_ros.node.pipeline import NOT_ACTIVE
@@ -229,7 +228,7 @@ class Teaching:
 
     def _do(self, job: _Job) -> str:
         command = job.command
-        image = None if job.image is None else message_to_rgb(job.image)
+        image = None if job.image is None else self._around.images.reader.read(job.image)
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
         with self.exclusive:
             if self._teacher is None:

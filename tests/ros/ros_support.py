@@ -190,10 +190,10 @@ class Client:
         self.wait_for_status("active", state="active")
 
     def header(self, frame: str = "camera") -> Header:
-        """A header with a stamp of its own, one millisecond after the one before."""
-        self._stamp += 1
+        """A header with a stamp of its own: the time of now, later than the one before."""
+        self._stamp = max(time.time_ns(), self._stamp + 1)
         header = Header(frame_id=frame)
-        header.stamp.sec, header.stamp.nanosec = 1000, self._stamp * 1_000_000
+        header.stamp.sec, header.stamp.nanosec = divmod(self._stamp, 10**9)
         return header
 
     def image(self, values: NDArray[np.uint8] | None = None) -> Image:
