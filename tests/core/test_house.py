@@ -59,10 +59,8 @@ ALLOWED_CIRCLES: dict[frozenset[str], str] = {}
 
 ALLOWED_LONG: dict[str, str] = dict.fromkeys(
     (
-        "affordance_grounding_core.commands.benchmark.benchmark",
         "affordance_grounding_core.commands.evaluate.evaluate",
         "affordance_grounding_core.commands.export.export",
-        "affordance_grounding_core.commands.predict.predict",
     ),
     "longer since before the rule",
 )
