@@ -142,6 +142,7 @@ def test_a_model_of_two_folders_draws_part_masks(
     make_training_set: Callable[[Path], None],
     random_backbone: Path,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     more = tmp_path / "more"
     make_training_set(more / "trainset")
@@ -168,6 +169,7 @@ def test_a_model_of_two_folders_draws_part_masks(
     result = grounder.ground(image, "hold", threshold=1e-6)
     assert result.mask.shape == image.shape[:2]
     assert result.found
+    assert ("research only" in caplog.text) == (config == "research.yaml")
 
 
 def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
