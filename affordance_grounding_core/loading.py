@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from affordance_grounding_core.actions.aliases import ALIASES
@@ -17,6 +16,7 @@ from affordance_grounding_core.actions.vocabulary import (
 )
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
     ExportedModel,
@@ -31,24 +31,6 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
-
-METHODS = MappingProxyType(
-    {
-        "action_head": "affordance_grounding_core.methods.action_head.inference",
-        "plsp": "affordance_grounding_core.methods.plsp.inference",
-        "selective_cl": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Training method to the module whose `build_grounder` runs its checkpoints."""
-
-RANDOM_MODELS = MappingProxyType(
-    {
-        "plsp-random": "affordance_grounding_core.methods.plsp.inference",
-        "selective-cl-random": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Model of published sizes and random weights, for measuring speed, to the module whose
-`random_grounder` builds it."""
 
 
 def load_grounder(
@@ -167,7 +149,10 @@ def _exported(name: str | Path) -> tuple[Path, ExportedModel | None]:
 def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
     """Load a model on plain PyTorch."""
     if name in RANDOM_MODELS:
-        return cast("Grounder", import_module(RANDOM_MODELS[str(name)]).random_grounder("eager"))
+        return cast(
+            "Grounder",
+            import_module(RANDOM_MODELS[str(name)].grounder_module).random_grounder("eager"),
+        )
     checkpoint = _read(name)
     method = str(checkpoint.config.get("method"))
     if method not in METHODS:
@@ -177,7 +162,7 @@ def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
         )
     if notice := checkpoint.config.get("notice"):
         _log.warning("model %s: %s", name, notice)
-    builder = import_module(METHODS[method])
+    builder = import_module(METHODS[method].grounder_module)
     return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
 
 
@@ -222,9 +207,11 @@ def choose_runtime(
         RuntimeUnavailableError: the runtime or precision is not available on this machine.
     """
     # PyTorch comes with these; importing the package alone stays quick.
+    from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+    from affordance_grounding_core.runtimes.building.maker import Subject
     from affordance_grounding_core.runtimes.eager import EagerRuntime
     from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
-    from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject
+    from affordance_grounding_core.runtimes.gated import GatedRuntime
     from affordance_grounding_core.runtimes.ladder import make_ladder
 
     if not isinstance(reference, EagerRuntime):
@@ -240,4 +227,4 @@ def choose_runtime(
         threshold=grounder.regions.threshold,
     )
     store = ArtifactStore(request.store or store_directory())
-    return GatedRuntime(reference, ladder, store, request, subject)
+    return GatedRuntime(reference, ladder, store, request, subject, BuildProcesses())

@@ -91,9 +91,14 @@ def load_model(
         input_size: see `InputSizeOption`.
     """
     from affordance_grounding_core.loading import add_taught, load_grounder
+    from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
+    # No camera waits here, and figures of a file are those of one runtime.
+    request = RuntimeRequest(*parse_runtime(runtime), wait=True)
     try:
-        grounder = load_grounder(model, runtime, backbone_weights=weights, input_size=input_size)
+        grounder = load_grounder(
+            model, backbone_weights=weights, request=request, input_size=input_size
+        )
     except ValueError as error:
         if input_size is None:
             raise

@@ -205,7 +205,8 @@ def _same(heat: Heat) -> Heat:
 def _compressed(picture: Picture) -> Picture:
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 10])
-    return np.asarray(cv2.cvtColor(cv2.imdecode(content, 1), cv2.COLOR_BGR2RGB), np.uint8)
+    decoded = np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _blurred(picture: Picture) -> Picture:

@@ -125,6 +125,7 @@ def _describe(
         ),
         area=area,
         score=float(heatmap[y : y + height, x : x + width][inside].max()),
+        mask=inside,
     )
     return region, inside
 

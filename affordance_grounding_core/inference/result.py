@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class AffordanceRegion:
         centroid: heat-weighted centre (x, y) in px.
         area: number of pixels.
         score: highest heat within the region, in [0, 1].
+        mask: (box.height, box.width) bool, which pixels of the box belong to the region.
     """
 
     box: Box
@@ -56,6 +58,17 @@ class AffordanceRegion:
     centroid: tuple[float, float]
     area: int
     score: float
+    mask: NDArray[np.bool_] = field(compare=False, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for `json.dump`; without the mask, which is a picture."""
+        return {
+            "box": asdict(self.box),
+            "oriented_box": asdict(self.oriented_box),
+            "centroid": self.centroid,
+            "area": self.area,
+            "score": self.score,
+        }
 
 
 @dataclass(frozen=True)

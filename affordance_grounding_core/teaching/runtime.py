@@ -1,4 +1,4 @@
-"""Taught actions beside the trained ones, as one runtime of a grounder."""
+"""Runtime that answers taught actions beside the trained ones."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TaughtRuntime(HeatRuntime):
     backbone in PyTorch beside it. Where PyTorch runs the model too, one pass serves both.
 
     Args:
-        inner: of the model.
-        features: of the model's backbone.
+        inner: runtime of the model.
+        features: features of the model's backbone.
     """
 
     def __init__(self, inner: HeatRuntime, features: PatchFeatures) -> None:
@@ -99,9 +99,9 @@ class TaughtRuntime(HeatRuntime):
         """What answers the trained actions, and why."""
         return self.inner.report
 
-    def prepare(self, height: int, width: int) -> RuntimeReport | None:
-        """Load or build now what one input size needs; see `HeatRuntime`."""
-        return self.inner.prepare(height, width)
+    def prepare(self, height: int, width: int, *, wait: bool = True) -> RuntimeReport | None:
+        """Load or build what one input size needs; see `HeatRuntime`."""
+        return self.inner.prepare(height, width, wait=wait)
 
     def close(self) -> None:
         """Free the memory of the model."""

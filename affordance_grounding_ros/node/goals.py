@@ -21,6 +21,7 @@ from affordance_grounding_core.actions.vocabulary import (
     normalize_action,
 )
 from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_ros.health.state import GoalStatus, UnderstoodGoalAction
 
 ACTION_SEPARATOR = ";"
 """Between the actions of one goal that are grounded in turn."""
@@ -35,7 +36,16 @@ _REMEMBERED_TEXTS = 64
 
 
 class GoalError(ValueError):
-    """A goal that cannot be followed; the message says why and what would work."""
+    """A goal that cannot be followed; the message says why and what would work.
+
+    Attributes:
+        closest: names of the vocabulary most similar to what was asked, best first; empty unless
+            the action is unknown.
+    """
+
+    def __init__(self, message: str, closest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.closest = closest
 
 
 @dataclass(frozen=True)
@@ -70,19 +80,37 @@ class ActiveGoal:
         return "; ".join(resolution.summary for resolution in self.resolutions)
 
     @property
-    def candidates(self) -> str:
-        """What each of the actions may mean, with confidences, in one line."""
-        return "; ".join(
-            ", ".join(f"{one.action} {one.confidence:.2f}" for one in resolution.candidates)
-            for resolution in self.resolutions
-        )
-
-    @property
     def report(self) -> str:
         """The actions, and how they were understood where they were not named as such."""
         if all(resolution.found == "exact" for resolution in self.resolutions):
             return f"'{self.summary}'"
         return f"'{self.summary}', from {abbreviate(self.text)}: {self.understood}"
+
+
+def goal_status(goal: ActiveGoal | None, ended: str = "") -> GoalStatus:
+    """What the status says of a goal.
+
+    Args:
+        goal: that is followed; None while there is none.
+        ended: why the last goal ended by itself; empty if it did not.
+    """
+    if goal is None:
+        return GoalStatus(ended=ended)
+    found = {resolution.action: resolution for resolution in goal.resolutions}
+    return GoalStatus(
+        text=goal.text,
+        actions=tuple(_understood_action(action, found.get(action)) for action in goal.actions),
+        object_name=goal.object_name,
+        timeout=goal.timeout,
+        ended=ended,
+    )
+
+
+def _understood_action(action: str, resolution: ActionResolution | None) -> UnderstoodGoalAction:
+    if resolution is None:
+        return UnderstoodGoalAction(action)
+    candidates = tuple((one.action, one.confidence) for one in resolution.candidates)
+    return UnderstoodGoalAction(action, resolution.summary, candidates)
 
 
 class Turn(NamedTuple):
@@ -128,6 +156,13 @@ class GoalKeeper:
         with self._lock:
             self._expire()
             return self._ended
+
+    @property
+    def status(self) -> GoalStatus:
+        """What the status says of the goal."""
+        with self._lock:
+            self._expire()
+            return goal_status(self._active, self._ended)
 
     def turn(self) -> Turn | None:
         """Take the next turn: the actions of a goal follow each other, image by image.
@@ -200,7 +235,7 @@ class GoalKeeper:
             try:
                 goal = self.resolve(text, object_name, threshold, timeout)
             except GoalError as error:
-                raise GoalError(f"{error}; {HOW_TO_STOP}") from error
+                raise GoalError(f"{error}; {HOW_TO_STOP}", error.closest) from error
         with self._lock:
             self._expire()
             changed = goal != self._active
@@ -257,6 +292,30 @@ class GoalKeeper:
             text, tuple(found), object_name, threshold or None, timeout, tuple(found.values())
         )
 
+    def resolve_one(
+        self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
+    ) -> ActiveGoal:
+        """Check a request for one action; the active goal has nothing to do with it.
+
+        Args:
+            text: as in `accept`, but of one action.
+            object_name: as in `accept`.
+            threshold: as in `accept`.
+            timeout: as in `accept`.
+
+        Raises:
+            GoalError: as in `accept`; and where no action is asked for, or several are.
+        """
+        if not text.strip():
+            raise GoalError("no action is asked for; name one, for example of the vocabulary")
+        goal = self.resolve(text, object_name, threshold, timeout)
+        if len(goal.actions) > 1:
+            raise GoalError(
+                f"{abbreviate(text)} asks for {len(goal.actions)} actions; expected one: ask for "
+                "each by itself, or send a goal on ~/goal, which takes several"
+            )
+        return goal
+
     def _resolve_action(self, text: str) -> ActionResolution:
         with self._lock:
             vocabulary, similarity = self._vocabulary, self._similarity
@@ -268,7 +327,7 @@ class GoalKeeper:
         try:
             resolution = resolve_action(text, vocabulary, similarity)
         except UnknownActionError as error:
-            raise GoalError(str(error)) from error
+            raise GoalError(str(error), error.closest) from error
         except Exception as error:
             raise GoalError(
                 f"goal {abbreviate(text)} is no name of an action, and comparing its meaning "

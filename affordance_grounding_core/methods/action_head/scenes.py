@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,7 +97,8 @@ class Scene:
         scene = np.zeros((self.size, self.size, 3), np.uint8)
         for tile in self.tiles:
             picture = read_rgb(tile.sample.path)
-            scene[tile.place] = view_image(picture, tile.view(*picture.shape[:2], config), config)
+            height, width = picture.shape[:2]
+            scene[tile.place] = view_image(picture, tile.view(height, width, config), config)
         return scene
 
     def coverage(
@@ -188,14 +190,16 @@ def soft_labels(
     """Average labels over a grid of cells, exact ones blurred by AGD20K's rule first."""
     labels = {}
     for action, scene in coverage.items():
-        label = scene
+        label: NDArray[Any] = scene
         if exact:  # at half the size, where the blur is as wide and a quarter of the work
             half = (scene.shape[1] // 2, scene.shape[0] // 2)
             label = cv2.resize(scene, half, interpolation=cv2.INTER_AREA)
             kernel = blur_kernel_size(*label.shape)
             label = cv2.GaussianBlur(label, (kernel, kernel), 0)
         size = (cells, cells)
-        labels[action] = np.asarray(cv2.resize(label, size, interpolation=cv2.INTER_AREA))
+        labels[action] = np.asarray(
+            cv2.resize(label, size, interpolation=cv2.INTER_AREA), np.float32
+        )
     return labels
 
 

@@ -1,4 +1,4 @@
-"""SelectiveCL and LOCATE checkpoints as grounders."""
+"""Builds the network and the grounder of a SelectiveCL or LOCATE checkpoint."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     METHOD,
@@ -58,7 +59,7 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 
-RANDOM_MODEL = "selective-cl-random"
+RANDOM_MODEL = METHODS[METHOD].random_model
 """Name of a model of the published sizes with random weights, to measure speed with."""
 
 
@@ -68,7 +69,7 @@ def build_grounder(
     """Put backbones, head, calibration, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "selective_cl".
+        checkpoint: checkpoint of method "selective_cl".
         name: the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: local file of the descriptor backbone, where the checkpoint holds none.
@@ -141,7 +142,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
 
     Args:
         runtime: see `load_grounder`.
-        seed: of all weights.
+        seed: seed of all weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
