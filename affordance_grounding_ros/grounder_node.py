@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -15,10 +16,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
+from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
-from affordance_grounding_ros.common.process import Host, run_node
+from affordance_grounding_ros.common.process import Host, run_program
 from affordance_grounding_ros.health.health import NodeHealth, Observation, Patience
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
@@ -26,8 +28,20 @@ from affordance_grounding_ros.node.goals import GoalKeeper
 from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.loaded_model import LoadedModel
 from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
+from affordance_grounding_ros.node.transitions import BackgroundTransitions
 
 GrounderLoader = Callable[[str, str], Grounder]
+
+
+PROGRAM = Program(
+    "grounder_node",
+    "grounder",
+    "Grounds a commanded action in camera images: heatmap, mask and grasp regions on ROS 2 topics. "
+    "Subscribes to `image` (and, with depth, to `depth` and `camera_info`); commands come by "
+    "`~/action`, `~/goal` or the parameter action.",
+    PARAMETERS,
+    "-r image:=/camera/image_raw -p action:=hold",
+)
 
 
 def load_model(model: str, runtime: str) -> Grounder:
@@ -57,6 +71,7 @@ class GrounderNode(LifecycleNode):
         self._load = grounder_loader
         self._state = "unconfigured"
         self._failure = ""
+        self._closed = False
         self._settings: GrounderSettings | None = None
         self._model: LoadedModel | None = None
         self._goals = GoalKeeper()
@@ -69,6 +84,7 @@ class GrounderNode(LifecycleNode):
             lambda: self._current_settings().goal_timeout,
             self._follow_goal,
         )
+        self._transitions = BackgroundTransitions(self)
         PARAMETERS.declare(self, values_given_at_start(self))
         self.add_on_set_parameters_callback(
             change_callback(self._change_parameters, self._health.problems)
@@ -89,23 +105,51 @@ class GrounderNode(LifecycleNode):
         Returns:
             Whether the node is active; where a transition failed, the reason has been logged.
         """
-        if self.get_parameter("autostart").value is False:
-            self.get_logger().info("waiting for a lifecycle manager (autostart is false)")
-            return False
-        for transition in (self.trigger_configure, self.trigger_activate):
-            if transition() != TransitionCallbackReturn.SUCCESS:
-                self.get_logger().error(
-                    f"autostart stopped in state '{self._state}'; after the fix above, run "
-                    f"`ros2 lifecycle set {self.get_fully_qualified_name()} configure` and "
-                    "`... activate`, or start the node again"
-                )
-                return False
-        return True
+        return (
+            self._starts_itself()
+            and self._reached(self.trigger_configure())
+            and self._reached(self.trigger_activate())
+        )
+
+    def begin(self) -> None:
+        """Start as `start` does, but load the model beside the executor, which goes on."""
+        if self._starts_itself():
+            self._transitions.run(self.trigger_configure, self._go_on)
 
     def close(self) -> None:
         """Let go of the model, the thread and the topics, whatever state the node is in."""
+        self._closed = True
+        if self._transitions.close():
+            self._free()
+
+    def _starts_itself(self) -> bool:
+        starts = self.get_parameter("autostart").value is not False
+        if not starts:
+            self.get_logger().info("waiting for a lifecycle manager (autostart is false)")
+        return starts
+
+    def _go_on(self, outcome: TransitionCallbackReturn) -> None:
+        """Activates a node that has been configured beside the executor."""
+        if self._reached(outcome):
+            self._reached(self.trigger_activate())
+
+    def _reached(self, outcome: TransitionCallbackReturn) -> bool:
+        if outcome == TransitionCallbackReturn.SUCCESS:
+            return True
+        self.get_logger().error(
+            f"autostart stopped in state '{self._state}'; after the fix above, run "
+            f"`ros2 lifecycle set {self.get_fully_qualified_name()} configure` and "
+            "`... activate`, or start the node again"
+        )
+        return False
+
+    def _free(self) -> None:
         self._stop_listening()
         self._release()
+
+    def describe_parameter(self, name: str) -> ParameterDescriptor:
+        """Describe a parameter, with its range."""
+        return PARAMETERS.described(name, super().describe_parameter(name))
 
     def survive(self, error: Exception) -> None:
         """Report an error that nobody expected, and go on.
@@ -129,15 +173,15 @@ class GrounderNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model; waits for the image at work."""
-        return self._transition("clean up", self.close, "unconfigured")
+        return self._transition("clean up", self._free, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, for good."""
-        return self._transition("shut down", self.close, "finalized")
+        return self._transition("shut down", self._free, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything and be ready to be configured again."""
-        return self._transition("recover", self.close, "unconfigured")
+        return self._transition("recover", self._free, "unconfigured")
 
     def _transition(
         self,
@@ -151,7 +195,7 @@ class GrounderNode(LifecycleNode):
         except Exception as error:
             if undo:
                 undo()
-            if not self.context.ok():
+            if self._closed or not self.context.ok():
                 return TransitionCallbackReturn.FAILURE  # Interrupted by the end of the process.
             stated = isinstance(error, ValueError | AffordanceGroundingError)
             kind = "" if stated else f"{type(error).__name__}: "
@@ -169,8 +213,8 @@ class GrounderNode(LifecycleNode):
         settings = GrounderSettings.from_values(PARAMETERS.read(self))
         loading = f"loading model '{settings.model}' ..."
         self._health.notices.report("model", loading, COMMAND_BURST)
+        self._settings = settings  # Now: parameters may be set while the model is loaded.
         grounder = self._load(settings.model, settings.runtime)
-        self._settings = settings
         try:
             self._model = LoadedModel(
                 self, grounder, self._current_settings, self._goals, self._images, self._health
@@ -178,6 +222,7 @@ class GrounderNode(LifecycleNode):
         except Exception:
             grounder.close()
             raise
+        self._goals.accept(self._current_settings().action)
 
     def _current_settings(self) -> GrounderSettings:
         if self._settings is None:
@@ -205,8 +250,9 @@ class GrounderNode(LifecycleNode):
         self._settings = None
 
     def _on_image(self, message: Image | CompressedImage) -> None:
-        if self._model:
-            self._model.offer(message)
+        model = self._model
+        if model:
+            model.offer(message)
 
     def _follow_goal(self) -> None:
         if self._state == "active" and self._goals.active:
@@ -220,7 +266,7 @@ class GrounderNode(LifecycleNode):
         if settings is None:
             return
         changed = settings.changed(values)
-        if "action" in values:
+        if "action" in values and self._model:
             self._goals.accept(changed.action)
         self._settings = changed
         self._follow_goal()
@@ -242,8 +288,9 @@ class GrounderNode(LifecycleNode):
         )
 
     def _on_second(self) -> None:
-        if self._model:
-            self._health.guard("waiting", self._model.check)
+        model = self._model
+        if model:
+            self._health.guard("waiting", model.check)
         self._health.tick()
 
 
@@ -261,10 +308,10 @@ def main(args: list[str] | None = None) -> int:
         keep_freed_memory()
         node = GrounderNode()
         host.adopt(node)
-        node.start()
+        node.begin()
         host.spin(node, node.survive)
 
-    return run_node("grounder", run, args)
+    return run_program(PROGRAM, run, args)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from PIL import UnidentifiedImageError
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
-from affordance_grounding_core.images import decode_jpeg
+from affordance_grounding_core.images.jpeg import decode_jpeg
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.images.levels import LevelRange
 
