@@ -296,7 +296,7 @@ class Teaching:
         try:
             return str(own), self._make_teacher(str(own))
         except TeachingError as error:
-            self._around.problems.report_command(
+            self._around.health.problems.report_command(
                 f"without taught actions, which are kept in memory only: {error}"
             )
             return "", None
