@@ -216,6 +216,8 @@ class GrounderNode(LifecycleNode):
         self._settings = settings  # Now: parameters may be set while the model is loaded.
         grounder = self._load(settings.model, settings.runtime)
         try:
+            if self._closed:
+                raise RuntimeError("the process has ended while the model was loaded")
             self._model = LoadedModel(
                 self, grounder, self._current_settings, self._goals, self._images, self._health
             )

@@ -196,12 +196,14 @@ def _leave_hanging_threads(name: str) -> None:
         for thread in threads
         if not thread.daemon and not thread.name.startswith("ThreadPool")
     ]
-    if hanging:
+    # What is half loaded has begun threads that nobody ends.
+    abandoned = any(thread.name.startswith(ABANDONED) for thread in threads)
+    if not hanging and not abandoned:
+        return
+    if not abandoned:
         names = ", ".join(hanging)
         log = rclpy.logging.get_logger(name)
         log.error(f"ending although these threads hang: {names}")
-    elif not any(thread.name.startswith(ABANDONED) for thread in threads):
-        return
     # The interpreter's own end would wait for such threads, or pull it from under their feet.
     sys.stdout.flush()
-    os._exit(1 if hanging else 0)
+    os._exit(0 if abandoned else 1)
