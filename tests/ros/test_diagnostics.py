@@ -108,6 +108,18 @@ def test_the_gate_of_a_runtime_is_told() -> None:
     assert values["engine"] == "f" * 64
     assert values["runtime_asked"] == "onnx-int8"
     assert values["runtime_rejected"] == "tensorrt: no GPU"
+    assert values["runtime_building"] == ""
+
+
+def test_an_engine_that_is_built_is_told() -> None:
+    line = "openvino-bf16 for 196 x 252 px: converting 500 operators"
+
+    class Building(BrightnessRuntime):
+        report = RuntimeReport(
+            "eager-cpu-fp32", "openvino-bf16", False, None, "", None, (), building=line
+        )
+
+    assert engine_values(make_grounder(Building()))["runtime_building"] == line
 
 
 def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Lines) -> None:
