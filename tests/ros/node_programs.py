@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ros_support import DEADLINE
@@ -49,13 +50,19 @@ sys.exit(grounder_node.main(sys.argv))
 class Process:
     """A Python process whose output goes to a file."""
 
-    def __init__(self, folder: Path, *arguments: str, **changed: str | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        python: Sequence[str] = (sys.executable,),
+        **changed: str | None,
+    ) -> None:
         self.log = folder / "log.txt"
         environment = {**os.environ, **changed}
         search = [str(REPOSITORY), str(Path(__file__).parent), *sys.path]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*python, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={

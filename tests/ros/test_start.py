@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lifecycle_msgs.srv import GetState
-from node_programs import GROUNDER, Process
+from node_programs import GROUNDER, REPOSITORY, Process
 from rcl_interfaces.srv import GetParameters, SetParameters
 from ros_support import DEADLINE, Client, overrides
 
@@ -130,6 +135,53 @@ def test_the_node_starts_whatever_its_home_is(
     client.wait_for_grounder()
     assert process.end(signal.SIGINT) == 0, process.output()
     assert "Traceback" not in process.output()
+
+
+STRANGER = 54321
+"""A user that the system knows nothing of, as containers are started with `--user`."""
+
+
+@functools.cache
+def stranger_python() -> tuple[str, ...]:
+    """Command of a Python that such a user may run; empty where there is none."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return ()
+    drop = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+    drop += ("--inh-caps=-all", "--bounding-set=-all")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for python in (sys.executable, f"/usr/bin/{version}"):
+        path = os.pathsep.join(filter(None, [str(REPOSITORY), *sys.path]))
+        finished = subprocess.run(
+            [*drop, python, "-c", "import rclpy, numpy, affordance_grounding_ros.msg"],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            check=False,
+        )
+        if finished.returncode == 0:
+            return (*drop, python)
+    return ()
+
+
+@pytest.mark.parametrize("home", [None, "/", "/root"], ids=["none", "the root", "another's"])
+def test_the_node_starts_for_a_user_that_nobody_knows(
+    processes: list[Process], tmp_path: Path, home: str | None
+) -> None:
+    if not stranger_python():
+        pytest.skip(
+            "only root can start a process as another user, by setpriv and a Python that "
+            "this user may read"
+        )
+    # Without a model: the import of PyTorch alone takes its time. Nor is anything heard of this
+    # node here, because processes of two users share no memory.
+    module = ("-m", "affordance_grounding_ros.grounder_node")
+    arguments = ("--ros-args", "-p", "autostart:=false")
+    process = Process(tmp_path, *module, *arguments, python=stranger_python(), HOME=home)
+    processes.append(process)
+    process.wait_for("waiting for a lifecycle manager")
+    assert process.end(signal.SIGINT) == 0, process.output()
+    assert "logs are kept in /tmp/" in process.output()
+    assert "Traceback" not in process.output()
+    assert [line for line in process.output().splitlines() if not LINE.match(line)] == []
 
 
 @pytest.mark.parametrize("main", [grounder_main, player_main])
