@@ -21,16 +21,21 @@ from affordance_grounding_ros.common.compatibility import ClockType, values_give
 from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
 from affordance_grounding_ros.common.process import Host, run_program
+from affordance_grounding_ros.common.transitions import BackgroundTransitions
 from affordance_grounding_ros.health.health import NodeHealth, Observation, Patience
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
 from affordance_grounding_ros.node.goals import GoalKeeper
+from affordance_grounding_ros.node.ground_action import GroundAction
+from affordance_grounding_ros.node.ground_service import AroundRequests, GroundService
 from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.loaded_model import LoadedModel
+from affordance_grounding_ros.node.newest_image import NewestImage
+from affordance_grounding_ros.node.pipeline import Pipeline
 from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
-from affordance_grounding_ros.node.transitions import BackgroundTransitions
+from affordance_grounding_ros.node.teaching import Teaching, TeachService
 
-GrounderLoader = Callable[[str, str], Grounder]
+GrounderLoader = Callable[[str, str, int], Grounder]
 
 
 PROGRAM = Program(
@@ -44,23 +49,24 @@ PROGRAM = Program(
 )
 
 
-def load_model(model: str, runtime: str) -> Grounder:
+def load_model(model: str, runtime: str, input_size: int) -> Grounder:
     """Load a model of the core; the import is put off, because it takes seconds.
 
     Args:
         model: name or checkpoint folder.
         runtime: what runs it.
+        input_size: side of the network's input in px; 0 for the model's own.
     """
     from affordance_grounding_core import load_grounder
 
-    return load_grounder(model, runtime=runtime)
+    return load_grounder(model, runtime=runtime, input_size=input_size or None)
 
 
 class GrounderNode(LifecycleNode):
     """Grounds the commanded action in camera images.
 
     Args:
-        grounder_loader: makes a grounder from the parameters `model` and `runtime`.
+        grounder_loader: makes a grounder from the parameters `model`, `runtime` and `input_size`.
         node_options: keyword arguments of rclpy's node, such as `parameter_overrides`.
     """
 
@@ -84,6 +90,14 @@ class GrounderNode(LifecycleNode):
             lambda: self._current_settings().goal_timeout,
             self._follow_goal,
         )
+        self._newest = NewestImage(self._images)
+        around = AroundRequests(
+            self, self._health, self._goals, self._images, self._newest, self._pipeline
+        )
+        self._around = around
+        self._ground_service = GroundService(around)
+        self._ground_action = GroundAction(around)
+        self._teach_service = TeachService(around, self._teaching)
         self._transitions = BackgroundTransitions(self)
         PARAMETERS.declare(self, values_given_at_start(self))
         self.add_on_set_parameters_callback(
@@ -146,6 +160,11 @@ class GrounderNode(LifecycleNode):
     def _free(self) -> None:
         self._stop_listening()
         self._release()
+
+    def destroy_node(self) -> None:
+        """Free the node."""
+        self._ground_action.destroy()
+        super().destroy_node()
 
     def describe_parameter(self, name: str) -> ParameterDescriptor:
         """Describe a parameter, with its range."""
@@ -214,13 +233,11 @@ class GrounderNode(LifecycleNode):
         loading = f"loading model '{settings.model}' ..."
         self._health.notices.report("model", loading, COMMAND_BURST)
         self._settings = settings  # Now: parameters may be set while the model is loaded.
-        grounder = self._load(settings.model, settings.runtime)
+        grounder = self._load(settings.model, settings.runtime, settings.input_size)
         try:
             if self._closed:
                 raise RuntimeError("the process has ended while the model was loaded")
-            self._model = LoadedModel(
-                self, grounder, self._current_settings, self._goals, self._images, self._health
-            )
+            self._model = LoadedModel(self, grounder, self._current_settings, self._around)
         except Exception:
             grounder.close()
             raise
@@ -234,13 +251,15 @@ class GrounderNode(LifecycleNode):
     def _listen(self) -> None:
         if self._model is None:
             raise RuntimeError("no model is loaded; configure the node first")
-        self._model.open()
+        self._model.pipeline.resume()
         self._following.inputs.open()
         self._images.open()
 
     def _stop_listening(self) -> None:
+        self._ground_action.interrupt("the node was deactivated")
+        self._newest.close("the node was deactivated")
         if self._model:
-            self._model.close()
+            self._model.pipeline.pause()
         self._following.inputs.close()
         self._images.close()
 
@@ -251,10 +270,20 @@ class GrounderNode(LifecycleNode):
             model.release()
         self._settings = None
 
+    def _pipeline(self) -> Pipeline | None:
+        """What grounds images; None unless the node is active."""
+        return self._model.pipeline if self._model and self._state == "active" else None
+
+    def _teaching(self) -> Teaching | None:
+        """What teaches the model; None unless the node is active."""
+        return self._model.teaching if self._model and self._state == "active" else None
+
     def _on_image(self, message: Image | CompressedImage) -> None:
         model = self._model
         if model:
-            model.offer(message)
+            self._newest.offer(message)
+            model.pipeline.offer(message)
+            self._ground_action.offer()
 
     def _follow_goal(self) -> None:
         if self._state == "active" and self._goals.active:
@@ -282,17 +311,21 @@ class GrounderNode(LifecycleNode):
             failure=self._failure,
             grounder=model.grounder,
             goal=self._goals.status,
+            requested=self._ground_action.running,
             depth=model.pipeline.depth_status,
             problem=model.pipeline.problem,
             busy=model.pipeline.busy,
-            images_needed=model.needs_images,
+            images_needed=self._needs_images,
             patience=Patience(settings.inference_timeout, settings.image_timeout),
         )
 
+    @property
+    def _needs_images(self) -> bool:
+        asked = self._newest.waits or bool(self._ground_action.running)
+        return asked or self._goals.active is not None
+
     def _on_second(self) -> None:
-        model = self._model
-        if model:
-            self._health.guard("waiting", model.check)
+        self._health.guard("requests", self._newest.check)
         self._health.tick()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -28,6 +30,7 @@ from affordance_grounding_core.evaluation.evaluate import Evaluation
 from affordance_grounding_core.evaluation.manifest import evaluate_manifest
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
+from affordance_grounding_core.evaluation.robustness import changes_as_text, evaluate_changes
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.methods.base import METHODS
 
@@ -37,55 +40,77 @@ PAPER_METHODS = tuple(name for name, method in METHODS.items() if method.scores_
 """Methods that have maps of their own beside the heat."""
 
 
+DataOption = Annotated[
+    Path | None,
+    typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above testset, or testset."),
+]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
+        ".csv, .tsv or .jsonl, see docs/datasets.md.",
+    ),
+]
+ProtocolOption = Annotated[
+    ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
+]
+ObjectsOption = Annotated[
+    list[str] | None,
+    typer.Option("--object", help="Only images of this object; may be given several times."),
+]
+BaselinesOption = Annotated[
+    bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
+]
+PicturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write the best, worst and some random cases.",
+        callback=output_folder,
+    ),
+]
+PictureCountOption = Annotated[
+    int, typer.Option(min=1, help="How many of each kind of case are written.")
+]
+RobustnessOption = Annotated[
+    int,
+    typer.Option(
+        metavar="COUNT",
+        min=0,
+        help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
+        "blurred, dark and grey: twelve looks each.",
+    ),
+]
+
+
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above testset, or testset."),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
-            ".csv, .tsv or .jsonl, see docs/datasets.md.",
-        ),
-    ] = None,
+    data: DataOption = None,
+    manifest: ManifestOption = None,
     model: ModelOption = "default",
-    protocol: Annotated[
-        ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
-    ] = "locate",
+    protocol: ProtocolOption = "locate",
     split: SplitOption = None,
-    objects: Annotated[
-        list[str] | None,
-        typer.Option("--object", help="Only images of this object; may be given several times."),
-    ] = None,
+    objects: ObjectsOption = None,
     runtime: RuntimeOption = "auto",
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
-    ] = False,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Write the best, worst and some random cases.",
-            callback=output_folder,
-        ),
-    ] = None,
-    picture_count: Annotated[
-        int, typer.Option(min=1, help="How many of each kind of case are written.")
-    ] = 6,
+    input_size: InputSizeOption = None,
+    baselines: BaselinesOption = False,
+    pictures: PicturesOption = None,
+    picture_count: PictureCountOption = 6,
+    robustness: RobustnessOption = 0,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",
 ) -> None:
     """Score a model: heat (KLD, SIM, NSS), masks (IoU), and what it calls found."""
+    if robustness and data is None:
+        raise typer.BadParameter("--robustness needs --data: a test set with heatmaps")
     if (data is None) == (manifest is None):
         raise typer.BadParameter("expected --data ROOT or --manifest FILE, one of the two")
     if manifest is not None and (split or objects):
         raise typer.BadParameter("--split and --object choose from --data, not from a --manifest")
     dataset = None if data is None else read_evaluation_set(data, split)
     training = None if dataset is None else training_set_beside(dataset)
-    grounder = load_model(model, runtime, backbone_weights, taught)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     chosen = PROTOCOLS[protocol]
     if dataset is not None:
         evaluation = evaluate_test_set(
@@ -97,7 +122,12 @@ def evaluate(
     report = make_report(grounder, dataset or Path(str(manifest)), protocol, evaluation, guesses)
     typer.echo(report.as_text())
     _hints(grounder, evaluation, missing)
-    write_json(json_file, report.as_dict())
+    content = report.as_dict()
+    if robustness and dataset is not None:
+        changed = evaluate_changes(grounder, dataset, chosen, robustness, show_progress=True)
+        typer.echo("\n" + changes_as_text(changed))
+        content["robustness"] = [asdict(score) for score in changed]
+    write_json(json_file, content)
     if pictures is not None:
         from affordance_grounding_core.evaluation.pictures import write_pictures
 

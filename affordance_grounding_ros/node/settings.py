@@ -26,6 +26,15 @@ PARAMETERS = ParameterTable(
             needs_reconfigure=True,
         ),
         ParameterSpecification(
+            "input_size",
+            0,
+            "Side in px of the square whose area the network sees, a multiple of the model's "
+            "patch of 14 px; 0: the model's own. Larger is slower and finds smaller parts.",
+            minimum=0,
+            maximum=1064,
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
             "taught_file",
             "auto",
             "File that taught actions are read from and kept in; 'auto': your own, which "
@@ -145,6 +154,13 @@ PARAMETERS = ParameterTable(
             maximum=10000.0,
         ),
         ParameterSpecification(
+            "grasp_contact_offset",
+            0.0,
+            "Metres from a pose on ~/grasp_candidates along its z to where the gripper touches.",
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
             "target_frame",
             "",
             "Frame of the poses, by TF at the image's stamp; empty: the camera's own.",
@@ -182,6 +198,7 @@ class GrounderSettings:
 
     model: str
     runtime: str
+    input_size: int
     taught_file: str
     action: str
     goal_timeout: float
@@ -199,6 +216,7 @@ class GrounderSettings:
     depth_slop: float
     depth_wait: float
     depth_maximum: float
+    grasp_contact_offset: float
     target_frame: str
     image_timeout: float
     inference_timeout: float
