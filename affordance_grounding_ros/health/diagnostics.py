@@ -29,6 +29,7 @@ def engine_values(grounder: Grounder | None) -> dict[str, str]:
         "engine": report.fingerprint if report else "",
         "runtime_asked": report.asked if report else "",
         "runtime_rejected": one_line("; ".join(report.rejected)) if report else "",
+        "runtime_building": one_line(report.building) if report else "",
     }
 
 

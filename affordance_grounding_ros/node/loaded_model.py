@@ -52,7 +52,7 @@ class LoadedModel:
         try:
             goals.use(grounder.vocabulary, grounder.similarity)
             goals.accept(given.action)
-            grounder.warm_up()
+            grounder.warm_up(wait=False)  # what has to be built is built beside the answers
             health.figures.restart()
             depth = DepthStage(node, settings) if given.depth_enabled else None
             images.use(given.image_transport, depth.input if depth else None)

@@ -108,6 +108,18 @@ def test_the_gate_of_a_runtime_is_told() -> None:
     assert values["engine"] == "f" * 64
     assert values["runtime_asked"] == "onnx-int8"
     assert values["runtime_rejected"] == "tensorrt: no GPU"
+    assert values["runtime_building"] == ""
+
+
+def test_an_engine_that_is_built_is_told() -> None:
+    line = "openvino-bf16 for 196 x 252 px: converting 500 operators"
+
+    class Building(BrightnessRuntime):
+        report = RuntimeReport(
+            "eager-cpu-fp32", "openvino-bf16", False, None, "", None, (), building=line
+        )
+
+    assert engine_values(make_grounder(Building()))["runtime_building"] == line
 
 
 def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Lines) -> None:
@@ -116,7 +128,7 @@ def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Line
             "eager-cpu-fp32", "onnx-int8", True, None, "", None, ("onnx-int8: mask IoU 0.4",)
         )
 
-    scene.start(loader=lambda model, runtime: make_grounder(Fallen()))
+    scene.start(loader=lambda model, runtime, input_size: make_grounder(Fallen()))
     warnings = [text for level, text in log() if level == "warn" and "asked for" in text]
     assert warnings == [
         "asked for runtime 'onnx-int8', 'eager-cpu-fp32' answers: onnx-int8: mask IoU 0.4"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
@@ -18,6 +19,7 @@ from affordance_grounding_core.runtimes.base import Candidate
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.request import RuntimeRequest
+from tests.core.runtimes.conftest import SmallNetwork
 
 MakeRuntime = Callable[..., GatedRuntime]
 
@@ -63,6 +65,27 @@ def test_actions_come_in_the_order_they_are_asked(
     got = runtime.run(pixels, actions)
     np.testing.assert_allclose(got, expected[actions], atol=1e-6)
     assert runtime.description == "fake-int8-cpu"
+
+
+class HeatAndMasks(SmallNetwork):
+    """Answers, like a network with part masks, all heat first and then as many other maps."""
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        heat = super().forward(pixels, actions)
+        return torch.cat([heat, 1.0 - heat])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_part_masks_follow_the_heat_of_the_actions_asked(
+    make_runtime: MakeRuntime, pixels: Any, at_once: bool
+) -> None:
+    network = HeatAndMasks(at_once)
+    runtime = make_runtime(of=network)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels)[None], torch.tensor([2, 0]))
+    got = runtime.run(pixels, [2, 0])
+    assert runtime.description == "fake-int8-cpu"
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-6)
 
 
 def not_finite(heat: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -224,7 +247,7 @@ def test_other_weights_have_an_engine_of_their_own(
 def test_auto_answers_a_few_frames_with_pytorch_before_it_builds(
     make_runtime: MakeRuntime, backend: Any, pixels: Any, expected: Any
 ) -> None:
-    runtime = make_runtime(RuntimeRequest("auto", patience=3))
+    runtime = make_runtime(RuntimeRequest("auto", patience=3, wait=True))
     for _ in range(3):
         np.testing.assert_array_equal(runtime.run(pixels, [0, 1, 2]), expected)
         assert runtime.description == "eager-cpu-fp32"
@@ -237,8 +260,8 @@ def test_auto_answers_a_few_frames_with_pytorch_before_it_builds(
 def test_auto_uses_a_stored_engine_at_once(
     make_runtime: MakeRuntime, backend: Any, pixels: Any
 ) -> None:
-    make_runtime(RuntimeRequest("auto")).prepare(56, 56)
-    runtime = make_runtime(RuntimeRequest("auto"))
+    make_runtime(RuntimeRequest("auto", wait=True)).prepare(56, 56)
+    runtime = make_runtime(RuntimeRequest("auto", wait=True))
     runtime.run(pixels, [0])
     assert runtime.description == "fake-int8-cpu"
     assert len(backend.builds) == 1
@@ -247,9 +270,9 @@ def test_auto_uses_a_stored_engine_at_once(
 def test_auto_does_not_build_what_it_finds_stale_for_a_single_frame(
     make_runtime: MakeRuntime, backend: Any, pixels: Any
 ) -> None:
-    make_runtime(RuntimeRequest("auto")).prepare(56, 56)
+    make_runtime(RuntimeRequest("auto", wait=True)).prepare(56, 56)
     backend.versions["fake"] = "2.0"
-    runtime = make_runtime(RuntimeRequest("auto"))
+    runtime = make_runtime(RuntimeRequest("auto", wait=True))
     runtime.run(pixels, [0])
     assert runtime.description == "eager-cpu-fp32"
     assert len(backend.builds) == 1
@@ -296,7 +319,7 @@ def test_warm_up_builds_for_the_images_that_will_come(
     grounder = make_grounder(network)
     grounder.preprocess = type(preprocess)(replace(preprocess.config, policy="aspect"))
     assert grounder.runtime_report is None
-    grounder.use_runtime(lambda _: make_runtime(RuntimeRequest("auto")))
+    grounder.use_runtime(lambda _: make_runtime(RuntimeRequest("auto", wait=True)))
     grounder.warm_up(300, 600)
     assert backend.builds == ["fake-int8 42x84"]
     assert grounder.runtime == "fake-int8-cpu"
