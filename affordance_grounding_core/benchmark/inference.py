@@ -39,7 +39,7 @@ from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gate_frames import network_inputs, read_frames
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.ladder import BACKENDS
-from affordance_grounding_core.runtimes.request import RuntimeRequest
+from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.runtimes.selection import choose_runtime
 
 PUBLISHED = "published-eager"
@@ -254,8 +254,8 @@ def _bind(runtime: HeatRuntime, pixels: NDArray[np.float32], index: int) -> Call
 def _split(name: str) -> tuple[str, str]:
     if name == PUBLISHED:
         return PUBLISHED, "fp32"
-    runtime, _, precision = name.partition("-")
-    return runtime, precision
+    runtime, precision = parse_runtime(name)
+    return runtime, "" if precision == "auto" else precision
 
 
 def _failed(candidate: Candidate, reason: str) -> Row:

@@ -55,6 +55,10 @@ class CompiledBackend:
         """Options of the compiler."""
         return {"freezing": True}
 
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
+
     def build(self, work: Work, folder: Path) -> None:
         """Compile the exported graph."""
         work.report("exporting the graph")

@@ -16,7 +16,7 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.graph import StaticNetwork
-from affordance_grounding_core.runtimes.request import RUNTIMES
+from affordance_grounding_core.runtimes.table import RUNTIMES
 
 
 class EagerRuntime(HeatRuntime):
@@ -150,6 +150,10 @@ class EagerBackend:
 
     def options(self, candidate: Candidate) -> Mapping[str, Any]:
         """No options."""
+        return {}
+
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
         return {}
 
     def build(self, work: Work, folder: Path) -> None:
