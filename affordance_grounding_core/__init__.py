@@ -6,6 +6,7 @@ from affordance_grounding_core.errors import (
     DatasetError,
     InvalidImageError,
     RuntimeUnavailableError,
+    StopWordError,
     UnknownActionError,
     WeightsError,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidImageError",
     "OrientedBox",
     "RuntimeUnavailableError",
+    "StopWordError",
     "UnknownActionError",
     "WeightsError",
     "__version__",

@@ -28,12 +28,20 @@ class UnknownActionError(AffordanceGroundingError, ValueError):
         self.closest = tuple(closest)
 
 
+class StopWordError(UnknownActionError):
+    """A command that asks to stop, which is no action: nothing is to be grounded."""
+
+
 class CheckpointError(AffordanceGroundingError, RuntimeError):
     """A model checkpoint that is missing, incomplete, tampered with or of another kind."""
 
 
 class WeightsError(AffordanceGroundingError, RuntimeError):
     """Backbone weights that cannot be found, fetched or verified."""
+
+
+class OutputError(AffordanceGroundingError, OSError):
+    """A file or folder that a command was asked to write, and cannot."""
 
 
 class RuntimeUnavailableError(AffordanceGroundingError, RuntimeError):
@@ -58,6 +66,10 @@ class ArtifactError(AffordanceGroundingError, RuntimeError):
 
 class TrainingError(AffordanceGroundingError, RuntimeError):
     """A training run that cannot go on, for example for a loss that is not finite."""
+
+
+class TrainingOptionError(TrainingError, ValueError):
+    """An option of a training run that does not exist, or whose value does not fit."""
 
 
 class TeachingError(AffordanceGroundingError, ValueError):

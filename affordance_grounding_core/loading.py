@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from affordance_grounding_core.actions.aliases import ALIASES
@@ -14,6 +14,8 @@ from affordance_grounding_core.actions.vocabulary import (
     vocabulary_from_mapping,
 )
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
     ExportedModel,
@@ -24,24 +26,7 @@ from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_run
 if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.format import Checkpoint
     from affordance_grounding_core.inference.grounder import Grounder
-
-METHODS = MappingProxyType(
-    {
-        "action_head": "affordance_grounding_core.methods.action_head.inference",
-        "plsp": "affordance_grounding_core.methods.plsp.inference",
-        "selective_cl": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Training method to the module whose `build_grounder` runs its checkpoints."""
-
-RANDOM_MODELS = MappingProxyType(
-    {
-        "plsp-random": "affordance_grounding_core.methods.plsp.inference",
-        "selective-cl-random": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Model of published sizes and random weights, for measuring speed, to the module whose
-`random_grounder` builds it."""
+    from affordance_grounding_core.inference.runtime import HeatRuntime
 
 
 def load_grounder(
@@ -52,6 +37,7 @@ def load_grounder(
     backbone_weights: str | Path | None = None,
     request: RuntimeRequest | None = None,
     taught: str | Path | None = None,
+    input_size: int | None = None,
 ) -> Grounder:
     """Load a model.
 
@@ -67,6 +53,8 @@ def load_grounder(
             pinned weights, which are fetched once.
         request: more options of the runtime, in place of `runtime` and `precision`.
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
+        input_size: side in px of the square that images are brought to, or whose area they keep,
+            a multiple of the model's patch; None: the model's own.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -77,6 +65,7 @@ def load_grounder(
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
         ArtifactError: an exported folder that is damaged or of another model.
+        ValueError: an input size that is no multiple of the patch.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
@@ -87,9 +76,10 @@ def load_grounder(
     try:
         if exported is not None:
             exported.require(folder, grounder.information.fingerprint)
+        if input_size is not None:
+            own = grounder.preprocess.config
+            grounder.preprocess = Preprocess(replace(own, size=input_size))
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
-            from affordance_grounding_core.runtimes.selection import choose_runtime
-
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:
             add_taught(grounder, taught)
@@ -155,7 +145,10 @@ def _exported(name: str | Path) -> tuple[Path, ExportedModel | None]:
 def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
     """Load a model on plain PyTorch."""
     if name in RANDOM_MODELS:
-        return cast("Grounder", import_module(RANDOM_MODELS[str(name)]).random_grounder("eager"))
+        return cast(
+            "Grounder",
+            import_module(RANDOM_MODELS[str(name)].grounder_module).random_grounder("eager"),
+        )
     checkpoint = _read(name)
     method = str(checkpoint.config.get("method"))
     if method not in METHODS:
@@ -163,7 +156,7 @@ def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
             f"checkpoint {checkpoint.folder} was trained by method {method!r}; this version of "
             f"the package runs {sorted(METHODS)}"
         )
-    builder = import_module(METHODS[method])
+    builder = import_module(METHODS[method].grounder_module)
     return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
 
 
@@ -188,3 +181,44 @@ def _read(name: str | Path) -> Checkpoint:
             "names or the path of a folder with config.json and model.safetensors"
         )
     return read_checkpoint(folder)
+
+
+def choose_runtime(
+    grounder: Grounder, reference: HeatRuntime, request: RuntimeRequest
+) -> HeatRuntime:
+    """Make the runtime that was asked for, or the best there is.
+
+    Args:
+        grounder: whose preprocessing, vocabulary and thresholds hold.
+        reference: its network in PyTorch. Any other runtime stays as it is: it has no network to
+            export.
+        request: what was asked for.
+
+    Returns:
+        The reference itself where PyTorch in float32 was asked for.
+
+    Raises:
+        RuntimeUnavailableError: the runtime or precision is not available on this machine.
+    """
+    # PyTorch comes with these; importing the package alone stays quick.
+    from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+    from affordance_grounding_core.runtimes.building.maker import Subject
+    from affordance_grounding_core.runtimes.eager import EagerRuntime
+    from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
+    from affordance_grounding_core.runtimes.gated import GatedRuntime
+    from affordance_grounding_core.runtimes.ladder import make_ladder
+
+    if not isinstance(reference, EagerRuntime):
+        return reference
+    if request.runtime == "eager" and request.precision in ("auto", "fp32"):
+        return reference
+    ladder = make_ladder(request)
+    if not ladder.candidates:
+        return reference
+    subject = Subject(
+        preprocess=grounder.preprocess.config,
+        vocabulary=len(grounder.actions),
+        threshold=grounder.regions.threshold,
+    )
+    store = ArtifactStore(request.store or store_directory())
+    return GatedRuntime(reference, ladder, store, request, subject, BuildProcesses())

@@ -3,7 +3,8 @@
 A pattern is matched against the words of a clause without its articles and possessives: the first
 item is the verb the clause begins with, also with "-ing"; "|" separates alternatives; a word in
 capitals stands for a class of `WORD_CLASSES`; ".." bridges up to six words; the other items follow
-each other directly.
+each other directly; "$" at the end means that the noun before it is the last of its phrase, so
+that "cut power $" is no pattern of "cut the power cable".
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ OBJECTS = word_set(
 )
 """Nouns that a phrase without a verb may begin with: "bottle cap off"."""
 
+GRASPABLE = OBJECTS - word_set(
+    "drawer door cupboard cabinet fridge oven faucet tap valve panel coffee tea water milk juice"
+)
+"""Things that are asked for by their name: "could I have the cup?"."""
+
+INSTRUMENT = "something"
+"""Word for a tool that is not named."""
+
 WORD_CLASSES = MappingProxyType(
     {
         "LID": word_set("lid lids cap caps top tops cover cork stopper"),
@@ -32,13 +41,27 @@ WORD_CLASSES = MappingProxyType(
             "drawer drawers door doors cupboard cabinet fridge refrigerator freezer oven microwave "
             "dishwasher box jar can bottle window"
         ),
-        "BUTTON": word_set("button buttons key keys switch switches doorbell bell pump dispenser"),
+        "BUTTON": word_set(
+            "button buttons key keys switch switches doorbell bell pump dispenser keypad pedal "
+            "label"
+        ),
+        "TOUCHED": word_set(
+            "screen touchscreen display icon app tile touchpad trackpad spacebar stop estop "
+            "cancel undo quit abort play pause enter start escape reset return"
+        ),
+        "SCREEN": word_set("screen touchscreen display icon touchpad trackpad pad"),
         "KNOB": word_set(
             "tap faucet knob knobs dial valve light lights lamp heat heater stove oven burner "
             "water gas radio fan machine power"
         ),
         "PHONE": word_set("phone telephone mobile cellphone smartphone handset"),
         "BLADE": word_set("knife knives scissors blade saw axe shears cutter"),
+        "HAMMER": word_set("hammer hammers mallet sledgehammer"),
+        "CUP": word_set("cup cups mug mugs glass"),
+        "JUG": word_set("jug jugs pitcher kettle teapot carafe decanter"),
+        "WRENCH": word_set("wrench spanner screwdriver"),
+        "PEN": word_set("pen pens pencil pencils marker chalk crayon"),
+        "SEAT": word_set("chair stool sofa couch bench armchair"),
         "BROOM": word_set("brush broom toothbrush paintbrush hairbrush"),
         "HANDLE": word_set("handle handles grip shaft haft hilt"),
         "ME": word_set("me us him them"),
@@ -51,13 +74,15 @@ THINGS = frozenset().union(*WORD_CLASSES.values()) | word_set(
     "it them here there nail nails ball bread meat vegetable vegetables onion garlic egg eggs "
     "cheese dough rice pasta sauce soup salt oil sugar tray packet container salad tomato potato "
     "wine beer "
+    "label screen touchscreen display icon pedal doorbell wrench "
     "phone book paper chair stool table bed sofa bike bicycle motorcycle car camera laptop keyboard"
 )
 """Words for things that actions are done to; a phrase that names none of them is less sure."""
 
 NOUN_VERBS = word_set(
     "hammer brush drink text box saw stick drum tap pack pound sip drag lift pick press catch "
-    "whisk bat hand"
+    "whisk bat hand ring touch place drop move fold plug shake set clean close play snap make "
+    "squeeze"
 )
 """Verbs that may follow another one directly, because they are things, too: "hold hammer"."""
 
@@ -71,51 +96,67 @@ class Sense:
         entries: of a vocabulary that answer it, the best first; a substitute is listed only
             where the same place of the object is meant, as the handle for "pick up" and "hold".
         patterns: phrases; see the top of this file.
+        nearest: entries that are no answer, but what comes next where there is none: the
+            opposite, done to the same part.
     """
 
     name: str
     entries: tuple[str, ...]
     patterns: tuple[str, ...]
+    nearest: tuple[str, ...] = ()
 
 
-def _patterns(text: str) -> tuple[str, ...]:
+def pattern_list(text: str) -> tuple[str, ...]:
+    """Split a list of patterns at its commas."""
     return tuple(pattern.strip() for pattern in text.split(","))
 
 
-def _sense(entries: str, patterns: str) -> Sense:
+def _sense(entries: str, patterns: str, nearest: str = "") -> Sense:
     names = tuple(entries.split())
-    return Sense(names[0], names, _patterns(patterns))
+    return Sense(names[0], names, pattern_list(patterns), tuple(nearest.split()))
 
+
+_OFF = (
+    "twist|screw|pull|pop|turn|flip|rotate|spin|lift|get|pry|prise|prize|work|ease|knock|peel|"
+    "wrench|slide|push"
+)
+"""What brings a lid off."""
 
 SENSES = (
     _sense(
         "hold",
         "hold, grasp, grip, grab, clasp, clutch, seize, grapple, take, get, fetch, bring, "
-        "pass ME, hand ME, reach for, take hold, get hold, get grip, lay hold, hang on to, "
-        "hold on to, hold onto",
+        "pass ME, hand ME, give ME, lend ME, pass|hand|give|lend .. to ME, pass OBJECT $, "
+        "pass .. OBJECT $, hand over, hand .. over, reach for, take hold, "
+        "get hold, get grip, lay hold, hang on to, hold on to, hold onto, use .. HANDLE $",
     ),
     _sense("pick_up lift hold", "pick, pick up, pick .. up"),
     _sense("lift pick_up hold", "lift, raise, hoist, heave"),
     _sense("carry hold", "carry, transport, lug, haul"),
-    _sense("drink_with", "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig"),
+    _sense(
+        "drink_with",
+        "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig, use .. CUP $",
+    ),
     _sense("sip drink_with", "sip, take|have sip, take|have .. sip, slurp"),
     _sense(
         "cut_with",
-        "cut with, cut .. with BLADE, slice|chop|carve|trim|dice|mince|snip .. with BLADE, "
-        "cut|slice|chop|carve|trim|snip with, saw, snip, shear",
+        "cut with, cut .. with BLADE|something, "
+        "slice|chop|carve|trim|dice|mince|snip .. with BLADE|something, "
+        "cut|slice|chop|carve|trim|snip with, saw, snip, shear, use .. BLADE $",
     ),
     _sense("cut cut_with", "cut, slice, chop, carve, trim, dice, mince"),
     _sense(
         "hit",
         "hit, hammer, strike, pound, whack, knock, bang, bash, thump, smack, smash, swat, "
-        "drive nail, drive .. nail, drive .. with hammer, give .. whack|blow|bang|knock|hit",
+        "drive nail, drive .. nail, drive .. with HAMMER, hit .. with HAMMER, "
+        "give .. whack|blow|bang|knock|hit, use .. HAMMER $",
     ),
     _sense("beat hit", "beat, drum, drum on, play .. drum|drums"),
     _sense("boxing", "punch, box, box with, throw punch"),
     _sense(
         "pour",
         "pour, fill, refill, serve .. tea|coffee|wine|juice|milk|water|drink|drinks, decant, "
-        "tip out, tip .. out, tip .. into, empty .. into, top up, top .. up",
+        "tip out, tip .. out, tip .. into, empty .. into, top up, top .. up, use .. JUG $",
     ),
     _sense(
         "open",
@@ -123,32 +164,45 @@ SENSES = (
         "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
         "remove .. LID, pull|slide|get|twist|pry|push .. open, pull|slide|pry|push open, "
         "pull DOOR, pull .. DOOR out, pull out DOOR, "
-        "twist|screw|pull|pop|turn|flip off LID, twist|screw|pull|pop|flip off .. LID, "
-        "twist|screw|pull|pop|flip LID off, twist|screw|pull|pop|flip .. LID off",
+        f"{_OFF} off LID, {_OFF} off .. LID, {_OFF} LID off, {_OFF} .. LID off",
     ),
     _sense(
         "turn",
         "turn, rotate, twist, spin, turn|switch on|off, turn|switch .. on|off, swivel, crank, "
-        "turn|twist DOOR, turn .. clockwise|anticlockwise|counterclockwise",
+        "turn|twist DOOR, turn|switch on|off KNOB, turn up|down KNOB, turn up|down .. KNOB, "
+        "turn .. clockwise|anticlockwise|counterclockwise, "
+        "use .. WRENCH|tap|faucet|knob|dial|valve $",
     ),
     _sense(
         "press",
         "press, press down, press on, hit BUTTON, hit .. BUTTON, tap BUTTON, tap .. BUTTON, "
-        "tap on, click, click on, depress, hold down BUTTON, hold down .. BUTTON",
+        "tap on, click, click on, depress, hold down BUTTON, hold down .. BUTTON, "
+        "hit|tap TOUCHED, hit|tap .. TOUCHED, hit|tap space bar, hit|tap .. space bar, "
+        "touch|poke|ring|smack|slap|bang|thump|whack BUTTON, "
+        "touch|poke|ring|smack|slap|bang|thump|whack .. BUTTON, "
+        "touch SCREEN, touch .. SCREEN, give SCREEN|BUTTON tap|click, "
+        "give .. SCREEN|BUTTON tap|click, use .. BUTTON|SCREEN $",
     ),
     _sense(
         "press push",
         "push BUTTON, push .. BUTTON, push down, push down on, push in, push .. down, flip BUTTON, "
-        "flip .. BUTTON, flick BUTTON, flick .. BUTTON",
+        "flip .. BUTTON, flick BUTTON, flick .. BUTTON, push TOUCHED, push .. TOUCHED, "
+        "give BUTTON push|press, give .. BUTTON push|press",
     ),
     _sense("push", "push, shove, nudge, give .. push|shove"),
     _sense(
         "stir",
         "stir, mix, whisk, beat egg|eggs|batter|cream|mixture, give stir|mix, give .. stir|mix",
     ),
-    _sense("brush_with", "brush, scrub .. with BROOM, sweep .. with BROOM, scrub|sweep with BROOM"),
-    _sense("write", "write, jot, scribble, sign, note down, jot down, make note, take note|notes"),
-    _sense("sit_on", "sit, sit down, take|have seat, be seated, seat yourself"),
+    _sense(
+        "brush_with",
+        "brush, scrub .. with BROOM, sweep .. with BROOM, scrub|sweep with BROOM, use .. BROOM $",
+    ),
+    _sense(
+        "write",
+        "write, jot, scribble, sign, note down, jot down, make note, take note|notes, use .. PEN $",
+    ),
+    _sense("sit_on", "sit, sit down, take|have seat, be seated, seat yourself, use .. SEAT $"),
     _sense("lie_on", "lie, lie down, lay down, lie on"),
     _sense("kick", "kick, give kick, give .. kick, boot"),
     _sense("throw", "throw, toss, hurl, fling, pitch, lob"),
@@ -175,6 +229,27 @@ SENSES = (
     _sense("jump", "jump, leap, hop on"),
     _sense("look_out", "look out, look through binoculars|telescope, look .. binoculars|telescope"),
     _sense("stick", "stick, poke, stab, spear, skewer, impale, prick"),
+    _sense(
+        "close",
+        "close, shut, push|pull|slide|swing DOOR shut|closed, "
+        "push|pull|slide|swing .. DOOR shut|closed, push|pull|slide|swing shut|closed, "
+        "push|pull|slide|swing .. shut|closed, "
+        "put LID on|back, put .. LID on|back, put on LID, put on .. LID, "
+        "screw|twist|snap|press LID on|back, screw|twist|snap|press .. LID on|back, "
+        "turn|twist|screw .. shut|closed, push DOOR in|back, put back LID",
+        "open",
+    ),
+    _sense(
+        "put_down place", "put, place, set down, set .. down, set .. on", "hold pick_up lift carry"
+    ),
+    _sense("release drop", "release, let go, let .. go, drop, unhand", "hold"),
+    _sense("wipe clean", "wipe, clean, mop, dust, polish", "wash brush_with"),
+    _sense("move", "move, relocate", "push drag carry hold"),
+    _sense("insert", "insert, plug in, plug .. in"),
+    _sense("unplug", "unplug"),
+    _sense("fold", "fold"),
+    _sense("shake", "shake", "hold"),
+    _sense("squeeze", "squeeze", "press hold"),
 )
 """What can be asked for. Several senses may share a name."""
 
@@ -184,27 +259,3 @@ HINTS = (
     _sense("press", "button"),
 )
 """Phrases without a verb, at the end of a clause that has nothing but objects before them."""
-
-IDIOMS = _patterns(
-    "hold on second|minute|moment|sec, hold breath|horses|meeting|position|line|thought|"
-    "still|tight|fast|back|fire|tongue, take care|time|break|breather|look|walk|nap|shower|"
-    "bath|rest|chance|risk|advice|guess|bus|train|taxi|exam|test|class|turn|turns|step|place|"
-    "part|over|after|off|note|ME|control|charge|notice|effect, get sleep, open sesame, cut to, "
-    "turn tables, take it easy, take .. look, get lost|up|out|away|ready|well|"
-    "better|dressed|started|going|real|back|rid|over|along|used|to|into|off|it, bring up|"
-    "back|about|it, pass on|by|out|away|exam|test, pick on|fight|one|lock|sides, raise voice|"
-    "hand|hands|question|money|awareness|kids, lift spirits|mood|ban, carry on|out, "
-    "cut it out|short, cut cost|costs|crap|corner|corners|budget|class, hit me|up|road|books|"
-    "gym|hay|sack|jackpot|target|send|on, hit .. up, strike deal|balance|pose|gold|out|up, "
-    "knock over|out|down|off, beat it|me|record|traffic|around|up, pour heart|down, "
-    "open mind|eyes|heart|mouth|ears|browser|file|app|email|account|meeting|debate|"
-    "conversation|fire|tab|document|yourself|season|house, turn around|back|away|into|to|up|"
-    "down|over|out|left|right|page|corner|in|ME, spin story|tale|around, switch sides, "
-    "press charges|conference, push luck|back|through|yourself, write off, sign up|in|out|"
-    "off, note that, sit tight|still|up|exam|back, throw up|party|tantrum|in|shade|away|out, "
-    "catch up|cold|breath|bus|train|fire|you|on, eat words|dust, ride out, pack it, drag on|"
-    "feet, pull up|over|through|off|together|yourself|back, jump to|conclusions|gun|queue|"
-    "ship, look out for, stick around|together|to|with|out|up, serve time|country|sentence, "
-    "fill in|out|me, kick off|habit|bucket|out, lie to|about|in|low"
-)
-"""Phrases whose verb does not mean the action."""

@@ -6,9 +6,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from affordance_grounding_core.actions.lexicon import NOUN_VERBS, WORD_CLASSES, Sense
+from affordance_grounding_core.actions.lexicon import (
+    NOUN_VERBS,
+    WORD_CLASSES,
+    Sense,
+    word_set,
+)
+
+ENDS_NOUN = word_set(
+    "to on in of by from at so because if for off up down around over out away back with through "
+    "into onto toward towards now again immediately please quickly slowly carefully twice once "
+    "left right here there still when until while before after regardless "
+    "clockwise anticlockwise counterclockwise against about during where together tight wide "
+    "running"
+)
+"""Words that a noun phrase does not go on with."""
 
 _GAP = ".."
+_END = "$"
 _LONGEST_GAP = 6
 _VOWELS = frozenset("aeiou")
 
@@ -19,24 +34,29 @@ class Pattern:
 
     Attributes:
         items: alternatives of one word each; an empty set is a gap.
+        ends: whether the noun phrase must be over after the last of them.
     """
 
     items: tuple[frozenset[str], ...]
+    ends: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
         """Compile a pattern of the lexicon."""
-        return cls(tuple(_alternatives(item) for item in text.split()))
+        items = text.split()
+        ends = items[-1] == _END
+        return cls(tuple(_alternatives(item) for item in items if item != _END), ends)
 
     @property
     def weight(self) -> float:
         """How specific the pattern is: its words, and a little for having no gap."""
         words = sum(bool(item) for item in self.items)
-        return words + (0.25 if words == len(self.items) else 0.0)
+        whole = words == len(self.items)
+        return words + (0.25 if whole else 0.0) + (0.125 if self.ends else 0.0)
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether words begin with this pattern."""
-        return _matches(self.items, words, 0)
+        return _matches(self.items, words, 0, self.ends)
 
 
 class PatternIndex:
@@ -51,7 +71,7 @@ class PatternIndex:
         verbs: set[str] = set()
         for text, sense in patterns:
             pattern = Pattern.parse(text)
-            rest = Pattern(pattern.items[1:])
+            rest = Pattern(pattern.items[1:], pattern.ends)
             if sense is not None:
                 verbs |= pattern.items[0]
             for verb in sorted(pattern.items[0]):
@@ -112,14 +132,14 @@ def _alternatives(item: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _matches(items: Sequence[frozenset[str]], words: Sequence[str], start: int) -> bool:
+def _matches(items: Sequence[frozenset[str]], words: Sequence[str], start: int, ends: bool) -> bool:
     if not items:
-        return True
+        return not ends or start >= len(words) or words[start] in ENDS_NOUN
     if items[0]:
         return (
             start < len(words)
             and words[start] in items[0]
-            and _matches(items[1:], words, start + 1)
+            and _matches(items[1:], words, start + 1, ends)
         )
     last = min(start + _LONGEST_GAP, len(words))
-    return any(_matches(items[1:], words, place) for place in range(start, last + 1))
+    return any(_matches(items[1:], words, place, ends) for place in range(start, last + 1))

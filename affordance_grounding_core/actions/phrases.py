@@ -6,15 +6,18 @@ guessed at: questions, negations, several actions at once, idioms.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from affordance_grounding_core.actions.clauses import Clause, command_of
+from affordance_grounding_core.actions.english import clauses_of, fold
+from affordance_grounding_core.actions.idioms import (
+    IDIOMS,
+    is_about_nothing_to_hold,
+    is_about_the_robot,
+)
 from affordance_grounding_core.actions.lexicon import (
     HINTS,
-    IDIOMS,
     OBJECTS,
     SENSES,
     THINGS,
@@ -22,33 +25,16 @@ from affordance_grounding_core.actions.lexicon import (
     word_set,
 )
 from affordance_grounding_core.actions.patterns import Pattern, PatternIndex, verb_forms
+from affordance_grounding_core.actions.prohibitions import forbidding_word
 
-_ALLOWED = re.compile(r"[\w\s.,;:!?'\"()\-]*")
-_CONTRACTIONS = (
-    (re.compile(r"[\u2018\u2019`]"), "'"),
-    (re.compile(r"\bcan't\b|\bcannot\b"), "can not"),
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"n't\b|\b(?<=do)nt\b"), " not"),
-    (re.compile(r"\bdont\b"), "do not"),
-    (re.compile(r"'d\b"), " would"),
-    (re.compile(r"\blet's\b"), "let us"),
-    (re.compile(r"'ll\b"), " will"),
-    (re.compile(r"'m\b"), " am"),
-    (re.compile(r"'re\b"), " are"),
-    (re.compile(r"'ve\b"), " have"),
-    (re.compile(r"\b(it|that|what|where|who|how|there|he|she)'s\b"), r"\1 is"),
-)
-_BREAKS = re.compile(r"[.,;:!?()\"]+|\b(?:and|then|but|or)\b")
-_NEGATIONS = word_set(
-    "not no never nothing none nobody neither nor stop avoid refuse unless instead forbid quit "
-    "cease prevent undo"
-)
 _FINITE = word_set("is are was were has had does did will would can could am be been")
+_PRESSING = word_set("press click tap")
 _NOMINAL = word_set("it them him her to for with on in of by from at so as because if")
 
 _DIRECT, _SUBSTITUTE, _HINTED = 0.95, 0.85, 0.7
 _PER_UNREAD_CLAUSE = 0.15
 _UNKNOWN_THING = 0.1
+_OWN_WORDS = 100.0  # Weight of a name of the vocabulary that is all that was said.
 
 
 class PhraseRefusedError(ValueError):
@@ -63,11 +49,14 @@ class Reading:
         sense: what was understood.
         entry: of the vocabulary; None where the vocabulary has none for it.
         confidence: in [0, 1].
+        nearest: entries of the vocabulary that come next where it has none for it, the best
+            first.
     """
 
     sense: str
     entry: str | None
     confidence: float
+    nearest: tuple[str, ...] = ()
 
 
 def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
@@ -82,13 +71,16 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
         The most specific reading first; empty where nothing was understood.
 
     Raises:
-        PhraseRefusedError: a question, a negation, several actions, or signs that no phrase has.
+        PhraseRefusedError: a question, a negation, several actions, an idiom, a command to the
+            robot itself, or signs that no phrase has.
     """
     clauses = _clauses(text)
     first = next((clause for clause in clauses if clause.words), None)
     if first is None:
         return []
     readings = _read_clause(first, names)
+    if readings is None:
+        raise _not_about_an_object(names)
     if not readings:
         return []
     unread = 0
@@ -96,6 +88,8 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
         if clause is first or not clause.words:
             continue
         others = _read_clause(clause, names)
+        if others is None and is_about_the_robot(clause):
+            raise _not_about_an_object(names)
         if others and others[0].entry != readings[0].entry:
             raise PhraseRefusedError(
                 f"asks for several actions, {readings[0].sense!r} and {others[0].sense!r}: send "
@@ -103,28 +97,32 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
             )
         unread += not others
     doubt = _PER_UNREAD_CLAUSE * unread
-    return [
-        Reading(one.sense, one.entry, max(0.0, round(one.confidence - doubt, 4)))
-        for one in readings
-    ]
+    return [replace(one, confidence=max(0.0, round(one.confidence - doubt, 4))) for one in readings]
+
+
+def _not_about_an_object(names: Sequence[str]) -> PhraseRefusedError:
+    return PhraseRefusedError(
+        "is not about a part of an object (an idiom, or the robot itself), and is not in this "
+        f"model's vocabulary of {len(names)}"
+    )
 
 
 def _clauses(text: str) -> list[Clause]:
-    folded = unicodedata.normalize("NFKC", text).casefold().strip().replace("_", " ")
-    for pattern, replacement in _CONTRACTIONS:
-        folded = pattern.sub(replacement, folded)
-    if not _ALLOWED.fullmatch(folded):
+    folded = fold(text)
+    if folded is None:
         raise PhraseRefusedError("holds signs that no spoken command has")
-    said = set(re.findall(r"\w+", folded))
-    if negations := sorted(said & _NEGATIONS):
-        raise PhraseRefusedError(f"says what not to do ({negations[0]!r})")
-    clauses = [command_of(re.findall(r"\w+", part)) for part in _BREAKS.split(folded)]
+    spoken = clauses_of(folded)
+    forbidding = next(filter(None, map(forbidding_word, spoken)), None)
+    if forbidding:
+        raise PhraseRefusedError(f"says what not to do ({forbidding!r})")
+    clauses = [command_of(words) for words in spoken]
     if any(clause is None for clause in clauses):
         raise PhraseRefusedError("is a question, not a command")
     return [clause for clause in clauses if clause is not None]
 
 
-def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading]:
+def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading] | None:
+    """What a clause asks for, nothing where it is not understood; None for an idiom."""
     words = clause.words
     if clause.is_noun_phrase:
         return _read_hint(words, names)
@@ -135,10 +133,15 @@ def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading]:
     matches.sort(key=lambda match: -match[0])
     best_weight, best = matches[0]
     lone = best_weight < 2.0  # no pattern reaches past the verb
-    if len(words) > 1 and (words[1] in _FINITE or (lone and _is_second_verb(clause))):
+    second = lone and words[0] not in _PRESSING and _is_second_verb(clause)
+    if len(words) > 1 and (words[1] in _FINITE or second):
         return []
-    if any(sense is None and weight >= best_weight for weight, sense in matches) or best is None:
-        return []
+    if best_weight < _OWN_WORDS:
+        idiom = any(sense is None and weight >= best_weight for weight, sense in matches)
+        if idiom or best is None or is_about_the_robot(clause):
+            return None
+        if is_about_nothing_to_hold(clause, best.name):
+            return None
     senses = dict.fromkeys(sense for _, sense in matches if sense is not None)
     vague = lone and len(words) > 1 and THINGS.isdisjoint(words[1:])
     doubt = _UNKNOWN_THING if vague else 0.0
@@ -146,6 +149,8 @@ def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading]:
 
 
 def _is_second_verb(clause: Clause) -> bool:
+    if len(clause.words) < 2:
+        return False
     word = clause.words[1]
     return not clause.after_article[1] and word not in _NOMINAL and _INDEX.is_plain_verb(word)
 
@@ -174,18 +179,22 @@ def _readings(
             continue
         sure = direct if entry == sense.entries[0] else substitute
         confidence = sure if not readings else left / 2
-        readings.append(Reading(sense.name, entry, round(confidence, 4)))
+        nearest = tuple(name for name in sense.nearest if name in names)
+        readings.append(Reading(sense.name, entry, round(confidence, 4), nearest))
         left = left - confidence
     return readings
 
 
 def _matches_of_names(words: Sequence[str], names: Sequence[str]) -> list[tuple[float, Sense]]:
-    """Understand entries that the lexicon lacks by their own words, in order."""
-    return [
-        (name.count("_") + 1.5, Sense(name, (name,), ()))
-        for name in names
-        if name not in _LISTED and _has_in_order(words, name.split("_"))
-    ]
+    """Understand entries by their own words: all that were said, or those the lexicon lacks."""
+    matches: list[tuple[float, Sense]] = []
+    for name in names:
+        own = name.split("_")
+        if list(words) == own:
+            matches.append((_OWN_WORDS, Sense(name, (name,), ())))
+        elif name not in _LISTED and _has_in_order(words, own):
+            matches.append((name.count("_") + 1.5, Sense(name, (name,), ())))
+    return matches
 
 
 def _has_in_order(words: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -1,8 +1,9 @@
 """From what somebody says to an entry of a model's vocabulary, or an honest refusal.
 
-Four steps, each tried where the one before found nothing: the very name, the table of aliases,
-phrases of everyday English, and the vectors of a text encoder where a model brings one. What was
-understood and is not in the vocabulary is refused at once, never bent to a neighbour.
+Four steps, each tried where the one before found nothing: the very name, trained or taught, the
+table of aliases, phrases of everyday English, and the vectors of a text encoder where a model
+brings one. What was understood and is not in the vocabulary is refused at once, never bent to a
+neighbour. A command to stop is no action, and is said to be one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from affordance_grounding_core.actions.phrases import (
 )
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.actions.similarity import ActionSimilarity
+from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     ActionVocabulary,
     abbreviate,
     normalize_action,
 )
-from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_core.errors import StopWordError, UnknownActionError
 
 MINIMUM_CONFIDENCE = 0.6
 """Least confidence of an accepted phrase."""
@@ -47,15 +49,23 @@ def resolve_action(
         The entry, how it was found, how sure that is, and what else it may mean.
 
     Raises:
+        StopWordError: the command asks to stop, and for nothing else.
         UnknownActionError: no text, or nothing that the model can be asked for; the message
             gives the reason and the nearest entries.
     """
     if not vocabulary.is_readable(text):
         vocabulary.resolve(text)  # says what is wrong with it
+    name = normalize_action(text)
+    if name in vocabulary.names:
+        return ActionResolution(text, (Candidate(name, 1.0),), "exact")
+    if is_stop(text):
+        raise StopWordError(
+            f"action {abbreviate(text)} says to stop: that is understood, and asks for none of the "
+            f"actions {vocabulary.listed()}"
+        )
     action = vocabulary.find(text)
     if action is not None:
-        exact = normalize_action(text) == action
-        return ActionResolution(text, (Candidate(action, 1.0),), "exact" if exact else "alias")
+        return ActionResolution(text, (Candidate(action, 1.0),), "alias")
     phrase = _by_phrase(text, vocabulary, minimum_confidence)
     if phrase is not None:
         return phrase
@@ -81,7 +91,8 @@ def _by_phrase(
             text,
             vocabulary,
             f"asks for {first.sense!r}, which is not in this model's vocabulary of "
-            f"{len(vocabulary.names)}",
+            f"{len(vocabulary.names)} and was not taught",
+            first.nearest,
         )
     if first.confidence < minimum_confidence:
         raise _refused(
@@ -89,7 +100,7 @@ def _by_phrase(
             vocabulary,
             f"is not understood well enough: {_described(readings)}, expected a confidence of "
             f"{minimum_confidence:g}",
-            readings,
+            [one.entry for one in readings if one.entry],
         )
     candidates = tuple(Candidate(one.entry, one.confidence) for one in readings if one.entry)
     return ActionResolution(text, candidates, "phrase")
@@ -100,9 +111,9 @@ def _described(readings: Sequence[Reading]) -> str:
 
 
 def _refused(
-    text: str, vocabulary: ActionVocabulary, reason: str, readings: Sequence[Reading] = ()
+    text: str, vocabulary: ActionVocabulary, reason: str, nearest: Sequence[str] = ()
 ) -> UnknownActionError:
-    closest = [one.entry for one in readings if one.entry] or vocabulary.closest(text)
+    closest = list(nearest) or vocabulary.closest(text)
     hint = f"; closest: {', '.join(map(repr, closest))}" if closest else ""
     return UnknownActionError(
         f"action {abbreviate(text)} {reason}{hint}; expected one of {vocabulary.listed()}", closest

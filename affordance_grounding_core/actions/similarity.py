@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -120,3 +121,24 @@ class TextSimilarity:
             raise ValueError("text encoder must return vectors with a length, got a zero vector")
         unit: NDArray[np.float64] = vectors / lengths
         return unit
+
+
+class LazySimilarity:
+    """Builds a similarity on first use: most robots only ever send names of the vocabulary.
+
+    Args:
+        build: makes it; takes seconds and memory.
+    """
+
+    def __init__(self, build: Callable[[], ActionSimilarity]) -> None:
+        self._build = build
+        self._lock = Lock()
+        self._built: ActionSimilarity | None = None
+
+    def resolve(self, text: str) -> ActionResolution:
+        """Find the entry of the vocabulary that a text is most like; see `ActionSimilarity`."""
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            built = self._built
+        return built.resolve(text)

@@ -7,68 +7,13 @@ nothing else is ever loaded in its place.
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
 import shutil
-import tempfile
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from affordance_grounding_core.backbones.weights import CACHE_VARIABLE, cache_directory
+from affordance_grounding_core.backbones.download import download
+from affordance_grounding_core.backbones.table import PinnedFile
 from affordance_grounding_core.errors import WeightsError
-
-logger = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS = 30.0
-"""Longest silence of a server that is waited for."""
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """A published file.
-
-    Attributes:
-        name: of the backbone whose weights it holds.
-        url: of its publisher.
-        sha256: hexadecimal.
-        megabytes: to download, about.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    megabytes: int
-
-    @property
-    def file_name(self) -> str:
-        """Under which it lies in the cache: that of the publisher."""
-        return self.url.rsplit("/", 1)[-1]
-
-
-DINO_VITS16 = PinnedFile(
-    name="dino_vits16",
-    url="https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
-    sha256="1566d50496f27f52f07fea6094fa29b2fdd6fae89da65bdd3ebc3b24ef6b7eb7",
-    megabytes=87,
-)
-DINOV2_VITB14 = PinnedFile(
-    name="dinov2_vitb14",
-    url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth",
-    sha256="0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
-    megabytes=346,
-)
-CLIP_VITB16 = PinnedFile(
-    name="clip_vitb16",
-    url=(
-        "https://openaipublic.azureedge.net/clip/models/"
-        "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt"
-    ),
-    sha256="5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
-    megabytes=351,
-)
+from affordance_grounding_core.files import CACHE_VARIABLE, cached_path, replacing
 
 
 def cached_file(pinned: PinnedFile) -> Path:
@@ -80,7 +25,7 @@ def cached_file(pinned: PinnedFile) -> Path:
     Raises:
         WeightsError: it cannot be fetched or is another file; the message says how to get it.
     """
-    path = cache_directory() / pinned.file_name
+    path = cached_path(pinned.file_name)
     if not path.is_file():
         _fetch(pinned, path)
         return path
@@ -106,16 +51,21 @@ def store_file(pinned: PinnedFile, source: Path) -> Path:
     Raises:
         WeightsError: it cannot be read, is another file, or the cache cannot be written.
     """
-    target = cache_directory() / pinned.file_name
     try:
         found = file_digest(source)
-        if found != pinned.sha256:
-            raise WeightsError(
-                f"{source} has sha256 {found}, expected {pinned.sha256} of {pinned.url}: it is "
-                "another file or not fully copied"
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(target) as temporary:
+    except OSError as error:
+        raise WeightsError(
+            f"weights file {source} cannot be read ({error.strerror or error}); expected the file "
+            f"that {pinned.url} publishes"
+        ) from error
+    if found != pinned.sha256:
+        raise WeightsError(
+            f"{source} has sha256 {found}, expected {pinned.sha256} of {pinned.url}: it is "
+            "another file or not fully copied"
+        )
+    target = cached_path(pinned.file_name)
+    try:
+        with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
     except OSError as error:
         raise WeightsError(
@@ -135,21 +85,9 @@ def file_digest(path: Path) -> str:
 
 
 def _fetch(pinned: PinnedFile, path: Path) -> None:
-    logger.info("Fetching %s (about %d MB)", pinned.url, pinned.megabytes)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary:
-            with (
-                temporary.open("wb") as target,
-                urllib.request.urlopen(pinned.url, timeout=TIMEOUT_SECONDS) as source,
-            ):
-                shutil.copyfileobj(source, target, 1 << 20)
-            found = file_digest(temporary)
-            if found != pinned.sha256:
-                raise WeightsError(
-                    f"{pinned.url} answered with a file of sha256 {found}, expected "
-                    f"{pinned.sha256}: it is refused; try again from another network"
-                )
+        with replacing(path) as temporary:
+            download(pinned.url, temporary, pinned.sha256, pinned.megabytes)
     except OSError as error:  # of the network as of the disk
         raise WeightsError(
             f"weights of {pinned.name} cannot be fetched ({type(error).__name__}: {error}). "
@@ -157,15 +95,3 @@ def _fetch(pinned: PinnedFile, path: Path) -> None:
             f"`affordance-grounding weights {pinned.name} --file THE_FILE`; {CACHE_VARIABLE} moves "
             "the cache"
         ) from error
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Write beside a file and put it in place at the end, or leave everything as it was."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(descriptor)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)

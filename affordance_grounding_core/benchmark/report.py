@@ -1,4 +1,4 @@
-"""What a benchmark says: one row for each way to do a piece of work."""
+"""Benchmark report: one row for each way to do a piece of work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from affordance_grounding_core.benchmark.machine import Machine
+from affordance_grounding_core.benchmark.measure import Timing, ratios
 
 _HEADER = (
     "work",
@@ -29,8 +30,8 @@ class Row:
 
     Attributes:
         work: what is done, for example "inference" or "training step".
-        runtime: by what, for example "eager"; "published-eager" is the path compared with.
-        precision: of the computation, for example "fp32".
+        runtime: what ran it, for example "eager"; "published-eager" is the path compared with.
+        precision: precision of the computation, for example "fp32".
         median_ms: median time in ms; this and the next two are None where it does not run.
         p95_ms: time in ms that 95 % of the rounds stayed under.
         ratio: time / time of the published path in the same round, median.
@@ -72,7 +73,7 @@ class BenchmarkReport:
     Attributes:
         model: name it was asked for by.
         machine: as measured in the same run.
-        rows: in the order they were measured.
+        rows: rows in the order they were measured.
         node: figures of the ROS node by size of image; empty where it was not measured.
     """
 
@@ -154,3 +155,40 @@ def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     ]
+
+
+PUBLISHED = "published-eager"
+"""Name of the path that all others are compared with."""
+
+WORK = "training step"
+
+
+def training_rows(timings: Mapping[str, Timing], first_losses: Mapping[str, float]) -> list[Row]:
+    """Compare all ways to take a training step with the published path.
+
+    Args:
+        timings: timings by name: the runtime and, after a space, the precision ("fp32" if none).
+        first_losses: loss of the first step of each, by the same names.
+
+    Returns:
+        A row each, in order. `max_error` is the difference of the first step's loss from the
+        published path's, as a share of it.
+    """
+    relative = ratios(timings, PUBLISHED)
+    rows = []
+    for name, timing in timings.items():
+        runtime, _, precision = name.partition(" ")
+        reference = name == PUBLISHED
+        rows.append(
+            Row(
+                WORK,
+                runtime,
+                precision or "fp32",
+                timing.median,
+                timing.p95,
+                relative[name],
+                None if reference else abs(first_losses[name] / first_losses[PUBLISHED] - 1),
+                "reference" if reference else "-",
+            )
+        )
+    return rows

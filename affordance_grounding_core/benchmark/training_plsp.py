@@ -1,4 +1,4 @@
-"""A training step of WSAG-PLSP at its published size, against its plain path.
+"""Times a training step of WSAG-PLSP at its published size, against its plain path.
 
 Weights and pictures are random: what is measured is time, and that the losses agree.
 """
@@ -18,14 +18,13 @@ from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.benchmark.machine import Machine
 from affordance_grounding_core.benchmark.measure import measure_in_turns
 from affordance_grounding_core.benchmark.published_plsp import plain_network
-from affordance_grounding_core.benchmark.report import Row
-from affordance_grounding_core.benchmark.training_rows import PUBLISHED, training_rows
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.benchmark.report import PUBLISHED, Row, training_rows
 from affordance_grounding_core.methods.plsp.config import (
     PlspLossConfig,
     PlspNetworkConfig,
     PlspOptimiserConfig,
 )
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.losses import (
     alignment_loss,
     distribution_loss,
@@ -67,7 +66,7 @@ def random_plsp_batch(
         size: side of the images in px.
         width: C.
         patch: side of a patch in px.
-        seed: of everything.
+        seed: seed of everything random.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -152,8 +151,8 @@ class PlspTrainingBenchmark:
     """All ways to take a training step, on one batch and with equal weights.
 
     Args:
-        batch: of pictures.
-        network: with CLIP as its encoder; of the published sizes if None. Stays as it is.
+        batch: batch of pictures.
+        network: network with CLIP as its encoder; of the published sizes if None. Stays as it is.
     """
 
     def __init__(self, batch: PlspBatch, network: PlspNetwork | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
-from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_core.errors import StopWordError, UnknownActionError
 
 if TYPE_CHECKING:
     from affordance_grounding_core.actions.resolution import ActionResolution
@@ -38,13 +39,13 @@ def actions(
     """List the actions of a model and the other words it takes for them, or resolve phrases.
 
     With phrases: prints what each one means, how that was found and how sure it is; the exit
-    code is 1 where one is refused.
+    code is 1 where one is refused. What says to stop is named as such and is no refusal.
     """
     grounder = load_model(model, runtime, backbone_weights, taught)
     if phrases:
-        resolved, refused = resolve_phrases(grounder, phrases)
-        write_json(json_file, {"model": model, "resolved": resolved, "refused": refused})
-        raise typer.Exit(1 if refused else 0)
+        outcome = resolve_phrases(grounder, phrases)
+        write_json(json_file, {"model": model, **asdict(outcome)})
+        raise typer.Exit(1 if outcome.refused else 0)
     vocabulary = grounder.vocabulary
     aliases = {
         name: sorted(alias for alias, meant in vocabulary.aliases.items() if meant == name)
@@ -56,31 +57,44 @@ def actions(
     write_json(json_file, {"model": model, "actions": aliases})
 
 
-def resolve_phrases(
-    grounder: Grounder, phrases: Sequence[str]
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Say what phrases mean to a model.
+@dataclass
+class Outcomes:
+    """What phrases mean to a model.
+
+    Attributes:
+        resolved: entries they mean, as `ActionResolution.as_dict` has them.
+        stop: phrases that say to stop.
+        refused: phrases that were refused, with the reason and the closest entries.
+    """
+
+    resolved: list[dict[str, object]] = field(default_factory=list)
+    stop: list[str] = field(default_factory=list)
+    refused: list[dict[str, object]] = field(default_factory=list)
+
+
+def resolve_phrases(grounder: Grounder, phrases: Sequence[str]) -> Outcomes:
+    """Say what phrases mean to a model, on the console too.
 
     Args:
         grounder: whose vocabulary counts.
         phrases: commands.
-
-    Returns:
-        What was resolved, and what was refused with the reason and the closest entries.
     """
-    resolved: list[dict[str, object]] = []
-    refused: list[dict[str, object]] = []
+    outcomes = Outcomes()
     for text in phrases:
         outcome = _resolution_or_error(grounder, text)
-        if isinstance(outcome, UnknownActionError):
-            refused.append({"text": text, "reason": str(outcome), "closest": outcome.closest})
+        if isinstance(outcome, StopWordError):
+            outcomes.stop.append(text)
+            typer.echo(f"{abbreviate(text)}: stop, which asks for no action")
+        elif isinstance(outcome, UnknownActionError):
+            closest = list(outcome.closest)
+            outcomes.refused.append({"text": text, "reason": str(outcome), "closest": closest})
             typer.echo(f"refused: {outcome}", err=True)
-            continue
-        resolved.append(outcome.as_dict())
-        others = ", ".join(f"{one.action} {one.confidence:.2f}" for one in outcome.candidates[1:])
-        also = f"; or else {others}" if others else ""
-        typer.echo(f"{abbreviate(text)}: {outcome.summary}{also}")
-    return resolved, refused
+        else:
+            outcomes.resolved.append(outcome.as_dict())
+            others = ", ".join(f"{o.action} {o.confidence:.2f}" for o in outcome.candidates[1:])
+            also = f"; or else {others}" if others else ""
+            typer.echo(f"{abbreviate(text)}: {outcome.summary}{also}")
+    return outcomes
 
 
 def _resolution_or_error(grounder: Grounder, text: str) -> ActionResolution | UnknownActionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from affordance_grounding_core.commands.common import (
     WeightsOption,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_file, output_folder
+from affordance_grounding_core.errors import RuntimeUnavailableError
 
 if TYPE_CHECKING:
     from affordance_grounding_core.benchmark.machine import Machine
@@ -53,11 +56,19 @@ def benchmark(
     size: Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")] = 224,
     json_file: JsonOption = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw the times as a picture.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also draw the times as a picture.", callback=output_file
+        ),
     ] = None,
     store: Annotated[
         Path | None,
-        typer.Option("--store", metavar="DIR", help="Keep engines here, not in the cache."),
+        typer.Option(
+            "--store",
+            metavar="DIR",
+            help="Keep engines here, not in the cache.",
+            callback=output_folder,
+        ),
     ] = None,
     backbone_weights: WeightsOption = None,
 ) -> None:
@@ -69,6 +80,8 @@ def benchmark(
     """
     if against != "published-eager":
         raise typer.BadParameter(f"--against must be 'published-eager', got {against!r}")
+    if plot:
+        require_plotting()
     logging.basicConfig(format="%(message)s")
     from affordance_grounding_core.benchmark.machine import measure_machine
     from affordance_grounding_core.benchmark.report import BenchmarkReport
@@ -95,6 +108,19 @@ def benchmark(
         from affordance_grounding_core.benchmark.plot import draw_report
 
         draw_report(report, plot)
+
+
+def require_plotting() -> None:
+    """Make sure that what was measured can be drawn, before it is measured.
+
+    Raises:
+        RuntimeUnavailableError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RuntimeUnavailableError(
+            "--plot needs matplotlib, which is not installed: "
+            "`pip install 'affordance-grounding-core[plot]'`, or leave --plot out"
+        )
 
 
 def _refuse_beside_node(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from affordance_grounding_core import __version__
 from affordance_grounding_core.commands.actions import actions
 from affordance_grounding_core.commands.benchmark import benchmark
 from affordance_grounding_core.commands.data import data
+from affordance_grounding_core.commands.engines import engines
 from affordance_grounding_core.commands.evaluate import evaluate
 from affordance_grounding_core.commands.export import export
 from affordance_grounding_core.commands.import_checkpoint import import_checkpoint
@@ -25,8 +29,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Image + action -> affordance heatmap and grasp regions.",
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"affordance-grounding {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common_options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Image + action -> affordance heatmap and grasp regions."""
+
+
 app.command()(predict)
 app.command()(evaluate)
 app.command()(actions)
@@ -37,6 +58,7 @@ app.command()(benchmark)
 app.command()(label)
 app.command()(refine)
 app.add_typer(data, name="data")
+app.add_typer(engines, name="engines")
 app.add_typer(import_checkpoint, name="import")
 app.add_typer(teach, name="teach")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -17,37 +19,40 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
-from affordance_grounding_core.data.agd20k import (
-    EvaluationSet,
-    TrainingSet,
-    affordances_of_objects,
-    read_evaluation_set,
-    read_training_set,
-    select_objects,
+from affordance_grounding_core.commands.outputs import output_folder
+from affordance_grounding_core.data.agd20k import read_evaluation_set
+from affordance_grounding_core.evaluation.datasets import (
+    evaluate_test_set,
+    score_baselines,
+    training_set_beside,
 )
-from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.evaluation.baselines import (
-    centre_prior_baseline,
-    evaluate_baselines,
-    mean_label_baseline,
-    uniform_baseline,
-)
-from affordance_grounding_core.evaluation.evaluate import Evaluation, evaluate_grounder
-from affordance_grounding_core.evaluation.protocols import PROTOCOLS, EvaluationProtocol
+from affordance_grounding_core.evaluation.evaluate import Evaluation
+from affordance_grounding_core.evaluation.manifest import evaluate_manifest
+from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
-from affordance_grounding_core.evaluation.summary import ImageScore
+from affordance_grounding_core.evaluation.robustness import changes_as_text, evaluate_changes
+from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.methods.base import METHODS
 
 ProtocolName = Literal["locate", "plsp"]
 
-PAPER_METHODS = ("plsp", "selective_cl")
+PAPER_METHODS = tuple(name for name, method in METHODS.items() if method.scores_paper_maps)
 """Methods that have maps of their own beside the heat."""
 
 
 def evaluate(
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above testset, or testset."),
-    ],
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
+            ".csv, .tsv or .jsonl, see docs/datasets.md.",
+        ),
+    ] = None,
     model: ModelOption = "default",
     protocol: Annotated[
         ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
@@ -58,42 +63,61 @@ def evaluate(
         typer.Option("--object", help="Only images of this object; may be given several times."),
     ] = None,
     runtime: RuntimeOption = "auto",
+    input_size: InputSizeOption = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write the best, worst and some random cases."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the best, worst and some random cases.",
+            callback=output_folder,
+        ),
     ] = None,
     picture_count: Annotated[
         int, typer.Option(min=1, help="How many of each kind of case are written.")
     ] = 6,
+    robustness: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=0,
+            help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
+            "blurred, dark and grey: twelve looks each.",
+        ),
+    ] = 0,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",
 ) -> None:
-    """Score a model on a test set: KLD, SIM, NSS, and whether it knows what is not afforded."""
-    dataset = read_evaluation_set(data, split)
-    training = training_set_beside(dataset)
-    affordances = affordances_of_objects(
-        [*dataset.images, *training.egocentric, *training.exocentric]
-        if training
-        else dataset.images
-    )
-    dataset = select_objects(dataset, objects or [])
+    """Score a model: heat (KLD, SIM, NSS), masks (IoU), and what it calls found."""
+    if robustness and data is None:
+        raise typer.BadParameter("--robustness needs --data: a test set with heatmaps")
+    if (data is None) == (manifest is None):
+        raise typer.BadParameter("expected --data ROOT or --manifest FILE, one of the two")
+    if manifest is not None and (split or objects):
+        raise typer.BadParameter("--split and --object choose from --data, not from a --manifest")
+    dataset = None if data is None else read_evaluation_set(data, split)
+    training = None if dataset is None else training_set_beside(dataset)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     chosen = PROTOCOLS[protocol]
-    grounder = load_model(model, runtime, backbone_weights, taught)
-    evaluation = evaluate_grounder(grounder, dataset, chosen, affordances, show_progress=True)
-    guesses = score_baselines(evaluation, training, chosen) if baselines else {}
-    report = make_report(grounder, dataset, protocol, evaluation, guesses)
-    typer.echo(report.as_text())
-    if not evaluation.raw_maps and grounder.information.method in PAPER_METHODS:
-        typer.echo(
-            f"The maps that the paper scores are left out of the graph of {grounder.runtime}; add "
-            "`--runtime eager` to score them, too.",
-            err=True,
+    if dataset is not None:
+        evaluation = evaluate_test_set(
+            grounder, dataset, training, chosen, objects or (), show_progress=True
         )
-    write_json(json_file, report.as_dict())
+    else:
+        evaluation = evaluate_manifest(grounder, Path(str(manifest)), chosen, show_progress=True)
+    guesses, missing = score_baselines(evaluation, training, chosen) if baselines else ({}, "")
+    report = make_report(grounder, dataset or Path(str(manifest)), protocol, evaluation, guesses)
+    typer.echo(report.as_text())
+    _hints(grounder, evaluation, missing)
+    content = report.as_dict()
+    if robustness and dataset is not None:
+        changed = evaluate_changes(grounder, dataset, chosen, robustness, show_progress=True)
+        typer.echo("\n" + changes_as_text(changed))
+        content["robustness"] = [asdict(score) for score in changed]
+    write_json(json_file, content)
     if pictures is not None:
         from affordance_grounding_core.evaluation.pictures import write_pictures
 
@@ -101,23 +125,13 @@ def evaluate(
         typer.echo(f"{len(written)} pictures in {pictures}")
 
 
-def training_set_beside(dataset: EvaluationSet) -> TrainingSet | None:
-    """Read the training set that lies beside a test set, if there is one."""
-    folder = dataset.folder.resolve().parent / "trainset"
-    return read_training_set(folder) if folder.is_dir() else None
-
-
-def score_baselines(
-    evaluation: Evaluation, training: TrainingSet | None, protocol: EvaluationProtocol
-) -> dict[str, list[ImageScore]]:
-    """Score the guesses on the images the model was scored on; says which cannot be made."""
-    images = [score.image for score in evaluation.scores]
-    actions = {image.action for image in images}
-    guesses = [uniform_baseline(actions), centre_prior_baseline(actions, protocol)]
-    try:
-        if training is None:
-            raise DatasetError("there is no trainset beside the test set")
-        guesses.append(mean_label_baseline(training, protocol, show_progress=True))
-    except DatasetError as error:
-        typer.echo(f"no mean-of-train baseline: {error}", err=True)
-    return evaluate_baselines(guesses, images, protocol)
+def _hints(grounder: Grounder, evaluation: Evaluation, missing_baseline: str) -> None:
+    """Say on stderr what is left out and how to get it."""
+    if missing_baseline:
+        typer.echo(f"no mean-of-train baseline: {missing_baseline}", err=True)
+    if not evaluation.raw_maps and grounder.information.method in PAPER_METHODS:
+        typer.echo(
+            f"The maps that the paper scores are left out of the graph of {grounder.runtime}; add "
+            "`--runtime eager` to score them, too.",
+            err=True,
+        )

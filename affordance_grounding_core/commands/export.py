@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     WeightsOption,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.runtimes.export_folder import (
     ExportedModel,
     read_exported,
@@ -81,8 +83,10 @@ def export(
             "-o",
             metavar="DIR",
             help="Keep engines here, not in the cache; --model DIR then uses them.",
+            callback=output_folder,
         ),
     ] = None,
+    input_size: InputSizeOption = None,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
 ) -> None:
@@ -104,9 +108,13 @@ def export(
                 f"--capability builds ahead with --runtime tensorrt-rtx, got {runtime!r}"
             )
         # Nothing runs here but PyTorch.
-        grounder = load_grounder(model, "eager", backbone_weights=backbone_weights)
+        grounder = load_grounder(
+            model, "eager", backbone_weights=backbone_weights, input_size=input_size
+        )
     else:
-        grounder = load_grounder(model, backbone_weights=backbone_weights, request=request)
+        grounder = load_grounder(
+            model, backbone_weights=backbone_weights, request=request, input_size=input_size
+        )
     try:
         if capability:
             entries = build_for(grounder, sizes, capability, request)
@@ -156,7 +164,7 @@ def build_for(
         request: precision, store and frames.
     """
     from affordance_grounding_core.runtimes.building.ahead import AheadPlan, build_ahead
-    from affordance_grounding_core.runtimes.selection import store_directory
+    from affordance_grounding_core.runtimes.engine_store import store_directory
     from affordance_grounding_core.runtimes.tensorrt_rtx import parse_capability
 
     plan = AheadPlan(

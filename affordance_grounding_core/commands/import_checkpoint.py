@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from affordance_grounding_core.commands.common import SplitOption
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ CalibrationName = Literal["raw", "binarised", "off"]
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.")]
 FolderArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Checkpoint folder to write; made if needed.")
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Checkpoint folder to write; made if needed.",
+        callback=output_folder,
+    ),
 ]
 ActionsOption = Annotated[
     str | None,
@@ -120,7 +126,7 @@ def plsp(
 ) -> None:
     """Import a WSAG-PLSP checkpoint: encoder, network and its random positions, 351 tensors."""
     from affordance_grounding_core.data.splits import normalize_split
-    from affordance_grounding_core.methods.plsp.importing import import_plsp
+    from affordance_grounding_core.methods.plsp.official import import_plsp
 
     require_free(folder, overwrite)
     for line in import_plsp(

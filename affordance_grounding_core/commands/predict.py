@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -22,6 +23,7 @@ from affordance_grounding_core.commands.common import (
     load_model,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import is_image_file, read_rgb, write_png
 
@@ -61,7 +63,7 @@ class Prediction:
             "threshold": result.threshold,
             "height": result.heatmap.shape[0],
             "width": result.heatmap.shape[1],
-            "regions": [asdict(region) for region in result.regions],
+            "regions": [region.as_dict() for region in result.regions],
             "seconds": result.seconds,
             "overlay": str(self.overlay),
             "heatmap": str(self.heatmap),
@@ -84,11 +86,16 @@ def predict(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", file_okay=False, help="Where pictures are written."
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where pictures are written.",
+            callback=output_folder,
         ),
     ] = Path("predictions"),
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",
+    input_size: InputSizeOption = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Heat from which a pixel can be found, in (0, 1]; default: the model's."),
@@ -111,7 +118,7 @@ def predict(
     if threshold is not None and not 0.0 < threshold <= 1.0:
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
-    grounder = load_model(model, runtime, backbone_weights, taught)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     resolutions = [grounder.resolve(text) for text in action]
     for resolution in resolutions:
         if resolution.found != "exact":

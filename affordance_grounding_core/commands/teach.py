@@ -13,6 +13,7 @@ from affordance_grounding_core.commands.common import (
     WeightsOption,
     write_json,
 )
+from affordance_grounding_core.commands.outputs import require_file
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.teaching.marks import mark_box, mark_click, mark_mask
@@ -77,6 +78,8 @@ def teach_action(
         raise typer.BadParameter("mark the part by exactly one of --mask, --box and --click")
     if radius is not None and click is None:
         raise typer.BadParameter("--radius belongs to --click")
+    kept = _file(file)
+    require_file("--file", kept)
     picture = read_rgb(image)
     height, width = picture.shape[:2]
     if mask is not None:
@@ -88,7 +91,6 @@ def teach_action(
     from affordance_grounding_core.commands.common import load_model
     from affordance_grounding_core.teaching.teacher import Teacher
 
-    kept = _file(file)
     teacher = Teacher(load_model(model, "eager", backbone_weights), kept)
     count = teacher.teach(name, picture, mark, source=image.name, override=override)
     known = teacher.taught.find(name)

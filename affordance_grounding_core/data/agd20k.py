@@ -2,6 +2,7 @@
 
     ROOT[/Seen|/Unseen]/testset/egocentric/ACTION/OBJECT/NAME.jpg
     ROOT[/Seen|/Unseen]/testset/GT/ACTION/OBJECT/NAME.png
+    ROOT[/Seen|/Unseen]/testset/masks/ACTION/OBJECT/NAME.png                exact parts, optional
     ROOT[/Seen|/Unseen]/trainset/{egocentric,exocentric}/ACTION/OBJECT/NAME.jpg
     ROOT[/Seen|/Unseen]/trainset/PL/ACTION/OBJECT/NAME_pl.png       part masks, optional
 
@@ -32,12 +33,16 @@ class EvaluationImage:
         action: folder the image lies in, for example "cut_with".
         object_name: class of the object shown, for example "knife".
         ground_truth: grey picture of the heat, None where the data has none.
+        mask: picture of the part itself, None where the data has none, as AGD20K.
+        source: group of a data set of several, which is reported apart; "" for none.
     """
 
     image: Path
     action: str
     object_name: str
     ground_truth: Path | None
+    mask: Path | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,11 @@ def read_evaluation_set(root: str | Path, split: str | None = None) -> Evaluatio
     pictures = folder / "egocentric"
     images = tuple(
         EvaluationImage(
-            file, action, name, _existing(folder / "GT" / action / name / f"{file.stem}.png")
+            file,
+            action,
+            name,
+            _existing(folder / "GT" / action / name / f"{file.stem}.png"),
+            _existing(folder / "masks" / action / name / f"{file.stem}.png"),
         )
         for action, name, file in _labelled_files(pictures)
     )

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from affordance_grounding_core.data.agd20k import EvaluationImage, TrainingSet
 from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.evaluation.ground_truth import has_ground_truth, read_heat
 from affordance_grounding_core.evaluation.protocols import (
     PROTOCOL_SIZE,
     EvaluationProtocol,
@@ -120,9 +121,9 @@ def evaluate_baselines(
     """
     scores: dict[str, list[ImageScore]] = {baseline.name: [] for baseline in baselines}
     for item in images:
-        if item.ground_truth is None:
+        if not has_ground_truth(item):
             continue
-        ground_truth = protocol.prepare_ground_truth(read_grey(item.ground_truth))
+        ground_truth = protocol.prepare_ground_truth(read_heat(item))
         for baseline in baselines:
             if item.action in baseline.predictions:
                 score = protocol.score(baseline.predictions[item.action], ground_truth)

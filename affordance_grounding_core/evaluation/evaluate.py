@@ -1,4 +1,4 @@
-"""Run a grounder over a test set: how good is the heat, and does it know what is not afforded."""
+"""Run a grounder over a test set: heat, masks, and whether it knows what is not afforded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from affordance_grounding_core.errors import (
     InvalidImageError,
     UnknownActionError,
 )
+from affordance_grounding_core.evaluation.ground_truth import (
+    GroundTruth,
+    has_ground_truth,
+    read_ground_truth,
+)
+from affordance_grounding_core.evaluation.masks import MaskScore, score_hot_region, score_mask
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore
-from affordance_grounding_core.images import read_bytes, read_grey, read_rgb
+from affordance_grounding_core.images import read_bytes, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.inference.regions import extract_regions
+from affordance_grounding_core.inference.result import GroundingResult
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,20 @@ class RightPair:
         peak: highest heat, in [0, 1].
         peak_on_part: whether the hottest pixel lies where the ground truth exceeds half its
             maximum; None if the ground truth is empty.
+        mask: overlap of the published mask with the mask of the part; None where the data has
+            heatmaps alone.
+        peak_in_mask: whether the hottest pixel lies in the mask of the part; None likewise.
+        hot_region: overlap of the published mask with the ground truth's region by AGD20K's rule,
+            see `hot_region`.
     """
 
     result: ImageScore
     found: bool
     peak: float
     peak_on_part: bool | None
+    mask: MaskScore | None = None
+    peak_in_mask: bool | None = None
+    hot_region: MaskScore | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,8 @@ class Evaluation:
         unreadable: what is wrong with each image or ground truth that could not be read.
         raw_maps: scores of the maps that the method's paper scores, by their name; empty where
             the grounder has none beside its heat.
+        refused: sentences that the model did not understand as one of its actions.
+        refusals: why, for the first of them.
     """
 
     right: tuple[RightPair, ...]
@@ -81,6 +97,8 @@ class Evaluation:
     unknown_actions: Mapping[str, int]
     unreadable: tuple[str, ...]
     raw_maps: Mapping[str, tuple[ImageScore, ...]] = field(default_factory=dict)
+    refused: int = 0
+    refusals: tuple[str, ...] = ()
 
     @property
     def scores(self) -> tuple[ImageScore, ...]:
@@ -89,7 +107,9 @@ class Evaluation:
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """What has been evaluated so far; see `Evaluation`."""
+
     right: list[RightPair] = field(default_factory=list)
     wrong: list[WrongPair] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -123,7 +143,7 @@ def evaluate_grounder(
     Raises:
         DatasetError: no image could be scored.
     """
-    tally = _Tally()
+    tally = Tally()
     known = set(grounder.actions)
     unknown: dict[str, int] = {}
     for item in dataset.images:
@@ -133,15 +153,15 @@ def evaluate_grounder(
     for group in tqdm(
         groups, desc="evaluate", unit="picture", disable=None if show_progress else True
     ):
-        wrong = _wrong_actions(grounder, affordances.get(group[0].object_name, ()))
-        _evaluate_picture(grounder, protocol, group, wrong, tally)
+        wrong = wrong_actions(grounder, affordances.get(group[0].object_name, ()))
+        evaluate_picture(grounder, protocol, group, wrong, tally)
     if not tally.right:
         raise DatasetError(_nothing_scored(grounder, dataset, tally))
     order = {item.image: position for position, item in enumerate(dataset.images)}
     return Evaluation(
         tuple(sorted(tally.right, key=lambda pair: order[pair.result.image.image])),
         tuple(tally.wrong),
-        len(dataset.images) - len(dataset.annotated),
+        sum(not has_ground_truth(item) for item in dataset.images),
         dict(sorted(unknown.items())),
         tuple(tally.unreadable),
         {
@@ -151,7 +171,7 @@ def evaluate_grounder(
     )
 
 
-def _same_pictures(images: Sequence[EvaluationImage], tally: _Tally) -> list[list[EvaluationImage]]:
+def _same_pictures(images: Sequence[EvaluationImage], tally: Tally) -> list[list[EvaluationImage]]:
     """Group the entries that show one picture of one object, by the content of the files."""
     groups: dict[tuple[str, bytes], list[EvaluationImage]] = {}
     for item in images:
@@ -161,7 +181,7 @@ def _same_pictures(images: Sequence[EvaluationImage], tally: _Tally) -> list[lis
     return list(groups.values())
 
 
-def _digest(file: Path, tally: _Tally) -> bytes | None:
+def _digest(file: Path, tally: Tally) -> bytes | None:
     try:
         return hashlib.sha256(read_bytes(file)).digest()
     except InvalidImageError as error:
@@ -169,7 +189,13 @@ def _digest(file: Path, tally: _Tally) -> bytes | None:
         return None
 
 
-def _wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
+def wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
+    """List the actions of the vocabulary that an object does not afford.
+
+    Args:
+        grounder: with the vocabulary.
+        afforded: actions that the object appears under, aliases included.
+    """
     right = {_entry(grounder, action) for action in afforded}
     return [action for action in grounder.actions if action not in right]
 
@@ -181,71 +207,91 @@ def _entry(grounder: Grounder, action: str) -> str | None:
         return None  # the model cannot be asked for it, so it cannot be wrong about it
 
 
-def _evaluate_picture(
+def evaluate_picture(
     grounder: Grounder,
     protocol: EvaluationProtocol,
     group: Sequence[EvaluationImage],
     wrong: Sequence[str],
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
+    """Ground one picture with its right and its wrong actions, and score what comes back.
+
+    Args:
+        grounder: to evaluate.
+        protocol: of the scores.
+        group: entries of one picture of one object, at least one.
+        wrong: actions that its object does not afford.
+        tally: what is added to.
+    """
     picture = group[0].image
-    truths = _ground_truths(group, grounder.actions, tally)
-    actions = [*(item.action for item, _ in truths), *wrong]
     try:
         image = read_rgb(picture)
     except InvalidImageError as error:
         tally.unreadable.append(str(error))
         return
+    truths = _ground_truths(group, grounder.actions, image.shape[:2], tally)
+    actions = [*(item.action for item, _ in truths), *wrong]
     if not actions:
         return
     _score_raw_maps(grounder, protocol, image, truths, tally)
-    heatmaps = grounder.heatmaps(image, actions)
-    for (item, ground_truth), heatmap in zip(truths, heatmaps, strict=False):
-        score = protocol.score(
-            protocol.prepare_prediction(heatmap), protocol.prepare_ground_truth(ground_truth)
+    results = grounder.ground_several(image, actions)
+    for (item, truth), result in zip(truths, results, strict=False):
+        tally.right.append(_score_pair(protocol, item, truth, result))
+    for action, result in zip(wrong, results[len(truths) :], strict=True):
+        tally.wrong.append(
+            WrongPair(picture, group[0].object_name, action, result.found, result.score)
         )
-        on_part = peak_on_part(heatmap, ground_truth)
-        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
-        tally.right.append(RightPair(ImageScore(item, score), found, peak, on_part))
-    for action, heatmap in zip(wrong, heatmaps[len(truths) :], strict=True):
-        found, peak = _is_found(heatmap, grounder), float(heatmap.max())
-        tally.wrong.append(WrongPair(picture, group[0].object_name, action, found, peak))
+
+
+def _score_pair(
+    protocol: EvaluationProtocol, item: EvaluationImage, truth: GroundTruth, result: GroundingResult
+) -> RightPair:
+    score = protocol.score(
+        protocol.prepare_prediction(result.heatmap), protocol.prepare_ground_truth(truth.heat)
+    )
+    return RightPair(
+        ImageScore(item, score),
+        result.found,
+        result.score,
+        peak_on_part(result.heatmap, truth.heat),
+        None if truth.mask is None else score_mask(result.mask, truth.mask),
+        None if truth.mask is None else bool(truth.mask.flat[int(result.heatmap.argmax())]),
+        score_hot_region(result.mask, truth.heat),
+    )
 
 
 def _score_raw_maps(
     grounder: Grounder,
     protocol: EvaluationProtocol,
     image: NDArray[np.uint8],
-    truths: Sequence[tuple[EvaluationImage, NDArray[np.float32]]],
-    tally: _Tally,
+    truths: Sequence[tuple[EvaluationImage, GroundTruth]],
+    tally: Tally,
 ) -> None:
     """Score what the paper scores, from input prepared as in the paper."""
     maps = grounder.evaluation_maps(image, [item.action for item, _ in truths])
     for name, values in maps.items():
         scores = tally.raw_maps.setdefault(name, [])
-        for (item, ground_truth), raw in zip(truths, values, strict=True):
+        for (item, truth), raw in zip(truths, values, strict=True):
             prediction = protocol.prepare_raw_map(raw)
-            score = protocol.score(prediction, protocol.prepare_ground_truth(ground_truth))
+            score = protocol.score(prediction, protocol.prepare_ground_truth(truth.heat))
             scores.append(ImageScore(item, score))
 
 
 def _ground_truths(
-    group: Sequence[EvaluationImage], known: Collection[str], tally: _Tally
-) -> list[tuple[EvaluationImage, NDArray[np.float32]]]:
+    group: Sequence[EvaluationImage],
+    known: Collection[str],
+    size: tuple[int, ...],
+    tally: Tally,
+) -> list[tuple[EvaluationImage, GroundTruth]]:
     truths = []
     for item in group:
-        if item.ground_truth is None or item.action not in known:
+        if item.action not in known or not has_ground_truth(item):
             continue
         try:
-            truths.append((item, read_grey(item.ground_truth)))
+            truths.append((item, read_ground_truth(item, size[0], size[1])))
         except InvalidImageError as error:
             tally.unreadable.append(str(error))
     return truths
-
-
-def _is_found(heatmap: NDArray[np.float32], grounder: Grounder) -> bool:
-    regions, _ = extract_regions(heatmap, grounder.regions)
-    return bool(regions)
 
 
 def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]) -> bool | None:
@@ -267,11 +313,12 @@ def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]
     return bool(ground_truth[true_row, true_column] > highest / 2)
 
 
-def _nothing_scored(grounder: Grounder, dataset: EvaluationSet, tally: _Tally) -> str:
+def _nothing_scored(grounder: Grounder, dataset: EvaluationSet, tally: Tally) -> str:
     actions = sorted({item.action for item in dataset.images})
     message = (
-        f"no image of {str(dataset.folder)!r} could be scored: {len(dataset.annotated)} of "
-        f"{len(dataset.images)} images have a ground truth, the data's actions are {actions}, "
+        f"no image of {str(dataset.folder)!r} could be scored: "
+        f"{sum(map(has_ground_truth, dataset.images))} of {len(dataset.images)} images have a "
+        f"ground truth, the data's actions are {actions}, "
         f"the model knows {list(grounder.actions)}; expected an overlap and a GT folder"
     )
     return message + (f"; unreadable: {tally.unreadable[0]}" if tally.unreadable else "")

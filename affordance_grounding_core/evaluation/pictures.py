@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.evaluation.evaluate import Evaluation, RightPair
-from affordance_grounding_core.images import read_grey, read_rgb, write_png
+from affordance_grounding_core.evaluation.ground_truth import read_heat
+from affordance_grounding_core.images import read_rgb, write_png
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import blend_heat, draw_caption, draw_overlay
 
@@ -74,9 +75,7 @@ def draw_case(grounder: Grounder, pair: RightPair) -> NDArray[np.uint8]:
     item = pair.result.image
     image = read_rgb(item.image)
     height, width = image.shape[:2]
-    truth = np.zeros((height, width), np.float32)
-    if item.ground_truth is not None:
-        truth = _scaled(read_grey(item.ground_truth), height, width)
+    truth = _scaled(read_heat(item), height, width)
     labelled = blend_heat(image, truth)
     draw_caption(labelled, "ground truth")
     plain = image.copy()

@@ -106,11 +106,7 @@ class LocateProtocol(EvaluationProtocol):
 
     def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
         """Compare one prepared prediction with one prepared ground truth."""
-        return MapScore(
-            float(metrics.locate_kld(prediction, ground_truth)),
-            float(metrics.locate_sim(prediction, ground_truth)),
-            float(metrics.locate_nss(prediction, ground_truth)),
-        )
+        return MapScore(*map(float, metrics.locate_scores(prediction, ground_truth)))
 
 
 class PlspProtocol(EvaluationProtocol):
@@ -139,11 +135,7 @@ class PlspProtocol(EvaluationProtocol):
 
     def score(self, prediction: NDArray[np.float64], ground_truth: NDArray[np.float64]) -> MapScore:
         """Compare one prepared prediction with one prepared ground truth."""
-        return MapScore(
-            float(metrics.plsp_kld(prediction, ground_truth)),
-            float(metrics.plsp_sim(prediction, ground_truth)),
-            float(metrics.plsp_nss(prediction, ground_truth)),
-        )
+        return MapScore(*map(float, metrics.plsp_scores(prediction, ground_truth)))
 
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {

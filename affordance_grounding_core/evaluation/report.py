@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from affordance_grounding_core.data.agd20k import EvaluationSet
 from affordance_grounding_core.evaluation.evaluate import Evaluation, RightPair, WrongPair
+from affordance_grounding_core.evaluation.masks import MaskScore, masks_as_dict
+from affordance_grounding_core.evaluation.shares import (
+    detection_as_dict,
+    found_share,
+    mask_means,
+    peak_in_mask_share,
+    peak_share,
+    precision_and_recall,
+    sources_as_dict,
+)
 from affordance_grounding_core.evaluation.summary import (
     ImageScore,
     MeanScore,
@@ -18,6 +29,9 @@ from affordance_grounding_core.evaluation.summary import (
 )
 from affordance_grounding_core.inference.grounder import Grounder
 
+MESSAGES_SHOWN = 20
+"""How many messages about unreadable files the table for people has; the JSON has all."""
+
 
 @dataclass(frozen=True)
 class EvaluationReport:
@@ -25,7 +39,7 @@ class EvaluationReport:
 
     Attributes:
         protocol: name of the protocol; numbers of another one are not comparable.
-        data: name of the data's root folder.
+        data: name of the data's root folder, or of the test list.
         split: "Seen", "Unseen" or None where the data has no splits.
         model: name or folder the model was loaded by.
         method: training method of the model.
@@ -63,11 +77,14 @@ class EvaluationReport:
             "overall": asdict(mean_score(scores)),
             "per_action": _plain(mean_by_action(scores)),
             "per_object": _plain(mean_by_object(scores)),
-            "detection": {
-                "threshold": self.threshold,
-                "right": _right_shares(evaluation.right),
-                "wrong": _wrong_shares(evaluation.wrong),
-            },
+            "per_source": sources_as_dict(evaluation.right),
+            "detection": detection_as_dict(evaluation, self.threshold),
+            "masks": masks_as_dict(_named_masks(evaluation.right)),
+            "hot_regions": masks_as_dict(
+                (pair.result.image.action, pair.hot_region)
+                for pair in evaluation.right
+                if pair.hot_region is not None
+            ),
             "raw_maps": {
                 name: {
                     "overall": asdict(mean_score(raw)),
@@ -89,6 +106,8 @@ class EvaluationReport:
                 "unknown_actions": dict(evaluation.unknown_actions),
                 "unreadable": list(evaluation.unreadable),
                 "misplaced": self.misplaced,
+                "refused_sentences": evaluation.refused,
+                "refusals": list(evaluation.refusals),
             },
             "empty_ground_truth": sum(p.peak_on_part is None for p in evaluation.right),
         }
@@ -97,7 +116,15 @@ class EvaluationReport:
         """Return the report as an aligned table of plain text."""
         return "\n\n".join(
             part
-            for part in (self._heading(), self._scores(), self._comparison(), self._notes())
+            for part in (
+                self._heading(),
+                self._scores(),
+                self._masks(),
+                self._sources(),
+                self._detection(),
+                self._comparison(),
+                self._notes(),
+            )
             if part
         )
 
@@ -137,6 +164,47 @@ class EvaluationReport:
         ]
         return format_table(head, rows)
 
+    def _masks(self) -> str:
+        """Published masks against those of the parts, where the data has any."""
+        pairs = [pair for pair in self.evaluation.right if pair.mask is not None]
+        if not pairs:
+            return ""
+        groups = {**group_by(pairs, lambda pair: pair.result.image.action), "overall": pairs}
+        head = ["masks", "n", "gIoU", "cIoU", "P@50", "P@50:95", "peak in mask"]
+        return format_table(head, [[name, *_mask_cells(group)] for name, group in groups.items()])
+
+    def _sources(self) -> str:
+        """One line for every source of a test list, where it names any."""
+        groups = group_by(self.evaluation.right, lambda pair: pair.result.image.source)
+        if not any(groups):
+            return ""
+        head = ["source", "n", "KLD", "SIM", "NSS", "found", "peak on part"]
+        head += ["masks", "gIoU", "cIoU", "P@50", "P@50:95", "peak in mask"]
+        rows = [
+            [
+                name or "-",
+                *_cells(mean_score([pair.result for pair in group])),
+                _percent(found_share(group)),
+                _percent(peak_share(group)),
+                *_mask_cells(group),
+            ]
+            for name, group in groups.items()
+        ]
+        return format_table(head, rows)
+
+    def _detection(self) -> str:
+        """How well the peaks tell afforded actions from others, over all thresholds."""
+        if not self.evaluation.wrong:
+            return ""
+        figures = precision_and_recall(self.evaluation)
+        at = figures["at_threshold"]
+        precision = "-" if at["precision"] is None else f"{at['precision']:.3f}"
+        return (
+            f"found, {len(self.evaluation.right)} afforded and {len(self.evaluation.wrong)} other "
+            f"pairs: AP {figures['average_precision']:.3f}; at the threshold precision "
+            f"{precision}, recall {at['recall']:.3f}"
+        )
+
     def _comparison(self) -> str:
         """KLD by action beside the baselines."""
         baselines = {name: scores for name, scores in self.baselines.items() if scores}
@@ -161,31 +229,46 @@ class EvaluationReport:
             ),
             "image files outside ACTION/OBJECT folders": self.misplaced,
             "files that cannot be read": len(evaluation.unreadable),
+            "sentences that the model refuses": evaluation.refused,
         }
         lines = [f"skipped: {count} {what}" for what, count in counts.items() if count]
-        return "\n".join([*lines, *(f"  {message}" for message in evaluation.unreadable)])
+        messages = [*evaluation.unreadable[:MESSAGES_SHOWN], *evaluation.refusals]
+        return "\n".join([*lines, *(f"  {message}" for message in messages)])
 
 
 def make_report(
     grounder: Grounder,
-    dataset: EvaluationSet,
+    dataset: EvaluationSet | Path,
     protocol: str,
     evaluation: Evaluation,
     baselines: Mapping[str, Sequence[ImageScore]],
 ) -> EvaluationReport:
-    """Put an evaluation together with what was evaluated, how and on what."""
-    root = dataset.folder.resolve().parent
+    """Put an evaluation together with what was evaluated, how and on what.
+
+    Args:
+        grounder: that was evaluated.
+        dataset: test set, or the path of a test list.
+        protocol: name of the protocol.
+        evaluation: outcome.
+        baselines: scores of guesses, by name.
+    """
+    if isinstance(dataset, Path):
+        data, split, misplaced = dataset.name, None, 0
+    else:
+        root = dataset.folder.resolve().parent
+        data = root.parent.name if dataset.split == root.name else root.name
+        split, misplaced = dataset.split, len(dataset.misplaced)
     return EvaluationReport(
         protocol=protocol,
-        data=root.parent.name if dataset.split == root.name else root.name,
-        split=dataset.split,
+        data=data,
+        split=split,
         model=grounder.information.name,
         method=grounder.information.method,
         fingerprint=grounder.information.fingerprint,
         runtime=grounder.runtime,
         threshold=grounder.regions.threshold,
         evaluation=evaluation,
-        misplaced=len(dataset.misplaced),
+        misplaced=misplaced,
         baselines=baselines,
     )
 
@@ -214,40 +297,22 @@ def _cells(mean: MeanScore) -> list[str]:
 
 
 def _shares(right: Sequence[RightPair], wrong: Sequence[WrongPair]) -> list[str]:
-    shares = (_found_share(right), _peak_share(right), _found_share(wrong))
-    return ["-" if share is None else f"{100 * share:.1f} %" for share in shares]
+    return [
+        _percent(share) for share in (found_share(right), peak_share(right), found_share(wrong))
+    ]
 
 
-def _found_share(pairs: Sequence[RightPair] | Sequence[WrongPair]) -> float | None:
-    return sum(pair.found for pair in pairs) / len(pairs) if pairs else None
+def _mask_cells(pairs: Sequence[RightPair]) -> list[str]:
+    mean = mask_means(pairs)
+    if mean is None:
+        return ["-"] * 6
+    shares = (mean.p50, mean.p50_95, peak_in_mask_share(pairs))
+    return [str(mean.n), f"{mean.giou:.3f}", f"{mean.ciou:.3f}", *map(_percent, shares)]
 
 
-def _peak_share(pairs: Sequence[RightPair]) -> float | None:
-    judged = [pair.peak_on_part for pair in pairs if pair.peak_on_part is not None]
-    return sum(judged) / len(judged) if judged else None
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def _right_shares(pairs: Sequence[RightPair]) -> dict[str, Any]:
-    def shares(group: Sequence[RightPair]) -> dict[str, Any]:
-        return {
-            "pairs": len(group),
-            "found": _found_share(group),
-            "peak_on_part": _peak_share(group),
-        }
-
-    groups = group_by(pairs, lambda pair: pair.result.image.action)
-    per_action = {action: shares(group) for action, group in groups.items()}
-    return {**shares(pairs), "per_action": per_action}
-
-
-def _wrong_shares(pairs: Sequence[WrongPair]) -> dict[str, Any]:
-    def shares(group: Sequence[WrongPair]) -> dict[str, Any]:
-        return {"pairs": len(group), "found": _found_share(group)}
-
-    by_action = group_by(pairs, lambda pair: pair.action)
-    by_object = group_by(pairs, lambda pair: pair.object_name)
-    return {
-        **shares(pairs),
-        "per_action": {name: shares(group) for name, group in by_action.items()},
-        "per_object": {name: shares(group) for name, group in by_object.items()},
-    }
+def _named_masks(pairs: Sequence[RightPair]) -> list[tuple[str, MaskScore]]:
+    return [(pair.result.image.action, pair.mask) for pair in pairs if pair.mask is not None]

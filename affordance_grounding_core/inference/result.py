@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class AffordanceRegion:
         centroid: heat-weighted centre (x, y) in px.
         area: number of pixels.
         score: highest heat within the region, in [0, 1].
+        mask: (box.height, box.width) bool, which pixels of the box belong to the region.
     """
 
     box: Box
@@ -56,6 +58,17 @@ class AffordanceRegion:
     centroid: tuple[float, float]
     area: int
     score: float
+    mask: NDArray[np.bool_] = field(compare=False, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for `json.dump`; without the mask, which is a picture."""
+        return {
+            "box": asdict(self.box),
+            "oriented_box": asdict(self.oriented_box),
+            "centroid": self.centroid,
+            "area": self.area,
+            "score": self.score,
+        }
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class GroundingResult:
         regions: best score first; empty if the action is not afforded.
         action: vocabulary entry the request was resolved to.
         score: highest value of the heatmap.
-        threshold: heat at or above which a pixel can belong to the mask.
+        threshold: heat at or above which a place is found; see `RegionConfig`.
         found: whether there is at least one region.
         seconds: time spent in preprocessing, network and region extraction.
         resolution: how `action` was found from the request; None where a result was made by hand.

@@ -1,4 +1,4 @@
-"""One vector for a picture, to say which pictures look alike."""
+"""Describes a picture by one vector, so that pictures that look alike can be found."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
-from affordance_grounding_core.methods.plsp.encoders import CLIP_MEAN, CLIP_STD
 
 SimilarityName = Literal["clip", "dinov2", "none"]
 
@@ -45,7 +45,7 @@ class TokenDescriber:
         encode: (N, 3, h, w) normalised pixels to (N, D) vectors.
         preprocess: size and normalisation that the transformer was trained with; pictures
             are stretched to a square.
-        device: to compute on.
+        device: device to compute on.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ def load_describer(
     Args:
         name: "clip" as published; "dinov2" where CLIP's weights cannot be had.
         weights: local file of them; the cached or published ones where None.
-        device: to compute on.
+        device: device to compute on.
 
     Raises:
         WeightsError: the weights cannot be fetched, verified or read.
@@ -89,11 +89,9 @@ def load_describer(
         return TokenDescriber(
             "clip class token", lambda pixels: clip.tokens(pixels)[:, 0], config, device
         )
-    from affordance_grounding_core.backbones.dinov2 import Dinov2
-    from affordance_grounding_core.backbones.weights import load_pinned
+    from affordance_grounding_core.backbones.loading import load_dinov2
 
-    backbone = Dinov2()
-    backbone.load_tensors(load_pinned(path=weights))
+    backbone = load_dinov2("dinov2_vits14", weights)
     backbone.to(device)
     return TokenDescriber(
         "dinov2_vits14 class token",

@@ -1,4 +1,4 @@
-"""From images to records and masks, one batch at a time."""
+"""Labeller: turns a batch of images into records and masks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.labelling.masks import fill_holes, unite
 from affordance_grounding_core.labelling.part_names import PartNames, object_phrase
 from affordance_grounding_core.labelling.records import (
     Finding,
@@ -26,6 +26,43 @@ from affordance_grounding_core.labelling.segmenters.base import (
 )
 from affordance_grounding_core.labelling.store import LabelStore, mask_names
 
+HOLE_AREA = 400
+"""Background pieces smaller than this, in px, are filled (WSAG-PLSP, section 3.2)."""
+
+
+def unite(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Unite masks.
+
+    Args:
+        masks: (K, H, W) bool, K at least 1.
+
+    Returns:
+        (H, W) bool.
+    """
+    return np.asarray(masks.any(axis=0), np.bool_)
+
+
+def fill_holes(mask: NDArray[np.bool_], area: int = HOLE_AREA) -> NDArray[np.bool_]:
+    """Fill small pieces of background, which segmenters leave in flat parts.
+
+    Pieces are 8-connected, as in SAM's own clean-up. An empty mask stays empty.
+
+    Args:
+        mask: (H, W) bool.
+        area: pieces of fewer px are filled.
+
+    Returns:
+        (H, W) bool, a superset of the mask.
+    """
+    if not mask.any():
+        return mask.copy()
+    background = (~mask).astype(np.uint8)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(background, connectivity=8)
+    small = statistics[:, cv2.CC_STAT_AREA] < area
+    small[0] = False  # component 0 is what is not background: the mask itself
+    return np.asarray(mask | small[labels], np.bool_)
+
+
 Masks = dict[str, NDArray[np.bool_]]
 
 
@@ -34,7 +71,7 @@ class LabelEntry:
     """An image to label.
 
     Attributes:
-        view: of the object alone, or of a person using it.
+        view: view of the object alone, or of a person using it.
         action: folder the image lies in.
         object_name: class of the object.
         image: its file.
@@ -67,9 +104,9 @@ class Labeller:
     """Asks a segmenter for parts and objects, and writes down what it says.
 
     Args:
-        segmenter: to ask.
-        names: of the parts.
-        store: to write to.
+        segmenter: segmenter that finds the parts.
+        names: names of the parts.
+        store: store to write to.
     """
 
     def __init__(self, segmenter: PartSegmenter, names: PartNames, store: LabelStore) -> None:

@@ -20,7 +20,6 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from affordance_grounding_core import __version__
 from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.runtimes.base import Backend, Work
 from affordance_grounding_core.runtimes.graph import GraphInput, StaticNetwork, frozen
@@ -93,7 +92,6 @@ def engine_identity(
         "frames_sha256": frames,
         "options": dict(backend.options(work.candidate)),
         "environment": dict(backend.environment()),
-        "package": __version__,
     }
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from affordance_grounding_core.errors import ArtifactError
-from affordance_grounding_core.files import replace_json
+from affordance_grounding_core.files import cache_directory, replace_json
 from affordance_grounding_core.inference.runtime import GateFigures
 
 MANIFEST_FILE = "manifest.json"
@@ -33,6 +33,15 @@ MANIFEST_VERSION = 2
 _LOCK_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
+
+STORE_VARIABLE = "AFFORDANCE_GROUNDING_ENGINES"
+"""Environment variable that names another folder of engines."""
+
+
+def store_directory() -> Path:
+    """Folder of engines: $AFFORDANCE_GROUNDING_ENGINES or the user's cache."""
+    named = os.environ.get(STORE_VARIABLE)
+    return Path(named).expanduser() if named else cache_directory() / "engines"
 
 
 @dataclass(frozen=True)
@@ -226,6 +235,42 @@ class ArtifactStore:
             self._temporary = self.root
             (self.root / slot).parent.mkdir(parents=True, exist_ok=True)
         return self.root
+
+    def engines(self) -> list[Artifact | Path]:
+        """Every engine of the store, sorted; its folder where the manifest cannot be read."""
+        found: list[Artifact | Path] = []
+        for manifest in sorted(self.root.glob(f"**/{MANIFEST_FILE}")):
+            folder = manifest.parent
+            if any(part.startswith(".") for part in folder.relative_to(self.root).parts):
+                continue  # being built
+            try:
+                found.append(Artifact(folder, read_manifest(folder)))
+            except ArtifactError:
+                found.append(folder)
+        return found
+
+    def remove(self, folder: Path) -> bool:
+        """Remove an engine, and nothing else that may lie in the store.
+
+        Args:
+            folder: of the engine.
+
+        Returns:
+            Whether it is gone; False where another process is building it at this moment.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        lock = FileLock(f"{folder}.lock")
+        try:
+            with lock.acquire(timeout=0):
+                shutil.rmtree(folder)
+        except Timeout:
+            return False
+        Path(lock.lock_file).unlink(missing_ok=True)
+        if folder.parent != self.root and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+        return True
 
     def close(self) -> None:
         """Remove engines that could not be stored."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
-from affordance_grounding_core.runtimes.onnx_graph import write_onnx
+from affordance_grounding_core.runtimes.graph import write_onnx
+from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 _MODEL = "model.onnx"
 
@@ -122,6 +123,7 @@ def import_onnxruntime() -> Any:
     Raises:
         RuntimeUnavailableError: it is not installed or does not work here.
     """
+    refuse_reports()
     try:
         return importlib.import_module("onnxruntime")
     except Exception as error:

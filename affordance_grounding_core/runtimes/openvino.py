@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
 from affordance_grounding_core.runtimes.graph import export_network, nodes_within
+from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 _log = logging.getLogger(__name__)
 
@@ -276,7 +276,7 @@ def import_openvino() -> Any:
 
 
 def _import(module: str, problem: str) -> Any:
-    _silence_reports()
+    refuse_reports()
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -284,19 +284,3 @@ def _import(module: str, problem: str) -> Any:
             f"{problem} ({type(error).__name__}: {error}); install it with "
             "pip install 'affordance-grounding-core[openvino]'"
         ) from error
-
-
-def _silence_reports() -> None:
-    """Keep OpenVINO and NNCF from reporting to their makers what they convert.
-
-    Both do without the package that sends; where somebody imported it before, it sends nothing.
-    """
-    if "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    if sys.modules["openvino_telemetry"] is not None:
-        sender = importlib.import_module("openvino_telemetry.utils.sender")
-        sender.TelemetrySender.send = _send_nothing
-
-
-def _send_nothing(*_: object, **__: object) -> None:
-    """Stand in for the method that sends a report."""

@@ -46,7 +46,7 @@ ROWS = (
     RuntimeRow("eager", "eager:EagerBackend"),
     RuntimeRow("tensorrt", "tensorrt:TensorrtBackend", "cuda", "tensorrt_rtx:choose_flavours"),
     RuntimeRow("tensorrt-rtx", "tensorrt_rtx:TensorrtRtxBackend"),
-    RuntimeRow("compile", "compiled:CompiledBackend", "cuda"),
+    RuntimeRow("compile", "eager:CompiledBackend", "cuda"),
     RuntimeRow("openvino", "openvino:OpenvinoBackend", "cpu"),
     RuntimeRow("onnx", "onnx:OnnxBackend", "cpu"),
 )

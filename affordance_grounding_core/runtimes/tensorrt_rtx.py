@@ -26,7 +26,7 @@ from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision, torch_environment
-from affordance_grounding_core.runtimes.onnx_graph import write_onnx
+from affordance_grounding_core.runtimes.graph import write_onnx
 from affordance_grounding_core.runtimes.tensorrt import driver_version, installed_torch_tensorrt
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The file a user's taught actions are kept in: one safetensors file with its own description.
+"""File of a user's taught actions: safetensors with its own description.
 
 Tensors `ACTION.EXEMPLAR.KIND` by number, and in the header's metadata the format's version, the
 backbone, the names, where the exemplars came from and a checksum of the tensors. Nothing in it is
@@ -22,7 +22,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as serialize_tensors
 
 from affordance_grounding_core.errors import TeachingError
-from affordance_grounding_core.files import replace_file
+from affordance_grounding_core.files import data_directory, replace_file
 from affordance_grounding_core.teaching.collection import (
     MAXIMUM_ACTIONS,
     MAXIMUM_EXEMPLARS,
@@ -48,15 +48,14 @@ def default_file() -> Path:
     """File of a user who names none: $AFFORDANCE_GROUNDING_TAUGHT or the user's data folder."""
     if os.environ.get(FILE_VARIABLE):
         return Path(os.environ[FILE_VARIABLE]).expanduser()
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "affordance_grounding" / "taught.safetensors"
+    return data_directory() / "taught.safetensors"
 
 
 def write_taught(path: Path, taught: TaughtActions) -> None:
     """Write a file; the old one stays as it is until the new one is whole.
 
     Args:
-        path: of the file; its folder is made if needed.
+        path: path of the file; its folder is made if needed.
         taught: what it shall hold.
 
     Raises:

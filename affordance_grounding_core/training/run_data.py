@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from affordance_grounding_core.data.agd20k import TrainingSet
-from affordance_grounding_core.training.epoch_sampler import EpochSampler
 from affordance_grounding_core.training.scored_images import LabelledImage, Selection
+
+
+class EpochIndex(NamedTuple):
+    """Which sample of which epoch."""
+
+    epoch: int
+    sample: int
+
+
+class EpochSampler(DistributedSampler[Any]):
+    """Shuffles by seed and epoch, shares out over devices, and says the epoch with each index.
+
+    Workers live longer than an epoch, so that the epoch has to come with the index.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        return (EpochIndex(self.epoch, int(index)) for index in super().__iter__())
+
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +111,17 @@ class RunData(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """What epochs are scored on; nothing for the selection "none"."""
+        """What epochs are scored on; nothing for the selection "none".
+
+        Image by image: a network rounds differently for batches of different sizes, so that scores
+        would depend on how many devices share the images.
+        """
         scored = self.scored_set()
-        return self._in_order(scored) if len(scored) else []
+        return self._in_order(scored, 1) if len(scored) else []
 
     def calibration_dataloader(self) -> DataLoader[Any]:
         """Whole training images, to see how hot right and wrong actions get."""
-        return self._in_order(self.calibration_set())
+        return self._in_order(self.calibration_set(), self.batch_size)
 
     def calibration_image(self, index: int) -> LabelledImage:
         """The image of the calibration set that a batch names by its index."""
@@ -132,5 +153,5 @@ class RunData(LightningDataModule):
         if problems:
             logger.warning("%d files are left out, named above", len(problems))
 
-    def _in_order(self, images: Any) -> DataLoader[Any]:
-        return DataLoader(images, self.batch_size, num_workers=self.workers)
+    def _in_order(self, images: Any, batch_size: int) -> DataLoader[Any]:
+        return DataLoader(images, batch_size, num_workers=self.workers)

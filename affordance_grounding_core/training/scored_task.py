@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from affordance_grounding_core.training.epoch_score import METRICS, EpochScore
 class ScoredTask(LightningModule):
     """Trains a network whose maps are scored after every epoch.
 
-    A method computes the loss in `training_step` and adds to `epoch_scores` in
+    A method computes the loss in `training_step` and hands scores to `keep_scores` in
     `validation_step`; here is what becomes of them, and of the weights.
 
     Args:
@@ -34,7 +34,9 @@ class ScoredTask(LightningModule):
         frozen_prefix: beginning of the names of the weights that are never trained; they stay
             out of checkpoints.
         scores: of the epochs so far.
-        epoch_scores: of the images of this epoch so far, a score for each kind of map.
+        epoch_scores: of the images of this epoch so far: an image's index, and a score for each
+            kind of map.
+        losses: means of the epochs so far, by the name of the term.
         replaced: unreadable images met so far.
     """
 
@@ -49,7 +51,8 @@ class ScoredTask(LightningModule):
         self.selection = selection
         self.seed = seed
         self.scores: list[Any] = []
-        self.epoch_scores: list[tuple[MapScore, ...]] = []
+        self.epoch_scores: list[tuple[int, tuple[MapScore, ...]]] = []
+        self.losses: list[dict[str, float]] = []
         self.replaced = 0
         self._batch_name = ""
 
@@ -115,6 +118,16 @@ class ScoredTask(LightningModule):
                 sync_dist=self.trainer.world_size > 1,
             )
 
+    def on_train_epoch_end(self) -> None:
+        """Keep the means of the losses of the epoch."""
+        self.losses.append(
+            {
+                name.removeprefix("train/"): round(float(value), 6)
+                for name, value in self.trainer.callback_metrics.items()
+                if name.startswith("train/")
+            }
+        )
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Refuse to spoil the weights with a gradient that is not finite.
 
@@ -130,6 +143,15 @@ class ScoredTask(LightningModule):
                 "model.optimiser.learning_rate, or look for damaged images in " + self._batch_name
             )
 
+    def keep_scores(self, batch: Mapping[str, Any], scores: Iterable[tuple[MapScore, ...]]) -> None:
+        """Keep the scores of a batch for the mean of the epoch.
+
+        Args:
+            batch: B scored images, with their places in the scored set as "index".
+            scores: B of them, for each kind of map, in order.
+        """
+        self.epoch_scores += zip(batch["index"].tolist(), scores, strict=True)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the scores of the epoch before."""
         self.epoch_scores.clear()
@@ -139,8 +161,7 @@ class ScoredTask(LightningModule):
         if not self.epoch_scores:
             return
         epoch = self.current_epoch if self.trainer.state.fn == TrainerFn.FITTING else -1
-        means = [self._mean_score(column) for column in zip(*self.epoch_scores, strict=True)]
-        score = self.score_type.of_kinds(epoch, means)
+        score = self.score_type.of_kinds(epoch, self._mean_scores())
         for name, value in score.as_dict().items():
             if name != "epoch":
                 self.log(
@@ -160,6 +181,7 @@ class ScoredTask(LightningModule):
         }
         checkpoint["actions"] = self.actions
         checkpoint["scores"] = [score.as_dict() for score in self.scores]
+        checkpoint["losses"] = self.losses
         checkpoint["replaced"] = self.replaced
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -188,6 +210,7 @@ class ScoredTask(LightningModule):
             )
         state.update(frozen)
         self.scores = [self.score_type.from_dict(values) for values in checkpoint["scores"]]
+        self.losses = list(checkpoint.get("losses", []))  # not in states of earlier versions
         self.replaced = int(checkpoint["replaced"])
 
     def take_over(self, state: Mapping[str, torch.Tensor]) -> None:
@@ -201,10 +224,23 @@ class ScoredTask(LightningModule):
             if name.startswith(self.frozen_prefix)
         }
 
-    def _mean_score(self, scores: Sequence[MapScore]) -> MapScore:
-        rows = np.asarray([[getattr(score, m) for m in METRICS] for score in scores], np.float64)
-        sums = np.append(rows.sum(axis=0), float(len(scores)))
-        totals = torch.from_numpy(sums).to(self.device)
+    def _mean_scores(self) -> list[MapScore]:
+        """Average over the images of all devices, each image once.
+
+        Where the images do not divide by the devices, Lightning shows some of them twice, so that
+        every device has as many. Sums are in the order of the images, whatever the devices.
+        """
+        rows = torch.tensor(
+            [
+                [index, *(getattr(score, metric) for score in scores for metric in METRICS)]
+                for index, scores in self.epoch_scores
+            ],
+            dtype=torch.float64,
+            device=self.device,
+        )
         if self.trainer.world_size > 1:
-            totals = cast(torch.Tensor, self.all_gather(totals)).sum(dim=0)
-        return MapScore(*(totals[:-1] / totals[-1]).tolist())
+            rows = cast(torch.Tensor, self.all_gather(rows)).flatten(0, 1)
+        values = rows.cpu().numpy()
+        _, first = np.unique(values[:, 0], return_index=True)
+        means = values[first, 1:].mean(axis=0).reshape(-1, len(METRICS))
+        return [MapScore(*mean.tolist()) for mean in means]

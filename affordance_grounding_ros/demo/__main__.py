@@ -21,9 +21,8 @@ from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_ros.client.node_process import NodeProcess
 from affordance_grounding_ros.demo import stereo
-from affordance_grounding_ros.demo.client import Answer, DemoClient
+from affordance_grounding_ros.demo.client import Answer, DemoClient, nanoseconds
 from affordance_grounding_ros.demo.recording import Recording
-from affordance_grounding_ros.demo.stamped_topics import nanoseconds
 
 PACKAGE = "affordance_grounding_ros"
 
@@ -227,7 +226,7 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
         Recording(output / BAG) as recording,
     ):
         status = client.wait_until_active(timeout)
-        print(f"grounder is active: model {status['model']} on {status['runtime']}", flush=True)
+        print(f"grounder is active: model {status.model} on {status.runtime}", flush=True)
         for question in asked:
             results += _ask_about(question, client, recording, output, timeout)
         counts = client.frame_counts(timeout)

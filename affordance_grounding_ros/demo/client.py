@@ -2,22 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseArray
 from numpy.typing import NDArray
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAnswerError
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.demo.stamped_topics import StampedTopics, nanoseconds
 from affordance_grounding_ros.images.conversions import image_to_rgb
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+
+
+class StampedTopics:
+    """Keeps the messages of topics by their stamps, the last ones only.
+
+    Args:
+        node: that subscribes.
+        topics: message classes by topic.
+        capacity: stamps that are kept.
+    """
+
+    def __init__(self, node: Node, topics: Mapping[str, Any], capacity: int = 40) -> None:
+        self._capacity = capacity
+        self._messages: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        for topic, kind in topics.items():
+            node.create_subscription(kind, topic, self._keeper(topic), qos.output())
+
+    def at(self, stamp: Any) -> dict[str, Any]:
+        """What has arrived about an image.
+
+        Args:
+            stamp: of the image, a builtin_interfaces/Time.
+
+        Returns:
+            Messages by topic.
+        """
+        return dict(self._messages.get(nanoseconds(stamp), {}))
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        self._messages.clear()
+
+    def _keeper(self, topic: str) -> Callable[[Any], None]:
+        def keep(message: Any) -> None:
+            stamp = nanoseconds(stamp_of(message))
+            self._messages.setdefault(stamp, {})[topic] = message
+            while len(self._messages) > self._capacity:
+                self._messages.popitem(last=False)
+
+        return keep
+
+
+def stamp_of(message: Any) -> Any:
+    """Stamp of a message, or of its first marker.
+
+    Args:
+        message: with a header, or a MarkerArray that is not empty.
+    """
+    return (message.header if hasattr(message, "header") else message.markers[0].header).stamp
+
+
+def nanoseconds(stamp: Any) -> int:
+    """A stamp as one number."""
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 @dataclass(frozen=True)
@@ -100,7 +155,7 @@ class DemoClient(GrounderClient):
         self._goals.publish(ActionGoal(header=Header(stamp=now.to_msg()), action=action))
 
         def complete() -> tuple[float, Any] | None:
-            refusal = self._status.get("last_error", "")
+            refusal = self._status.last_error if self._status else ""
             if refusal.startswith("goal refused"):
                 raise NoAnswerError(refusal)
             for received, result in self._results:
@@ -120,7 +175,7 @@ class DemoClient(GrounderClient):
 
     @property
     def _depth_used(self) -> int:
-        return int(self._status.get("depth_used") or 0)
+        return int(self._status.depth_used) if self._status else 0
 
     def _is_all(self, said: dict[str, Any]) -> bool:
         if self._depth_used_before is None:

@@ -12,7 +12,23 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_core.errors import AffordanceGroundingError
+
+
+class DepthError(AffordanceGroundingError, ValueError):
+    """Depth, a calibration or a transform that cannot be used for an image.
+
+    The image is grounded all the same; its regions have no pose.
+
+    Attributes:
+        kind: what is wrong, from a small fixed set, so that a log can tell kinds apart:
+            "calibration", "encoding", "size", "frame", "time" or "transform".
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
 
 _COEFFICIENTS = {
     "plumb_bob": (4, 5),
@@ -82,6 +98,47 @@ class CameraModel:
         if any(self.distortion) and x.size:
             x, y = self._undistorted(x, y)
         return np.stack([x, y, np.ones_like(x)], axis=-1)
+
+    def pixels(
+        self, points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where points are seen.
+
+        Args:
+            points: (N, 3) metres, in the camera's optical frame.
+
+        Returns:
+            Columns and rows, (N,) px each; NaN for what lies behind the camera, is not finite, or
+            lies where the distortion cannot be inverted.
+        """
+        seen = np.isfinite(points).all(axis=-1)
+        seen &= np.where(seen, points[:, 2], 0.0) > 1e-6
+        ideal = np.full((len(points), 2), np.nan)
+        ideal[seen] = points[seen, :2] / points[seen, 2:]
+        x, y = ideal.T.copy()
+        if any(self.distortion) and seen.any():
+            x[seen], y[seen] = self._distorted(ideal[seen])
+        columns = x * self.focal_x + self.center_x
+        rows = y * self.focal_y + self.center_y
+        # A polynomial folds what lies far outside the picture back into it.
+        back = self.rays(columns[seen], rows[seen])[:, :2]
+        wrong = ~(np.abs(back - ideal[seen]).max(axis=-1, initial=0.0) < 1e-3)
+        columns[np.flatnonzero(seen)[wrong]] = np.nan
+        rows[np.flatnonzero(seen)[wrong]] = np.nan
+        return columns, rows
+
+    def _distorted(
+        self, ideal: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        coefficients = np.asarray(self.distortion, np.float64)
+        still = np.zeros(3)
+        rays = np.concatenate([ideal, np.ones((len(ideal), 1))], axis=-1)[:, None, :]
+        if self.distortion_model == "equidistant":
+            seen, _ = cv2.fisheye.projectPoints(rays, still, still, np.eye(3), coefficients)
+        else:
+            seen, _ = cv2.projectPoints(rays, still, still, np.eye(3), coefficients)
+        x, y = np.asarray(seen, np.float64).reshape(-1, 2).T
+        return x, y
 
     def _undistorted(
         self, x: NDArray[np.float64], y: NDArray[np.float64]

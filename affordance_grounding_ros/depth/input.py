@@ -12,8 +12,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.depth.camera_model import camera_model
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError, camera_model
 from affordance_grounding_ros.depth.grasp_pose import GraspConfig
 from affordance_grounding_ros.depth.image import DepthImage, check_same_frame, depth_in_metres
 from affordance_grounding_ros.depth.stamp_matching import Claim, StampMatcher
@@ -29,6 +28,11 @@ _SILENCE = 2.0
 
 class DepthSettings(Protocol):
     """The parameters that matter here; the parameter table says more about each."""
+
+    @property
+    def depth_registered(self) -> bool:
+        """Whether depth is registered to the image although its header names another frame."""
+        ...
 
     @property
     def depth_slop(self) -> float:
@@ -48,6 +52,11 @@ class DepthSettings(Protocol):
     @property
     def image_rectified(self) -> bool:
         """Whether P of the calibration holds, rather than K and D."""
+        ...
+
+    @property
+    def grasp_contact_offset(self) -> float:
+        """Metres from a planner's pose along its z to where the gripper touches."""
         ...
 
     @property
@@ -160,7 +169,8 @@ class DepthInput:
         if calibration is None:
             raise DepthError("time", self._silence(CALIBRATION_TOPIC))
         info = calibration[1]
-        check_same_frame(header.frame_id, depth.header.frame_id, info.header.frame_id)
+        frames = (header.frame_id, depth.header.frame_id, info.header.frame_id)
+        check_same_frame(*frames, registered=settings.depth_registered)
         camera = camera_model(info, width, height, rectified=settings.image_rectified)
         return DepthView(
             depth=DepthImage(depth_in_metres(depth), width, height),

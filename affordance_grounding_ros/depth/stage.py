@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
+from affordance_grounding_ros.depth.grasp_filter import GraspFilter
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
-
-
-@dataclass(frozen=True)
-class DepthCounts:
-    """What became of the depth of the images that were grounded.
-
-    Attributes:
-        used: images whose depth was found and fitted.
-        missing: images without depth, calibration or transform at their time.
-        refused: images whose depth or calibration did not fit.
-    """
-
-    used: int = 0
-    missing: int = 0
-    refused: int = 0
+from affordance_grounding_ros.health.figures import DepthCounts
 
 
 class DepthStage:
@@ -41,6 +29,7 @@ class DepthStage:
     Attributes:
         input: subscriptions to depth and calibration.
         outputs: topics of poses, points and markers.
+        filter: chooses among the grasps of other planners.
 
     Raises:
         DepthError: a target frame is asked for and TF cannot be used here.
@@ -51,6 +40,7 @@ class DepthStage:
         self.input = DepthInput(node, settings)
         self.outputs = DepthOutputs(node)
         self._log = ProblemLog(node.get_logger().warning)
+        self.filter = GraspFilter(node, settings, self._log.report)
         self._lock = threading.Lock()
         self._counts = DepthCounts()
         self._problem = ""
@@ -90,15 +80,40 @@ class DepthStage:
             self._log.report("region", f"a region has no pose: {problem}")
         return RegionPoses(view.frame_id, grasps, problem, view)
 
+    def publish(
+        self, header: Any, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+    ) -> None:
+        """Publish where the regions of one image lie, and let grasps be chosen by it.
+
+        Args:
+            header: of the image.
+            image: (H, W, 3) uint8, RGB.
+            result: of the grounder.
+            poses: of its regions.
+        """
+        if poses.view:
+            self.filter.remember(header, result, poses.view)
+        self.outputs.publish(header, image, result, poses)
+
+    def resume(self) -> None:
+        """Listen to grasps that are to be chosen from.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
+        self.filter.open()
+
     def pause(self) -> None:
         """Take away what is shown."""
         self._problem = ""
+        self.filter.close()
         self.outputs.clear()
 
     def release(self) -> None:
         """Leave all topics."""
         self.input.release()
         self.outputs.destroy()
+        self.filter.destroy()
 
     def _without(
         self, header: Any, result: GroundingResult, kind: str, text: str, *, missing: bool
@@ -115,17 +130,3 @@ class DepthStage:
             self._counts = DepthCounts(
                 now.used + used, now.missing + missing, now.refused + refused
             )
-
-
-def depth_figures(stage: DepthStage | None) -> dict[str, str]:
-    """What became of the images' depth, for status and diagnostics.
-
-    Args:
-        stage: that counted; None while depth is off.
-
-    Returns:
-        Texts by name; the names are the same in either case.
-    """
-    counts = asdict(stage.counts) if stage else dict.fromkeys(asdict(DepthCounts()), "")
-    state = (stage.problem or "on") if stage else "off"
-    return {"depth": state, **{f"depth_{name}": str(count) for name, count in counts.items()}}

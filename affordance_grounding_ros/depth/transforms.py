@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.grasp_pose import Grasp
 from affordance_grounding_ros.depth.rotations import product, rotation_of
 

@@ -25,9 +25,13 @@ import numpy as np
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.client.node_process import NodeProcess
-from affordance_grounding_ros.measure.measuring_client import diagnosed_ms, distribution_ms, picture
-from affordance_grounding_ros.measure.ping_client import PingClient
-from affordance_grounding_ros.measure.process_figures import read_figures
+from affordance_grounding_ros.measure.ping_client import (
+    PingClient,
+    distribution_ms,
+    picture,
+    told_ms,
+)
+from affordance_grounding_ros.measure.soak import read_figures
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 """Width and height in px of the images."""
@@ -143,18 +147,18 @@ def _measure(
         for _ in range(plan.frames):
             answers.append(client.ask(image))
             memory.append(read_figures(process.number).anonymous)
-        diagnosed = client.wait_for_diagnostics()
+        status = client.next_status()
         lost = client.lost
     total, inference = np.asarray(answers).T
     return {
-        "runtime": diagnosed.get("runtime", ""),
+        "runtime": status.runtime,
         "frames": plan.frames,
         "lost": lost,
         "total_ms": distribution_ms(total, 3),
         "inference_ms": distribution_ms(inference, 3),
         "overhead_ms": distribution_ms(total - inference, 3),
-        "overhead_thread_ms": diagnosed_ms(diagnosed, "overhead"),
-        "overhead_cpu_ms": diagnosed_ms(diagnosed, "overhead_cpu"),
+        "overhead_thread_ms": told_ms(status.overhead),
+        "overhead_cpu_ms": told_ms(status.overhead_cpu),
         "memory": memory_growth(memory),
     }
 

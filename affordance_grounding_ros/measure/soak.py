@@ -24,8 +24,51 @@ import numpy as np
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros.client.node_process import NodeProcess
-from affordance_grounding_ros.measure.process_figures import ProcessFigures, read_figures
 from affordance_grounding_ros.measure.soak_client import SoakClient
+
+
+@dataclass(frozen=True)
+class ProcessFigures:
+    """What a process uses at one moment.
+
+    Attributes:
+        resident: memory in bytes, what it shares with others included.
+        anonymous: memory in bytes that it has for itself and that is no file: heap and stacks.
+        cpu_seconds: processor time since its start, in user and system mode.
+        threads: number of threads.
+        files: number of open file descriptors.
+    """
+
+    resident: int
+    anonymous: int
+    cpu_seconds: float
+    threads: int
+    files: int
+
+
+def read_figures(process: int | None = None) -> ProcessFigures:
+    """Look at a process.
+
+    Args:
+        process: its number; None: this one.
+
+    Raises:
+        OSError: no such process, or not on Linux.
+    """
+    folder = Path("/proc") / str(os.getpid() if process is None else process)
+    lines = (line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+    status = {key: value.split()[0] for key, value in lines if value.split()}
+    # The second field is the name in parentheses, which may hold anything.
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    user, system = int(fields[11]), int(fields[12])
+    return ProcessFigures(
+        resident=int(status["VmRSS"]) * 1024,
+        anonymous=int(status["RssAnon"]) * 1024,
+        cpu_seconds=(user + system) / os.sysconf("SC_CLK_TCK"),
+        threads=int(status["Threads"]),
+        files=len(list((folder / "fd").iterdir())),
+    )
+
 
 MAXIMUM_MEMORY_GROWTH = 0.01
 """Share by which the memory may grow from the end of the warm-up to the end."""
@@ -88,7 +131,7 @@ def run(
         SoakClient(plan.rate, plan.width, plan.height, process.check) as client,
     ):
         say("loading the model")
-        client.plan_goals(client.wait_until_active(timeout=180.0)["vocabulary"].split(", "))
+        client.plan_goals(client.wait_until_active(timeout=180.0).vocabulary)
         say(f"idle for {plan.idle:g} s")
         idle_before = _idle(plan, client, process.number)
         say(f"warm-up for {plan.warm_up:g} s")

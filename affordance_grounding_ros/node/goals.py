@@ -13,12 +13,15 @@ from typing import NamedTuple
 from affordance_grounding_core.actions.resolution import ActionResolution
 from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
+from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     MAXIMUM_ACTION_LENGTH,
     ActionVocabulary,
     abbreviate,
+    normalize_action,
 )
 from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_ros.health.state import GoalStatus, UnderstoodGoalAction
 
 ACTION_SEPARATOR = ";"
 """Between the actions of one goal that are grounded in turn."""
@@ -26,11 +29,23 @@ ACTION_SEPARATOR = ";"
 MAXIMUM_TIMEOUT = 86_400.0
 """Longest time a goal may ask to live without renewal, in seconds: a day."""
 
+HOW_TO_STOP = '"" or "stop" stops'
+"""What every refusal of a goal ends with: the goal before it goes on."""
+
 _REMEMBERED_TEXTS = 64
 
 
 class GoalError(ValueError):
-    """A goal that cannot be followed; the message says why and what would work."""
+    """A goal that cannot be followed; the message says why and what would work.
+
+    Attributes:
+        closest: names of the vocabulary most similar to what was asked, best first; empty unless
+            the action is unknown.
+    """
+
+    def __init__(self, message: str, closest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.closest = closest
 
 
 @dataclass(frozen=True)
@@ -65,19 +80,37 @@ class ActiveGoal:
         return "; ".join(resolution.summary for resolution in self.resolutions)
 
     @property
-    def candidates(self) -> str:
-        """What each of the actions may mean, with confidences, in one line."""
-        return "; ".join(
-            ", ".join(f"{one.action} {one.confidence:.2f}" for one in resolution.candidates)
-            for resolution in self.resolutions
-        )
-
-    @property
     def report(self) -> str:
         """The actions, and how they were understood where they were not named as such."""
         if all(resolution.found == "exact" for resolution in self.resolutions):
             return f"'{self.summary}'"
         return f"'{self.summary}', from {abbreviate(self.text)}: {self.understood}"
+
+
+def goal_status(goal: ActiveGoal | None, ended: str = "") -> GoalStatus:
+    """What the status says of a goal.
+
+    Args:
+        goal: that is followed; None while there is none.
+        ended: why the last goal ended by itself; empty if it did not.
+    """
+    if goal is None:
+        return GoalStatus(ended=ended)
+    found = {resolution.action: resolution for resolution in goal.resolutions}
+    return GoalStatus(
+        text=goal.text,
+        actions=tuple(_understood_action(action, found.get(action)) for action in goal.actions),
+        object_name=goal.object_name,
+        timeout=goal.timeout,
+        ended=ended,
+    )
+
+
+def _understood_action(action: str, resolution: ActionResolution | None) -> UnderstoodGoalAction:
+    if resolution is None:
+        return UnderstoodGoalAction(action)
+    candidates = tuple((one.action, one.confidence) for one in resolution.candidates)
+    return UnderstoodGoalAction(action, resolution.summary, candidates)
 
 
 class Turn(NamedTuple):
@@ -123,6 +156,13 @@ class GoalKeeper:
         with self._lock:
             self._expire()
             return self._ended
+
+    @property
+    def status(self) -> GoalStatus:
+        """What the status says of the goal."""
+        with self._lock:
+            self._expire()
+            return goal_status(self._active, self._ended)
 
     def turn(self) -> Turn | None:
         """Take the next turn: the actions of a goal follow each other, image by image.
@@ -175,7 +215,8 @@ class GoalKeeper:
 
         Args:
             text: name of an action, or free text that resolves to one; several are separated
-                by ";" and grounded in turn, one an image; empty: stop.
+                by ";" and grounded in turn, one an image; empty, or a word for it: stop. What
+                else a goal that stops says is not looked at.
             object_name: of the object the action is meant for; may be empty.
             threshold: heat threshold in (0, 1], or 0 for the node's.
             timeout: seconds without renewal after which the goal stops, or 0 for never.
@@ -185,11 +226,16 @@ class GoalKeeper:
 
         Raises:
             GoalError: text that is not printable or does not resolve, a name that is not
-                printable or too long, or a threshold or timeout out of range. The active goal
-                stays.
+                printable or too long, or a threshold or timeout out of range; the message says
+                how to stop. The active goal stays.
         """
-        # Outside the lock: encoding a text may take long, and the inference thread needs it.
-        goal = self.resolve(text, object_name, threshold, timeout) if text else None
+        goal = None
+        if not self.is_stop(text):
+            # Outside the lock: encoding a text may take long, and the inference thread needs it.
+            try:
+                goal = self.resolve(text, object_name, threshold, timeout)
+            except GoalError as error:
+                raise GoalError(f"{error}; {HOW_TO_STOP}", error.closest) from error
         with self._lock:
             self._expire()
             changed = goal != self._active
@@ -198,6 +244,18 @@ class GoalKeeper:
             if changed:
                 self._turns = 0
             return goal, changed
+
+    def is_stop(self, text: str) -> bool:
+        """Whether a goal's text stops: no text, or words that say so ("never mind").
+
+        An action of the vocabulary that has such a name is that action.
+        """
+        if not text:
+            return True
+        with self._lock:
+            names = self._vocabulary.names if self._vocabulary else ()
+        within = len(text) <= MAXIMUM_ACTION_LENGTH
+        return within and normalize_action(text) not in names and is_stop(text)
 
     def resolve(
         self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
@@ -234,6 +292,30 @@ class GoalKeeper:
             text, tuple(found), object_name, threshold or None, timeout, tuple(found.values())
         )
 
+    def resolve_one(
+        self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
+    ) -> ActiveGoal:
+        """Check a request for one action; the active goal has nothing to do with it.
+
+        Args:
+            text: as in `accept`, but of one action.
+            object_name: as in `accept`.
+            threshold: as in `accept`.
+            timeout: as in `accept`.
+
+        Raises:
+            GoalError: as in `accept`; and where no action is asked for, or several are.
+        """
+        if not text.strip():
+            raise GoalError("no action is asked for; name one, for example of the vocabulary")
+        goal = self.resolve(text, object_name, threshold, timeout)
+        if len(goal.actions) > 1:
+            raise GoalError(
+                f"{abbreviate(text)} asks for {len(goal.actions)} actions; expected one: ask for "
+                "each by itself, or send a goal on ~/goal, which takes several"
+            )
+        return goal
+
     def _resolve_action(self, text: str) -> ActionResolution:
         with self._lock:
             vocabulary, similarity = self._vocabulary, self._similarity
@@ -245,7 +327,7 @@ class GoalKeeper:
         try:
             resolution = resolve_action(text, vocabulary, similarity)
         except UnknownActionError as error:
-            raise GoalError(str(error)) from error
+            raise GoalError(str(error), error.closest) from error
         except Exception as error:
             raise GoalError(
                 f"goal {abbreviate(text)} is no name of an action, and comparing its meaning "

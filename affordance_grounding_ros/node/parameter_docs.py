@@ -1,4 +1,4 @@
-"""Writes what is documented about the parameters: config/grounder.yaml and README's table.
+"""Writes what is documented of parameters and interfaces: config/grounder.yaml, README's tables.
 
     python -m affordance_grounding_ros.parameter_docs --write
 
@@ -15,10 +15,13 @@ from pathlib import Path
 import yaml
 
 from affordance_grounding_ros.common.parameters import ParameterSpecification, ParameterTable
+from affordance_grounding_ros.node import interfaces
 from affordance_grounding_ros.node.settings import PARAMETERS
 
 BEGIN = "<!-- parameters, by `python -m affordance_grounding_ros.parameter_docs --write` -->"
 END = "<!-- end of parameters -->"
+INTERFACES_BEGIN = BEGIN.replace("parameters,", "interfaces,")
+INTERFACES_END = END.replace("parameters", "interfaces")
 
 _YAML_HEADER = """\
 # Every parameter of the grounder with its default. Copy this file, change what you need, and give
@@ -75,24 +78,29 @@ def markdown_table(table: ParameterTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_table(readme: str, table: ParameterTable) -> str:
-    """A README with the table of now between its two marks.
+def with_tables(readme: str, table: ParameterTable) -> str:
+    """A README with the tables of now between their marks.
 
     Args:
-        readme: text that holds both marks.
-        table: of the node.
+        readme: text that holds all marks.
+        table: parameters of the node.
 
     Raises:
         ValueError: a mark is missing or there twice.
     """
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+    readme = _between(readme, BEGIN, END, markdown_table(table))
+    return _between(readme, INTERFACES_BEGIN, INTERFACES_END, interfaces.markdown_table())
+
+
+def _between(readme: str, begin: str, end: str, text: str) -> str:
+    if readme.count(begin) != 1 or readme.count(end) != 1:
         raise ValueError(
-            f"README.md must hold the lines '{BEGIN}' and '{END}' once each; put them where the "
-            "table of the parameters belongs"
+            f"README.md must hold the lines '{begin}' and '{end}' once each; put them where the "
+            "table belongs"
         )
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{markdown_table(table)}\n{END}{after}"
+    before, rest = readme.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     readme, config = options.root / "README.md", options.root / "config" / "grounder.yaml"
     try:
         wanted = {
-            readme: with_table(readme.read_text(encoding="utf-8"), PARAMETERS),
+            readme: with_tables(readme.read_text(encoding="utf-8"), PARAMETERS),
             config: yaml_file(PARAMETERS),
         }
         differing = [
@@ -128,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path in differing:
-        print(f"{'wrote' if options.write else 'differs from the table of parameters:'} {path}")
+        print(f"{'wrote' if options.write else 'differs from the tables:'} {path}")
     return 1 if differing and not options.write else 0
 
 

@@ -26,9 +26,19 @@ PARAMETERS = ParameterTable(
             needs_reconfigure=True,
         ),
         ParameterSpecification(
+            "input_size",
+            0,
+            "Side in px of the square whose area the network sees, a multiple of the model's "
+            "patch of 14 px; 0: the model's own. Larger is slower and finds smaller parts.",
+            minimum=0,
+            maximum=1064,
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
             "taught_file",
-            "",
-            "File that taught actions are read from and kept in; empty: in memory only.",
+            "auto",
+            "File that taught actions are read from and kept in; 'auto': your own, which "
+            "affordance-grounding teach writes too; empty: in memory only.",
             needs_reconfigure=True,
         ),
         ParameterSpecification(
@@ -88,6 +98,12 @@ PARAMETERS = ParameterTable(
             one_of=get_args(Colormap),
         ),
         ParameterSpecification(
+            "result_images",
+            False,
+            "Whether every result holds heatmap and mask of the whole image; their topics have "
+            "them in any case, and each region has its own mask.",
+        ),
+        ParameterSpecification(
             "image_transport",
             "raw",
             'How images come: "raw" on the topic image, "compressed" (JPEG or PNG) on the same '
@@ -107,6 +123,12 @@ PARAMETERS = ParameterTable(
             "Whether regions get a pose, from the topics depth (registered to the image) and "
             "camera_info.",
             needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "depth_registered",
+            False,
+            "Whether depth is registered to the image although its header names another frame, as "
+            "some drivers send it; false: such depth is refused.",
         ),
         ParameterSpecification(
             "depth_slop",
@@ -130,6 +152,13 @@ PARAMETERS = ParameterTable(
             "Metres beyond which depth does not count.",
             minimum=0.01,
             maximum=10000.0,
+        ),
+        ParameterSpecification(
+            "grasp_contact_offset",
+            0.0,
+            "Metres from a pose on ~/grasp_candidates along its z to where the gripper touches.",
+            minimum=-1.0,
+            maximum=1.0,
         ),
         ParameterSpecification(
             "target_frame",
@@ -169,6 +198,7 @@ class GrounderSettings:
 
     model: str
     runtime: str
+    input_size: int
     taught_file: str
     action: str
     goal_timeout: float
@@ -178,12 +208,15 @@ class GrounderSettings:
     maximum_regions: int
     overlay_opacity: float
     overlay_colormap: Colormap
+    result_images: bool
     image_transport: str
     image_rectified: bool
     depth_enabled: bool
+    depth_registered: bool
     depth_slop: float
     depth_wait: float
     depth_maximum: float
+    grasp_contact_offset: float
     target_frame: str
     image_timeout: float
     inference_timeout: float

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from ros_support import Scene
 
-from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
+from affordance_grounding_core.backbones.table import DINOV2_VITS14
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_ros.demo.__main__ import (
     BAG,
     DEFAULT_ACTIONS,
@@ -45,7 +46,7 @@ def photograph(name: str) -> Path:
 
 @needs_weights
 def test_the_default_model_grounds_a_photograph(scene: Scene) -> None:
-    scene.start(loader=load_model)
+    scene.start(loader=load_model, result_images=True)
     client = scene.client
     assert "drink_with" in client.status()["vocabulary"].split(", ")
     image = cv2.cvtColor(cv2.imread(str(photograph(COFFEE))), cv2.COLOR_BGR2RGB)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from affordance_grounding_ros.depth.camera_model import CameraModel, camera_model
-from affordance_grounding_ros.depth.errors import DepthError
+from affordance_grounding_ros.depth.camera_model import CameraModel, DepthError, camera_model
 from affordance_grounding_ros.depth.image import DepthImage, check_same_frame, depth_in_metres
 from affordance_grounding_ros.images.conversions import array_to_image
 

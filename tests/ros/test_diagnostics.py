@@ -20,9 +20,9 @@ from affordance_grounding_ros.health.diagnostics import (
     precision_of,
 )
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles, Window
-from affordance_grounding_ros.health.status import NodeStatus
-from affordance_grounding_ros.measure.process_figures import read_figures
-from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.health.state import NodeStatus
+from affordance_grounding_ros.measure.soak import read_figures
+from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40), st.integers(1, 16))
@@ -59,10 +59,13 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
 
 
+HOLD = goal_status(ActiveGoal("hold", ("hold",)))
+
+
 @pytest.mark.parametrize(
     ("status", "level"),
     [
-        (NodeStatus(state="active", goal=ActiveGoal("hold", ("hold",))), DiagnosticStatus.OK),
+        (NodeStatus(state="active", goal=HOLD), DiagnosticStatus.OK),
         (NodeStatus(state="active"), DiagnosticStatus.OK),
         (NodeStatus(state="inactive"), DiagnosticStatus.STALE),
         (NodeStatus(state="unconfigured"), DiagnosticStatus.STALE),
@@ -125,7 +128,7 @@ def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Line
             "eager-cpu-fp32", "onnx-int8", True, None, "", None, ("onnx-int8: mask IoU 0.4",)
         )
 
-    scene.start(loader=lambda model, runtime: make_grounder(Fallen()))
+    scene.start(loader=lambda model, runtime, input_size: make_grounder(Fallen()))
     warnings = [text for level, text in log() if level == "warn" and "asked for" in text]
     assert warnings == [
         "asked for runtime 'onnx-int8', 'eager-cpu-fp32' answers: onnx-int8: mask IoU 0.4"

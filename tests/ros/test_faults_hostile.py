@@ -28,11 +28,12 @@ def assert_short_and_printable(lines: list[tuple[str, str]], most: int) -> None:
 
 def test_ten_thousand_hostile_images_do_no_harm(scene: Scene, log: Lines) -> None:
     node = scene.start(
-        loader=lambda model, runtime: make_grounder(scene.runtime, size=28), action="hold"
+        loader=lambda model, runtime, input_size: make_grounder(scene.runtime, size=28),
+        action="hold",
     )
     client = scene.client
     client.next_result()
-    counter = node._figures.counter
+    counter = node._health.figures.counter
 
     def open_images() -> int:
         counts = counter.counts
@@ -63,7 +64,7 @@ def test_ten_thousand_hostile_goals_do_no_harm(scene: Scene, log: Lines) -> None
     started = time.monotonic()
     for command in goals(10_000, seed=2):
         before = node._goals.active
-        node._on_goal(command)
+        node._following._on_goal(command)
         goal = node._goals.active
         if goal is not None and goal is not before:
             accepted += 1

@@ -16,7 +16,7 @@ from ros_support import BrightnessRuntime, Scene, make_grounder, overrides
 
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.health.watchdogs import NameWatch
-from affordance_grounding_ros.measure.process_figures import ProcessFigures, read_figures
+from affordance_grounding_ros.measure.soak import ProcessFigures, read_figures
 
 Lines = Callable[[], list[tuple[str, str]]]
 
@@ -71,7 +71,7 @@ def test_a_storm_of_parameters_changes_what_is_valid_and_nothing_else(
 def test_a_hundred_life_cycles_leave_nothing_behind(scene: Scene) -> None:
     runtimes: list[BrightnessRuntime] = []
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         runtimes.append(BrightnessRuntime())
         return make_grounder(runtimes[-1], size=28)
 

@@ -69,7 +69,7 @@ WRONG_HEAT: dict[str, Callable[[NDArray[np.float32]], NDArray[Any]]] = {
 
 @pytest.mark.parametrize("kind", WRONG_HEAT)
 def test_heat_that_is_wrong_is_never_published(scene: Scene, log: Lines, kind: str) -> None:
-    scene.start(action="hold")
+    scene.start(action="hold", result_images=True)
     client = scene.client
     healthy = scene.runtime.run
     scene.runtime.run = lambda pixels, actions: WRONG_HEAT[kind](healthy(pixels, actions))
@@ -136,7 +136,7 @@ def test_a_model_that_hangs_for_ever_does_not_hold_the_transitions_up(
 def test_out_of_memory_at_loading_fails_the_configuration(scene: Scene, log: Lines) -> None:
     failing = True
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         if failing:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return make_grounder(scene.runtime)
@@ -151,7 +151,7 @@ def test_out_of_memory_at_loading_fails_the_configuration(scene: Scene, log: Lin
 def load_checkpoint(scene: Scene) -> Callable[[str, str], Grounder]:
     """Reads a checkpoint with all its checks, and runs a model that needs no backbone."""
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         checkpoint = read_checkpoint(Path(model))
         scene.runtime.closed = False
         return make_grounder(scene.runtime, name=checkpoint.fingerprint[:8])

@@ -38,6 +38,22 @@ def test_the_parameter_takes_several_actions_too(scene: Scene) -> None:
     assert actions == {"hold", "cut_with"}
 
 
+@pytest.mark.parametrize("kind", ["text", "message"])
+def test_a_word_that_stops_stops_on_both_topics(scene: Scene, log: Lines, kind: str) -> None:
+    scene.start()
+    client = scene.client
+    client.command("hold")
+    client.wait_for_status("of the goal", goal="hold")
+    if kind == "text":
+        client.actions.publish(String(data="never mind"))
+    else:
+        client.goals.publish(ActionGoal(action="never mind", threshold=9.0))
+    client.wait_for_status("of the stop", goal="", message="waiting for a goal")
+    assert any(text == "goal: stop, from 'never mind'" for _, text in log())
+    client.actions.publish(String(data="juggle"))
+    client.wait(lambda: any('"" or "stop" stops' in text for _, text in log()), "the refusal")
+
+
 def test_a_goal_stops_when_it_is_not_renewed(scene: Scene, log: Lines) -> None:
     scene.start()
     client = scene.client
@@ -105,7 +121,11 @@ class Synonyms:
 
 
 def test_free_text_resolves_by_meaning_where_a_text_encoder_is_loaded(scene: Scene) -> None:
-    scene.start(loader=lambda model, runtime: make_grounder(scene.runtime, similarity=Synonyms()))
+    scene.start(
+        loader=lambda model, runtime, input_size: make_grounder(
+            scene.runtime, similarity=Synonyms()
+        )
+    )
     client = scene.client
     client.command("levitate the cup")
     result = client.next_result()

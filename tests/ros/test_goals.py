@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ros_support import VOCABULARY
 
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
+from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper
 
@@ -38,6 +39,36 @@ def test_an_empty_action_stops(goals: GoalKeeper) -> None:
     assert goals.accept("") == (None, True)
     assert goals.active is None
     assert goals.accept("") == (None, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["stop", "Cancel!", "halt", "never mind", "stop holding", "please stop now", "stop\n"]
+)
+def test_words_that_say_so_stop_whatever_else_the_goal_says(goals: GoalKeeper, text: str) -> None:
+    goals.accept("hold")
+    assert goals.accept(text, "\0", threshold=7.0, timeout=-1.0) == (None, True)
+    assert goals.active is None
+    goals.use(None)
+    assert goals.accept(text) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["juggle", "hold; stop", "don't hold it", "stop and pour", "x" * 300]
+)
+def test_a_refusal_says_how_to_stop(goals: GoalKeeper, text: str) -> None:
+    before = goals.accept("hold")[0]
+    with pytest.raises(GoalError, match=r'"" or "stop" stops$'):
+        goals.accept(text)
+    assert goals.active == before
+
+
+def test_an_action_named_stop_is_an_action() -> None:
+    goals = GoalKeeper()
+    goals.use(ActionVocabulary(("hold", "stop")))
+    goal, _ = goals.accept("stop")
+    assert goal is not None
+    assert goal.actions == ("stop",)
+    assert goals.accept("never mind")[0] is None
 
 
 def test_no_goal_is_accepted_without_a_model(goals: GoalKeeper) -> None:

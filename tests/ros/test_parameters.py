@@ -173,7 +173,8 @@ def test_the_documentation_is_written_and_then_agrees(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "README.md").write_text("no marks")
     assert parameter_docs.main([*root, "--write"]) == 1
-    marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}"
+    marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}\n"
+    marks += f"{parameter_docs.INTERFACES_BEGIN}\n{parameter_docs.INTERFACES_END}"
     (tmp_path / "README.md").write_text(f"before\n{marks}\nafter\n")
     assert parameter_docs.main(root) == 1
     assert parameter_docs.main([*root, "--write"]) == 0

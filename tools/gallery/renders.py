@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from affordance_grounding_core.commands.evaluate import training_set_beside
 from affordance_grounding_core.data.agd20k import affordances_of_objects, read_evaluation_set
+from affordance_grounding_core.evaluation.datasets import training_set_beside
 from affordance_grounding_core.evaluation.evaluate import (
     Evaluation,
     RightPair,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from affordance_grounding_core.checkpoints.format import Checkpoint, write_checkpoint
@@ -16,6 +16,7 @@ from affordance_grounding_core.inference.preprocess import Policy
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.action_head.data import ActionHeadData
 from affordance_grounding_core.methods.action_head.task import ActionHeadTask
+from affordance_grounding_core.training.run_cli import add_trial_option, parse_run
 
 
 class TrainingCLI(LightningCLI):
@@ -25,12 +26,14 @@ class TrainingCLI(LightningCLI):
         """Say vocabulary and blocks once, for task and data."""
         parser.add_argument("--method", type=str, default="action_head", help="Training method.")
         parser.add_argument("--output", type=str, help="Checkpoint folder to write.")
+        add_trial_option(parser)
         parser.add_argument(
             "--policy", type=Policy, default="aspect", help="How the model will see camera images."
         )
         parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
         parser.link_arguments("model.actions", "data.actions")
         parser.link_arguments("model.blocks", "data.blocks")
+        parser.link_arguments("model.mask_width", "data.with_masks", compute_fn=bool)
         parser.link_arguments("seed_everything", "data.seed")
 
 
@@ -46,22 +49,16 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
 
     Raises:
         DatasetError: the data does not have the documented layout.
+        TrainingError: an option that does not exist, or a value that does not fit.
         CheckpointError: the checkpoint cannot be written.
     """
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # Lightning cannot know that these are the command line's own arguments.
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-        cli = TrainingCLI(
-            ActionHeadTask,
-            ActionHeadData,
-            run=False,
-            args=list(arguments),
-            save_config_callback=None,
-            seed_everything_default=0,
-        )
+    cli = parse_run(TrainingCLI, ActionHeadTask, ActionHeadData, arguments)
+    # Deterministic algorithms stay; filling every new tensor first takes half of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     seconds = time.perf_counter() - started
+    cli.model.head.heat_offsets.copy_(cli.model.heat_thresholds().offsets)
     return write_checkpoint(
         Path(cli.config.output), _describe(cli, seconds), cli.model.head.state_dict()
     )
@@ -81,7 +78,8 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
     regions = options.regions
     regions = replace(
         RegionConfig(**regions.as_dict()) if hasattr(regions, "as_dict") else regions,
-        threshold=task.found_threshold(),
+        threshold=task.heat_thresholds().threshold,
+        mask_threshold=task.mask_threshold(),
     )
     metrics = {name: round(float(value), 4) for name, value in cli.trainer.callback_metrics.items()}
     return {
@@ -99,6 +97,13 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
             "labels": data.labels,
             **({"weak": asdict(data.weak)} if data.labels == "image_level" else {}),
             "views": asdict(data.views),
+            "photographs": data.photographs is not None,
+            "photograph_scenes": (
+                asdict(data.photograph_scenes) if data.photograph_scenes else None
+            ),
+            "precision": data.precision,
+            "initial": task.initial,
+            "rehearsal": task.rehearsal,
             "loss": asdict(task.loss),
             "learning_rate": task.learning_rate,
             "weight_decay": task.weight_decay,

@@ -1,4 +1,4 @@
-"""Batches for WSAG-PLSP, live or from the cache of a frozen encoder's tokens."""
+"""Data module of WSAG-PLSP: batches of pixels, or of a frozen encoder's cached tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from affordance_grounding_core.backbones.weights import cache_directory, tensor_fingerprint
+from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
@@ -17,20 +17,21 @@ from affordance_grounding_core.data.agd20k import (
 from affordance_grounding_core.data.image_check import find_unusable
 from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.plsp.dataset import (
     InputFormat,
     PartImages,
+    TokenCache,
     WholeImages,
 )
 from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
+    PlspViewConfig,
     irrelevant_images,
     ranked_people,
     read_part_samples,
 )
-from affordance_grounding_core.methods.plsp.token_cache import TokenCache
-from affordance_grounding_core.methods.plsp.views import PlspViewConfig
 from affordance_grounding_core.training.run_data import RunData
 from affordance_grounding_core.training.scored_images import (
     LabelledImage,
@@ -63,7 +64,7 @@ class PlspData(RunData):
         split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
         labels: folder with part masks and a manifest, as `affordance-grounding label` writes
             it; the training set's own folder where None.
-        views: of the training images; the crop is the network's input.
+        views: views of the training images; the crop is the network's input.
         batch_size: samples in a batch of one device.
         exocentric_count: images of people beside each; 0 trains without.
         selection: what the best epoch is chosen by: "test" as in the paper, "validation" by
@@ -74,11 +75,11 @@ class PlspData(RunData):
             disk.
         cached_views: views of a training image in the cache.
         workers: processes that load images; 0 loads in the training process.
-        seed: of everything random.
+        seed: seed of everything random.
 
     Attributes:
-        encoder: whose input the batches are; set before `setup`.
-        input_format: of that encoder, likewise.
+        encoder: encoder whose input the batches are; set before `setup`.
+        input_format: format of that encoder's input; set before `setup`.
     """
 
     def __init__(

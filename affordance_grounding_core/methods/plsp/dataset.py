@@ -1,11 +1,11 @@
-"""Training samples and whole images for WSAG-PLSP, as pixels or as cached tokens."""
+"""Datasets of WSAG-PLSP: training samples and whole images, as pixels or cached tokens."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
+from affordance_grounding_core.data.feature_store import FeatureStore
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_bytes, read_rgb
 from affordance_grounding_core.inference.preprocess import resize_image
@@ -23,17 +25,85 @@ from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
     Person,
-)
-from affordance_grounding_core.methods.plsp.token_cache import TokenCache, WantedTokens
-from affordance_grounding_core.methods.plsp.views import (
     PlspViewConfig,
     ViewPlan,
     draw_view,
     view_image,
     view_label,
 )
-from affordance_grounding_core.training.epoch_sampler import EpochIndex
+from affordance_grounding_core.training.run_data import EpochIndex
 from affordance_grounding_core.training.scored_images import LabelledImage
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class WantedTokens:
+    """A view whose tokens are wanted.
+
+    Attributes:
+        key: key of the view, without line breaks; holds whatever shapes it.
+        pixels: computes it, (3, h, w) float32.
+    """
+
+    key: str
+    pixels: Callable[[], torch.Tensor]
+
+
+class TokenCache:
+    """Tokens by view.
+
+    Args:
+        folder: above all caches.
+        encoder: frozen, on the device to compute on.
+        size: side in px of the square input.
+        identity: identity of the encoder's weights and of everything that shapes the views.
+    """
+
+    def __init__(
+        self, folder: Path, encoder: torch.nn.Module, size: int, identity: Mapping[str, object]
+    ) -> None:
+        patch, width = int(encoder.patch_size), int(encoder.output_width)  # type: ignore[arg-type]
+        key = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
+        shape = (1 + (size // patch) ** 2, width)
+        self._encoder = encoder
+        self._store = FeatureStore(folder / "plsp" / key[:32], {"tokens": shape})
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._store
+
+    @torch.inference_mode()
+    def fill(self, wanted: Sequence[WantedTokens]) -> None:
+        """Compute what is not there yet; may be interrupted and called again.
+
+        Raises:
+            DatasetError: the disk is full or the folder cannot be written.
+        """
+        device = next(self._encoder.parameters()).device
+        with self._store.filling():
+            missing = {one.key: one for one in wanted if one.key not in self._store}
+            todo = list(missing.values())
+            bar = tqdm(total=len(todo), desc="frozen tokens", unit="view", disable=None)
+            with bar:
+                for start in range(0, len(todo), _BATCH):
+                    batch = todo[start : start + _BATCH]
+                    pixels = torch.stack([one.pixels() for one in batch]).to(device)
+                    tokens = self._encoder(pixels).float().cpu().numpy().astype(np.float16)
+                    self._store.append([one.key for one in batch], {"tokens": tokens})
+                    bar.update(len(batch))
+
+    def read(self, key: str) -> NDArray[np.float16]:
+        """Return (1 + N, width) tokens.
+
+        Raises:
+            KeyError: they were never computed.
+        """
+        return self._store.read(key)["tokens"]
+
+    def __getstate__(self) -> dict[str, object]:
+        # Workers read and never compute.
+        return self.__dict__ | {"_encoder": None}
+
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +120,8 @@ class InputFormat:
     Attributes:
         size: side of the square in px.
         patch_size: side of a patch in px.
-        mean: of each RGB channel in [0, 1], subtracted.
-        std: of each RGB channel, divided by.
+        mean: mean of each RGB channel in [0, 1], which is subtracted.
+        std: standard deviation of each RGB channel, which pixels are divided by.
     """
 
     size: int
@@ -86,20 +156,20 @@ class PartImages(Dataset[Item]):
     fixed number of views.
 
     Args:
-        samples: to train on.
+        samples: samples to train on.
         people: who may stand beside them; every sample has somebody, unless `exocentric` is 0.
         actions: vocabulary.
-        views: of the images.
-        input_format: of the encoder.
+        views: views of the images.
+        input_format: format of the input of the encoder.
         exocentric: images of people beside each sample.
         companions: object class to the images that may share a mosaic with it.
-        seed: of everything random, but not of the cached views, which are the same for all.
-        cache: of the frozen encoder's tokens, or None.
+        seed: seed of everything random, but not of the cached views, which are the same for all.
+        cache: cache of the frozen encoder's tokens, or None.
         cached_views: views of an image in it.
 
     Attributes:
         objects: object classes, sorted; a sample says its number.
-        pairs: (action, object), sorted; likewise.
+        pairs: (action, object), sorted.
     """
 
     def __init__(
@@ -264,7 +334,7 @@ class WholeImages(Dataset[Item]):
     """Whole images, squashed, with ground truth where wanted.
 
     Args:
-        images: to look at; all readable.
+        images: images to look at; all readable.
         training: knows the input, the vocabulary and the cache.
     """
 

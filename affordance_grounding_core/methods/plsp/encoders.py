@@ -1,25 +1,105 @@
-"""The image encoders of WSAG-PLSP: CLIP, which is trained, or DINOv2, which stays frozen."""
+"""Image encoders of WSAG-PLSP: CLIP, which is trained, or DINOv2, which stays frozen."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
+import numpy as np
 import torch
+from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 from torch import nn
 
+from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD
+from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.backbones.loading import load_dinov2
+from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from affordance_grounding_core.labelling.part_names import PartNames, object_phrase
 
-if TYPE_CHECKING:
-    from affordance_grounding_core.methods.plsp.text_vectors import TextEncoder
+
+class ClipTokens(nn.Module):
+    """CLIP's vision transformer that hands on every token, projected to the text's space.
+
+    The parameters carry OpenAI's names without `visual.`; the defaults are ViT-B/16.
+
+    Args:
+        size: side in px of the square input whose positions are stored.
+        patch_size: side of a patch in px.
+        width: channels inside.
+        layers: blocks.
+        heads: number of attention heads.
+        output_width: channels of the projected tokens.
+    """
+
+    def __init__(
+        self,
+        size: int = 224,
+        patch_size: int = 16,
+        width: int = 768,
+        layers: int = 12,
+        heads: int = 12,
+        output_width: int = 512,
+    ) -> None:
+        super().__init__()
+        visual = VisionTransformer(
+            image_size=size,
+            patch_size=patch_size,
+            width=width,
+            layers=layers,
+            heads=heads,
+            mlp_ratio=4.0,
+            output_dim=output_width,
+            act_layer=QuickGELU,
+            norm_layer=LayerNorm,
+        )
+        self.conv1: nn.Conv2d = visual.conv1
+        self.class_embedding: nn.Parameter = visual.class_embedding
+        self.positional_embedding: nn.Parameter = visual.positional_embedding
+        self.ln_pre: nn.LayerNorm = visual.ln_pre
+        self.transformer: nn.Module = visual.transformer
+        self.ln_post: nn.LayerNorm = visual.ln_post
+        self.proj: nn.Parameter = visual.proj
+        self.heads = heads
+        self.patch_size = patch_size
+        self.output_width = output_width
+        self._positions = ResizedPositions(self, offset=0.0)
+        self.trained_grid = (size // patch_size, size // patch_size)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Encode images.
+
+        Args:
+            pixels: (B, 3, h, w) with CLIP's normalisation, h and w multiples of the patch
+                size. Positions are interpolated bicubically at another size than the stored.
+
+        Returns:
+            (B, 1 + N, output_width), class token first.
+
+        Raises:
+            ValueError: a side that is no multiple of the patch size.
+        """
+        rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)
+        patches = self.conv1(pixels).flatten(2).transpose(1, 2)
+        first = self.class_embedding.expand(len(patches), 1, -1)
+        positions = self._positions(self.positional_embedding, rows, columns)
+        tokens = self.ln_pre(torch.cat([first, patches], dim=1) + positions)
+        blocks: Any = self.transformer.get_submodule("resblocks")
+        for block in blocks:
+            # Attention by `attend`: PyTorch's layer swaps images and tokens first, and products
+            # of such a view are many times slower in bfloat16.
+            tokens = tokens + block.ls_1(attend(block.attn, block.ln_1(tokens), DenseMode.vanilla))
+            tokens = tokens + block.ls_2(block.mlp(block.ln_2(tokens)))
+        projected: torch.Tensor = self.ln_post(tokens) @ self.proj
+        return projected
+
 
 EncoderName = Literal["clip_vitb16", "dinov2_vits14"]
 Precision = Literal["float32", "bfloat16"]
-
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -90,9 +170,9 @@ class Dinov2Tokens(nn.Module):
     """DINOv2 as an encoder that is not trained: tokens of the last block after its norm.
 
     Args:
-        backbone: with its weights.
+        backbone: backbone with its weights.
         size: side in px of the square input of training.
-        precision: of the computation; the tokens are float32 either way.
+        precision: precision of the computation; the tokens are float32 either way.
     """
 
     def __init__(self, backbone: Dinov2, size: int = 224, precision: Precision = "float32") -> None:
@@ -118,7 +198,7 @@ class LoadedEncoder:
 
     Attributes:
         image: a `TokenEncoder`.
-        text: of the same space; None where the encoder has none.
+        text: text encoder of the same space; None where the encoder has none.
     """
 
     image: nn.Module
@@ -129,7 +209,7 @@ def load_encoder(config: EncoderConfig, size: int) -> LoadedEncoder:
     """Load the weights that a config names.
 
     Args:
-        config: of the encoder.
+        config: options of the encoder.
         size: side in px of the square input of training.
 
     Raises:
@@ -137,15 +217,72 @@ def load_encoder(config: EncoderConfig, size: int) -> LoadedEncoder:
     """
     path = Path(config.weights).expanduser() if config.weights else None
     if not config.trained:
-        from affordance_grounding_core.backbones.weights import load_pinned
-
-        backbone = Dinov2(config.name)
-        backbone.load_tensors(load_pinned(path=path))
+        backbone = load_dinov2(config.name, path)
         return LoadedEncoder(Dinov2Tokens(backbone, size, config.precision), None)
     from affordance_grounding_core.backbones.clip import load_clip
-    from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 
     clip = load_clip(path)
     encoder = ClipTokens()
     encoder.load_state_dict(clip.image.visual.state_dict())
     return LoadedEncoder(encoder.requires_grad_(True), clip.text)
+
+
+class TextEncoder(Protocol):
+    """Turns texts into vectors, as `backbones.clip.ClipTextEncoder` does."""
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Encode K texts to (K, D)."""
+        ...
+
+
+def action_words(action: str) -> str:
+    """Turn the name of an action into words: "cut_with" -> "cut with"."""
+    return action.replace("_", " ")
+
+
+def encode_actions(encoder: TextEncoder, actions: Sequence[str]) -> torch.Tensor:
+    """Text vectors of actions, (K, D) float32."""
+    return encoder.encode([action_words(action) for action in actions]).float()
+
+
+def encode_objects(encoder: TextEncoder, objects: Sequence[str]) -> torch.Tensor:
+    """Text vectors of object classes, (K, D) float32."""
+    return encoder.encode([object_phrase(name) for name in objects]).float()
+
+
+def encode_parts(
+    encoder: TextEncoder, pairs: Sequence[tuple[str, str]], names: PartNames
+) -> torch.Tensor:
+    """Text vectors of the parts that afford an action.
+
+    Args:
+        encoder: encoder of texts.
+        pairs: K of (action, object).
+        names: names of the parts.
+
+    Returns:
+        (K, D) float32.
+
+    Raises:
+        PartNameError: a pair has no part name.
+    """
+    names.require(pairs)
+    means = [encoder.encode(list(names.phrases(*pair))).float().mean(0) for pair in pairs]
+    return torch.stack(means)
+
+
+def name_codes(names: Sequence[str], width: int) -> torch.Tensor:
+    """Fixed random codes, the same for a name in every run.
+
+    Args:
+        names: K of them.
+        width: channels.
+
+    Returns:
+        (K, width) float32, normally distributed.
+    """
+    codes = []
+    for name in names:
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        codes.append(np.random.default_rng(number).standard_normal(width, np.float32))
+    return torch.from_numpy(np.stack(codes))

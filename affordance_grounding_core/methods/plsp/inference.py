@@ -1,4 +1,4 @@
-"""WSAG-PLSP checkpoints as grounders."""
+"""Builds the network and the grounder of a WSAG-PLSP checkpoint."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
 from affordance_grounding_core.actions.similarity import ActionSimilarity, TextSimilarity
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
-from affordance_grounding_core.backbones.clip import ClipTextEncoder, empty_clip
+from affordance_grounding_core.backbones.clip import (
+    CLIP_MEAN,
+    CLIP_STD,
+    ClipTextEncoder,
+    empty_clip,
+)
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import unfit
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
     REGIONS,
     StoredPlsp,
     read_model,
 )
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import (
-    CLIP_MEAN,
-    CLIP_STD,
+    ClipTokens,
     EncoderConfig,
+    action_words,
     load_encoder,
+    name_codes,
 )
-from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
-from affordance_grounding_core.methods.plsp.network import PlspNetwork
-from affordance_grounding_core.methods.plsp.text_vectors import action_words, name_codes
+from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
 from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 
-RANDOM_MODEL = "plsp-random"
+RANDOM_MODEL = METHODS[METHOD].random_model
 """Name of a model of the published sizes with random weights, to measure speed with."""
 
 
@@ -55,7 +59,7 @@ def build_grounder(
     """Put encoder, network, calibration, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "plsp".
+        checkpoint: checkpoint of method "plsp".
         name: the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: local file of a frozen encoder, which the checkpoint does not hold.
@@ -115,8 +119,8 @@ def clip_tokens_like(tensors: dict[str, torch.Tensor], heads: int) -> ClipTokens
     """Build an image encoder of the sizes of some weights.
 
     Args:
-        tensors: of a whole network, the encoder's under `encoder.`.
-        heads: of attention.
+        tensors: tensors of a whole network, the encoder's under `encoder.`.
+        heads: number of attention heads.
 
     Raises:
         ValueError: tensors are missing, or their shapes are those of no such encoder.
@@ -169,7 +173,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
 
     Args:
         runtime: see `load_grounder`.
-        seed: of all weights.
+        seed: seed of all weights.
     """
     config = PlspNetworkConfig(actions=len(AGD20K_SEEN))
     with torch.random.fork_rng(devices=[]):

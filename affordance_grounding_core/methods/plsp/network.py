@@ -1,15 +1,20 @@
-"""The network of WSAG-PLSP (arXiv 2505.24103, section 3): image and action in, heat out.
+"""Network of WSAG-PLSP (arXiv 2505.24103, section 3), and its wrapper for inference.
 
+The graph is what a grounder runs: pixels and actions in, comparable heat out.
 Parameters carry the names of the official checkpoint, so that importing one is a strict load.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from affordance_grounding_core.inference.heat_calibration import CalibratedHeat, HeatCalibration
+from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.decoder import HeatDecoder
 from affordance_grounding_core.methods.plsp.encoders import TokenEncoder
@@ -126,8 +131,8 @@ class PlspNetwork(nn.Module):
             tokens: (B, 1 + rows * columns, width); or (1, ...) for B actions in one image,
                 whose tokens are then looked at once wherever that is possible.
             actions: (B, width) text vectors.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
         """
         asked = actions.to(tokens.dtype).unsqueeze(1)
         # The noun must be read off the class token without pulling at it (section 3.3).
@@ -153,3 +158,84 @@ class PlspNetwork(nn.Module):
 
 def _two_layers(width: int, hidden: int, output: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, output))
+
+
+class PlspHeatNetwork(GroundingNetwork):
+    """Encoder, network, calibration.
+
+    Args:
+        network: trained, with its encoder.
+        action_vectors: (actions, width).
+        heat: calibration from peaks of log density to peaks of heat.
+    """
+
+    action_vectors: torch.Tensor
+
+    def __init__(
+        self, network: PlspNetwork, action_vectors: torch.Tensor, heat: HeatCalibration
+    ) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.register_buffer("action_vectors", action_vectors.detach().clone())
+        self.heat = CalibratedHeat(heat)
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the heat of some actions.
+
+        The published density relative to its peak, times how sure the peak is that the action
+        is afforded. Places of one image compare as in the published heat, whose level says
+        nothing; peaks of images compare by the calibration.
+
+        Args:
+            pixels: (1, 3, h, w) float32, normalised as the encoder expects.
+            actions: (K) int64 indices.
+
+        Returns:
+            (K, 4 * rows, 4 * columns) in [0, 1], comparable between frames.
+        """
+        maps = self.raw_maps(pixels, actions)
+        peaks = maps.amax(dim=(1, 2), keepdim=True)
+        sureness: torch.Tensor = self.heat(peaks)
+        return sureness * torch.exp(maps - peaks)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the sizes of the network; see `GroundingNetwork`."""
+        return {"network": asdict(self.network.config)}
+
+    def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute the log density, on whose peaks heat is fitted; arguments as for `forward`."""
+        tokens, rows, columns = self.network.encode(pixels)
+        vectors = self.action_vectors.index_select(0, actions)
+        return log_density(self.network.ground(tokens, vectors, rows, columns).logits)
+
+    def evaluation_maps(
+        self, pixels: torch.Tensor, actions: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Compute the maps that the paper scores.
+
+        Args:
+            pixels: as for `forward`.
+            actions: as for `forward`.
+
+        Returns:
+            "log_density" (K, 4 * rows, 4 * columns): its softmax is the published heat.
+        """
+        return {"log_density": self.raw_maps(pixels, actions)}
+
+
+def log_density(logits: torch.Tensor) -> torch.Tensor:
+    """How much denser the heat is than even heat, as a logarithm.
+
+    The loss leaves a constant on the logits of an image free; this takes it out, so that the
+    values of two images can be compared.
+
+    Args:
+        logits: (K, 1, h, w) of any floating point type.
+
+    Returns:
+        (K, h, w) float32: the total of thousands of cells is too coarse in 16 bits.
+    """
+    logits = logits.float()
+    cells = logits.shape[-2] * logits.shape[-1]
+    total = torch.logsumexp(logits.flatten(1), dim=1)
+    return logits[:, 0] - total[:, None, None] + math.log(cells)

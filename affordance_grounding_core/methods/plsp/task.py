@@ -1,14 +1,22 @@
-"""Training of WSAG-PLSP, as a Lightning task."""
+"""Lightning module that trains WSAG-PLSP."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from affordance_grounding_core.evaluation.protocols import (
+    PROTOCOL_SIZE,
+    PROTOCOLS,
+    MapScore,
+)
 from affordance_grounding_core.labelling.part_names import PartNames, load_part_names
 from affordance_grounding_core.methods.plsp.config import (
     PartNameConfig,
@@ -17,7 +25,14 @@ from affordance_grounding_core.methods.plsp.config import (
     PlspSizes,
 )
 from affordance_grounding_core.methods.plsp.dataset import InputFormat, Item
-from affordance_grounding_core.methods.plsp.encoders import EncoderConfig, load_encoder
+from affordance_grounding_core.methods.plsp.encoders import (
+    EncoderConfig,
+    encode_actions,
+    encode_objects,
+    encode_parts,
+    load_encoder,
+    name_codes,
+)
 from affordance_grounding_core.methods.plsp.losses import (
     PlspLoss,
     alignment_loss,
@@ -26,20 +41,61 @@ from affordance_grounding_core.methods.plsp.losses import (
     text_loss,
     weighted_loss,
 )
-from affordance_grounding_core.methods.plsp.network import PlspAnswer, PlspNetwork
-from affordance_grounding_core.methods.plsp.scoring import (
-    PlspScore,
-    log_density,
-    protocol_heat,
-    score_heat,
-)
-from affordance_grounding_core.methods.plsp.text_vectors import (
-    encode_actions,
-    encode_objects,
-    encode_parts,
-    name_codes,
-)
+from affordance_grounding_core.methods.plsp.network import PlspAnswer, PlspNetwork, log_density
+from affordance_grounding_core.training.epoch_score import EpochScore
 from affordance_grounding_core.training.scored_task import ScoredTask
+
+
+@dataclass(frozen=True)
+class PlspScore(EpochScore):
+    """Mean scores of an epoch.
+
+    Attributes:
+        plsp: under the paper's own protocol.
+        locate: under that of LOCATE, the same maps.
+    """
+
+    plsp: MapScore
+    locate: MapScore
+
+
+def protocol_heat(logits: torch.Tensor) -> torch.Tensor:
+    """Bring logits to the distribution that the paper scores: bilinear to 224, then softmax.
+
+    Args:
+        logits: (K, 1, h, w).
+
+    Returns:
+        (K, 224, 224), each of sum 1.
+    """
+    size = (PROTOCOL_SIZE, PROTOCOL_SIZE)
+    large = functional.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+    return large.flatten(1).softmax(1).reshape(-1, *size)
+
+
+def score_heat(heat: torch.Tensor, truths: torch.Tensor) -> list[tuple[MapScore, MapScore]]:
+    """Score distributions under both protocols.
+
+    Args:
+        heat: (K, 224, 224); see `protocol_heat`.
+        truths: (K, 224, 224), resized, of any scale.
+
+    Returns:
+        K of (plsp, locate).
+    """
+    return [
+        (_score("plsp", one, truth), _score("locate", one, truth))
+        for one, truth in zip(heat.cpu().numpy(), truths.cpu().numpy(), strict=True)
+    ]
+
+
+def _score(name: str, heat: NDArray[np.float32], truth: NDArray[np.float64]) -> MapScore:
+    protocol = PROTOCOLS[name]
+    return protocol.score(
+        protocol.prepare_prediction(heat),
+        protocol.prepare_ground_truth(np.asarray(truth, np.float32)),
+    )
+
 
 _TERMS = ("distribution", "alignment", "exocentric", "noun", "part")
 
@@ -50,13 +106,13 @@ class PlspTask(ScoredTask):
     Args:
         actions: vocabulary; the order is that of the exocentric classifier.
         encoder: which looks at the images.
-        sizes: of the network.
+        sizes: sizes of the network.
         loss: weights of its terms.
         optimiser: rates.
         part_names: where the names of parts come from; not used without a text encoder.
         size: side in px of the square input of training.
         selection: name of the scores, "test" or "validation"; see `PlspData`.
-        seed: of the first weights and of the paths that are dropped.
+        seed: seed of the first weights and of the paths that are dropped.
     """
 
     score_type = PlspScore
@@ -143,7 +199,7 @@ class PlspTask(ScoredTask):
         """Encode images, or take their tokens from the batch, at the network's width.
 
         Args:
-            batch: with "pixels" or "tokens" of that name's beginning.
+            batch: batch with "pixels" or "tokens" of that name's beginning.
             name: "" or "people_".
 
         Returns:
@@ -227,7 +283,7 @@ class PlspTask(ScoredTask):
         """Score the heat of every image; the maps are handed on to be drawn."""
         answer, _ = self.answer(batch)
         heat = protocol_heat(answer.logits)
-        self.epoch_scores += score_heat(heat, batch["ground_truth"])
+        self.keep_scores(batch, score_heat(heat, batch["ground_truth"]))
         return {"index": batch["index"], "maps": heat}
 
     def action_peaks(self, batch: Item) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""One training run of WSAG-PLSP: from a YAML config to checkpoints."""
+"""Trains WSAG-PLSP from a YAML config and writes checkpoints."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from affordance_grounding_core.methods.plsp.checkpoint import (
     StoredPlsp,
 )
 from affordance_grounding_core.methods.plsp.data import PlspData
-from affordance_grounding_core.methods.plsp.scoring import PlspScore
-from affordance_grounding_core.methods.plsp.task import PlspTask
+from affordance_grounding_core.methods.plsp.task import PlspScore, PlspTask
 from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
 from affordance_grounding_core.training.scored_run import (
     TrainingOutcome,

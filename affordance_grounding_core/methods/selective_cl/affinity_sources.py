@@ -1,4 +1,4 @@
-"""Where affinity comes from: CLIP, as in the paper, or saliency, where CLIP is not to be had."""
+"""Sources of affinity: CLIP, as in the paper, or saliency, where CLIP is not to be had."""
 
 from __future__ import annotations
 
@@ -11,14 +11,77 @@ import torch
 from affordance_grounding_core.methods.selective_cl.affinity import (
     exocentric_affinity,
     head_votes,
+    local_mean,
     min_max,
     pixel_foreground,
     saliency_mask,
     text_similarity,
     unit,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
-from affordance_grounding_core.methods.selective_cl.saliency import border_contrast, contact
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
+
+_BORDER_MATCHES = 8
+"""Border patches that a background patch is expected to resemble."""
+
+
+def border_contrast(descriptors: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """How unlike the border of its image each patch is.
+
+    A patch is compared with the 8 border patches that it resembles most, so that the border
+    may show several things, a part of the object among them.
+
+    Args:
+        descriptors: (B, rows * columns, C) float.
+        rows: number of rows of patches.
+        columns: number of columns of patches.
+
+    Returns:
+        (B, rows, columns) in [0, 1], min-maxed.
+    """
+    # Indices, not a mask: an exported graph must know how many there are.
+    border = [
+        row * columns + column
+        for row in range(rows)
+        for column in range(columns)
+        if row in (0, rows - 1) or column in (0, columns - 1)
+    ]
+    vectors = unit(descriptors)
+    chosen = vectors.index_select(1, torch.tensor(border, device=descriptors.device))
+    similarity = vectors @ chosen.transpose(1, 2)
+    matches = similarity.topk(min(_BORDER_MATCHES, similarity.shape[2]), dim=2).values
+    return min_max(-matches.mean(dim=2).reshape(-1, rows, columns))
+
+
+def contact(
+    egocentric: torch.Tensor,
+    exocentric: torch.Tensor,
+    object_mask: torch.Tensor,
+    exocentric_saliency: torch.Tensor,
+) -> torch.Tensor:
+    """Where exocentric images show the object next to a person.
+
+    Built like the affinity of the paper, with the egocentric image in the place of the text:
+    the local mean of what stands out and is nowhere in the egocentric image (a hand, an arm),
+    times the likeness to its object.
+
+    Args:
+        egocentric: (B, N, C) descriptors.
+        exocentric: (B * E, N, C) descriptors, image b * E + e.
+        object_mask: (B, N) bool, the egocentric object.
+        exocentric_saliency: (B, E, h, w) in [0, 1].
+
+    Returns:
+        (B, E, h, w) in [0, 1].
+    """
+    shape = exocentric_saliency.shape
+    by_image = exocentric.reshape(len(egocentric), -1, exocentric.shape[-1])
+    likeness = unit(by_image) @ unit(egocentric).transpose(1, 2)
+    anything = likeness.amax(dim=2).reshape(shape)
+    # An image without an object resembles it nowhere more than elsewhere.
+    of_object = likeness.masked_fill(~object_mask[:, None], -1.0).amax(dim=2).reshape(shape)
+    person = exocentric_saliency * (1 - min_max(anything))
+    return local_mean(person) * min_max(of_object)
+
 
 PUBLISHED_HEADS = (0, 1, 3)
 """Heads of DINO ViT-S/16 whose class attention keeps to the object."""
@@ -61,7 +124,7 @@ class AffinityProvider(Protocol):
         """Look at one image for some actions.
 
         Args:
-            features: of one image.
+            features: features of one image.
             actions: (K) int64.
 
         Returns:
@@ -76,7 +139,7 @@ class ClipAffinity:
     Args:
         action_texts: (actions, D) vectors of the action prompts, of any norm.
         exocentric_texts: (actions, D) vectors of the exocentric prompts.
-        saliency_heads: of the class attention that masks the egocentric object; None for all.
+        saliency_heads: heads of the class attention that masks the egocentric object; None for all.
             The default is right for DINO ViT-S/16 only.
     """
 
@@ -126,7 +189,7 @@ def clip_affinities(
         exocentric: features of B * E images, image b * E + e.
         action_texts: (B, D) vector of the action prompt of each sample, of any norm.
         exocentric_texts: (B, D) vector of the exocentric prompt of each sample.
-        saliency_heads: of the class attention that masks the object; None for all.
+        saliency_heads: heads of the class attention that masks the object; None for all.
     """
     tokens, exocentric_tokens = _clip_tokens(egocentric), _clip_tokens(exocentric)
     similarity = text_similarity(tokens, action_texts)
@@ -148,12 +211,13 @@ class SaliencyAffinity:
     It is the same for every action: what an action is about must be learnt from the labels.
 
     Args:
-        source: of the egocentric object. "contrast": patches unlike the border of the image.
-            "attention": class attention, binarised head by head at its mean, as in LOCATE;
-            right for DINO, poor for DINOv2.
+        source: source of the egocentric object. "contrast": patches unlike the border of the image.
+            "attention": class attention, binarised head by head at its mean, as in LOCATE; right
+            for DINO, poor for DINOv2.
         exocentric: "contact": the object next to what the egocentric image does not show, a
             person; "saliency": all that stands out, the person included.
-        heads: of the class attention; None for all. `PUBLISHED_HEADS` for DINO ViT-S/16.
+        heads: heads of the class attention; None for all. `PUBLISHED_HEADS` for DINO
+            ViT-S/16.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A trained model of this method as our checkpoint: what is stored, and how it is read back.
+"""Checkpoint of SelectiveCL: writes a model's tensors and settings and reads them back.
 
 Tensors are `head.*`, the text vectors `texts.action` and `texts.exocentric` where affinity
 comes from CLIP, and, where the backbones travel with the head, `descriptor.*` in timm's names
@@ -17,7 +17,7 @@ from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.prompts import action_prompt, exocentric_prompt
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import Clip
-from affordance_grounding_core.backbones.loading import BACKBONES
+from affordance_grounding_core.backbones.loading import DESCRIPTORS
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
@@ -25,8 +25,7 @@ from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencySource
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
+from affordance_grounding_core.methods.selective_cl.network import MapConfig, SelectiveHead
 
 METHOD = "selective_cl"
 TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_projection.")
@@ -45,7 +44,7 @@ class BackboneReference:
         saliency: what stands out, where affinity is saliency; see `SaliencyAffinity`.
         embedded: whether the checkpoint holds the backbones' weights.
         descriptor_fingerprint: hash of the weights it was trained on, where they are known.
-        clip_fingerprint: likewise, of CLIP's image encoder.
+        clip_fingerprint: fingerprint of CLIP's image encoder.
     """
 
     descriptor: str = "dino_vits16"
@@ -56,9 +55,9 @@ class BackboneReference:
     clip_fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        if self.descriptor not in BACKBONES:
+        if self.descriptor not in DESCRIPTORS:
             raise ValueError(
-                f"descriptor backbone must be one of {sorted(BACKBONES)}, got {self.descriptor!r}"
+                f"descriptor backbone must be one of {sorted(DESCRIPTORS)}, got {self.descriptor!r}"
             )
         if self.affinity not in get_args(Affinity):
             raise ValueError(
@@ -87,7 +86,7 @@ def encode_actions(clip: Clip, actions: Sequence[str]) -> ActionTexts:
     """Encode the prompts of a vocabulary, once.
 
     Args:
-        clip: with its weights.
+        clip: CLIP with its weights.
         actions: names.
     """
     return ActionTexts(
@@ -101,14 +100,14 @@ class StoredModel:
     """Everything inference needs beside the backbones.
 
     Attributes:
-        actions: in the order of the head's channels.
+        actions: actions in the order of the head's channels.
         network: sizes of the head.
         head: its tensors, by the names of `SelectiveHead`.
         backbones: which ones.
-        texts: of the actions; None where affinity does not come from CLIP.
+        texts: vectors of the actions; None where affinity does not come from CLIP.
         maps: how affinity enters.
-        heat: from maps to heat.
-        preprocess: from image to network input.
+        heat: calibration from maps to heat.
+        preprocess: preprocessing from image to network input.
         regions: thresholds.
         embedded: weights of the backbones as `descriptor.*` and `clip.*`; empty if they do not
             travel with the head.

@@ -1,4 +1,4 @@
-"""Batches for Selective Contrastive Learning, live or from the cache of frozen features."""
+"""Data module of SelectiveCL: batches of pixels, or of cached frozen features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
     affordances_of_objects,
@@ -21,15 +20,16 @@ from affordance_grounding_core.data.part_masks import (
     require_part_masks,
 )
 from affordance_grounding_core.data.transforms import CropConfig
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.methods.selective_cl.cache import (
     SQUASHED,
     FeatureCache,
     WantedViews,
 )
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.part_labels import PartMasks
 from affordance_grounding_core.methods.selective_cl.samples import (
     CachedPairs,
+    PartMasks,
     PixelPairs,
     PlainImages,
 )
@@ -44,6 +44,9 @@ from affordance_grounding_core.training.scored_images import (
 )
 
 logger = logging.getLogger(__name__)
+
+OWN_MASKS = "trainset"
+"""Value of `part_labels` for the masks of the data itself, wherever it lies."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class SelectiveData(RunData):
         root: folder in AGD20K layout.
         actions: vocabulary, in the order of the head's channels.
         split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
-        crops: of the training images.
+        crops: crops of the training images.
         batch_size: egocentric images in a batch of one device.
         exocentric_count: exocentric images beside each.
         selection: what the best epoch is chosen by: "test" as in the papers, "validation" by
@@ -78,9 +81,10 @@ class SelectiveData(RunData):
         cache_features: whether frozen features are computed once and kept on disk.
         cached_views: views of a training image in the cache.
         part_labels: folder with part masks, in the layout that `affordance-grounding label`
-            writes, for images that have one; None learns from image-level labels alone.
+            writes, for images that have one; "trainset" for the masks beside the training images;
+            None learns from image-level labels alone.
         workers: processes that load images; 0 loads in the training process.
-        seed: of everything random.
+        seed: seed of everything random.
     """
 
     def __init__(
@@ -145,6 +149,8 @@ class SelectiveData(RunData):
         if self._listing is not None:
             return
         training = read_training_set(self.root, self.split)
+        if self.part_labels == Path(OWN_MASKS):
+            self.part_labels = training.folder
         scored = scored_images(
             self.selection, self.root, self.split, training, self.actions, self.validation_every
         )

@@ -1,4 +1,4 @@
-"""The frozen backbones of a run: pixels in, features out."""
+"""Frozen backbones of SelectiveCL: turn pixels into features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,69 @@ from torch.nn import functional
 from affordance_grounding_core.backbones.clip import Clip, ClipImageEncoder
 from affordance_grounding_core.backbones.descriptors import DescriptorBackbone
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """Frozen features of a batch of images.
+
+    A batch of egocentric images holds B of them, its exocentric batch B * E in the order
+    b * E + e. Patches run row by row.
+
+    Attributes:
+        descriptors: (B, N, C) float, patches as the descriptor backbone describes them.
+        class_attention: (B, heads, N) float, how much its class token attends to each
+            patch; None where it is not wanted.
+        clip_tokens: (B, N, D) float, the same patches in CLIP's space, of any norm; None
+            without CLIP.
+        rows: number of rows of patches.
+        columns: number of columns of patches; rows * columns = N.
+    """
+
+    descriptors: torch.Tensor
+    class_attention: torch.Tensor | None
+    clip_tokens: torch.Tensor | None
+    rows: int
+    columns: int
+
+    def __post_init__(self) -> None:
+        if self.descriptors.ndim != 3 or self.descriptors.shape[1] != self.rows * self.columns:
+            raise ValueError(
+                f"descriptors must be (B, N, C) with N = {self.rows} x {self.columns} = "
+                f"{self.rows * self.columns} patches, got {tuple(self.descriptors.shape)}"
+            )
+        batch, patches = self.descriptors.shape[:2]
+        attention, tokens = self.class_attention, self.clip_tokens
+        if attention is not None and (
+            attention.ndim != 3 or (attention.shape[0], attention.shape[2]) != (batch, patches)
+        ):
+            raise ValueError(
+                f"class_attention must be ({batch}, heads, {patches}) like the descriptors, got "
+                f"{tuple(attention.shape)}"
+            )
+        if tokens is not None and (tokens.ndim != 3 or tokens.shape[:2] != (batch, patches)):
+            raise ValueError(
+                f"clip_tokens must be ({batch}, {patches}, D) like the descriptors, got "
+                f"{tuple(tokens.shape)}; give CLIP an input of {self.rows} x {self.columns} of "
+                "its own patches"
+            )
+
+    @property
+    def batch(self) -> int:
+        """Number of images."""
+        return len(self.descriptors)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> FrozenFeatures:
+        """Move to a device and, where one is given, to a floating point type."""
+        attention, tokens = self.class_attention, self.clip_tokens
+        return FrozenFeatures(
+            self.descriptors.to(device, dtype),
+            None if attention is None else attention.to(device, dtype),
+            None if tokens is None else tokens.to(device, dtype),
+            self.rows,
+            self.columns,
+        )
+
 
 AffinityName = Literal["clip", "saliency"]
 Precision = Literal["float32", "bfloat16"]
@@ -29,7 +91,7 @@ class BackboneConfig:
         descriptor: name of the backbone whose last-block keys describe patches.
         affinity: where object affinity comes from: "clip" as in the paper, or "saliency",
             the descriptor backbone's own class attention, which needs no CLIP.
-        precision: of the computation; "bfloat16" is faster where the hardware has it.
+        precision: precision of the computation; "bfloat16" is faster where the hardware has it.
         descriptor_weights: local file of the descriptor backbone; cached or pinned if None.
         clip_weights: local file of CLIP; cached or pinned if None.
     """
@@ -54,10 +116,10 @@ class FrozenBackbones(nn.Module):
     Args:
         descriptor: describes patches.
         clip: image encoder of CLIP, None where affinity does not need it.
-        precision: of the computation; the features are float32 either way.
+        precision: precision of the computation; the features are float32 either way.
 
     Attributes:
-        patch_size: of the descriptor backbone; input sides are multiples of it.
+        patch_size: patch size of the descriptor backbone; input sides are multiples of it.
     """
 
     def __init__(

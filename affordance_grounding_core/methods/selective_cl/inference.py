@@ -1,4 +1,4 @@
-"""SelectiveCL and LOCATE checkpoints as grounders."""
+"""Builds the network and the grounder of a SelectiveCL or LOCATE checkpoint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import torch
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
-from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
 from affordance_grounding_core.actions.prompts import action_prompt
-from affordance_grounding_core.actions.similarity import ActionSimilarity, TextSimilarity
+from affordance_grounding_core.actions.similarity import (
+    ActionSimilarity,
+    LazySimilarity,
+    TextSimilarity,
+)
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import (
     ClipImageEncoder,
@@ -36,6 +39,7 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     METHOD,
@@ -44,18 +48,18 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
     TextAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 
-RANDOM_MODEL = "selective-cl-random"
+RANDOM_MODEL = METHODS[METHOD].random_model
 """Name of a model of the published sizes with random weights, to measure speed with."""
 
 
@@ -65,7 +69,7 @@ def build_grounder(
     """Put backbones, head, calibration, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "selective_cl".
+        checkpoint: checkpoint of method "selective_cl".
         name: the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: local file of the descriptor backbone, where the checkpoint holds none.
@@ -138,7 +142,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
 
     Args:
         runtime: see `load_grounder`.
-        seed: of all weights.
+        seed: seed of all weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The published checkpoints of SelectiveCL and LOCATE as models of this package.
+"""Imports the published checkpoints of SelectiveCL and LOCATE.
 
 SelectiveCL's file holds DINO (`vit_model.*`), both encoders of CLIP (`net.*`) and the head: 492
 tensors, all of which are kept. LOCATE's holds DINO and a head with a skip around the
@@ -29,11 +29,11 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
     encode_actions,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.map_calibration import (
+from affordance_grounding_core.methods.selective_cl.network import (
     AffinityCalibration,
     MapConfig,
+    SelectiveHead,
 )
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 
 _CONTRAST_LAYERS = ("K_contrast_projection.", "pixel_contrast_projection.")
 

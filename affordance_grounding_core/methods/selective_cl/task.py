@@ -1,14 +1,17 @@
-"""Training of Selective Contrastive Learning, as a Lightning task."""
+"""Lightning module that trains SelectiveCL."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
-from affordance_grounding_core.evaluation.protocols import LocateProtocol
+from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapScore
 from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
 from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     PUBLISHED_HEADS,
@@ -23,24 +26,92 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
 )
 from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
-    SelectiveHeadConfig,
-)
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig, calibrate_maps
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.objective import selective_objective
-from affordance_grounding_core.methods.selective_cl.optimiser import (
     OptimiserConfig,
+    SelectiveHeadConfig,
     build_optimiser,
 )
-from affordance_grounding_core.methods.selective_cl.part_labels import PartLabels
-from affordance_grounding_core.methods.selective_cl.samples import Item
-from affordance_grounding_core.methods.selective_cl.scoring import (
-    SelectiveScore,
-    maps_with_affinity,
-    score_maps,
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
+    SelectiveHead,
+    calibrate_maps,
 )
+from affordance_grounding_core.methods.selective_cl.objective import selective_objective
+from affordance_grounding_core.methods.selective_cl.samples import Item, PartLabels
+from affordance_grounding_core.training.epoch_score import EpochScore
 from affordance_grounding_core.training.scored_task import ScoredTask
+
+
+@dataclass(frozen=True)
+class SelectiveScore(EpochScore):
+    """Mean scores of an epoch under the protocol "locate".
+
+    Attributes:
+        plain: scores of the class maps.
+        calibrated: scores of the class maps times the min-maxed affinity, the published output.
+    """
+
+    plain: MapScore
+    calibrated: MapScore
+
+
+def single(features: FrozenFeatures, index: int) -> FrozenFeatures:
+    """Pick one image out of a batch."""
+
+    def pick(values: torch.Tensor | None) -> torch.Tensor | None:
+        return None if values is None else values[index : index + 1]
+
+    return FrozenFeatures(
+        features.descriptors[index : index + 1],
+        pick(features.class_attention),
+        pick(features.clip_tokens),
+        features.rows,
+        features.columns,
+    )
+
+
+@torch.no_grad()
+def maps_with_affinity(
+    head: SelectiveHead,
+    provider: AffinityProvider,
+    features: FrozenFeatures,
+    actions: torch.Tensor,
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Map some images, each for actions of its own.
+
+    Args:
+        head: trained or not.
+        provider: source of affinity.
+        features: features of B images.
+        actions: (B, K) int64.
+
+    Returns:
+        For each image, its class maps and its affinities in [0, 1], (K, rows, columns) each.
+    """
+    maps = head(features.descriptors, features.rows, features.columns).float()
+    return [
+        (maps[index, wanted], provider.affinity(single(features, index), wanted).float())
+        for index, wanted in enumerate(actions)
+    ]
+
+
+def score_maps(
+    maps: Sequence[torch.Tensor], truths: torch.Tensor, protocol: LocateProtocol
+) -> list[MapScore]:
+    """Score raw maps of any resolution.
+
+    Args:
+        maps: B of (rows, columns).
+        truths: (B, 224, 224), prepared.
+        protocol: "locate".
+    """
+    predictions = [
+        protocol.prepare_prediction(one.cpu().numpy().astype(np.float32)) for one in maps
+    ]
+    return [
+        protocol.score(prediction, truth.cpu().numpy())
+        for prediction, truth in zip(predictions, truths, strict=True)
+    ]
 
 
 class SelectiveTask(ScoredTask):
@@ -55,7 +126,7 @@ class SelectiveTask(ScoredTask):
         skip: whether descriptors are added to their projection, as in LOCATE.
         maps: how affinity calibrates the class maps that are scored and stored.
         selection: name of the scores, "test" or "validation"; see `SelectiveData`.
-        seed: of k-means and of the head's first weights.
+        seed: seed of k-means and of the head's first weights.
     """
 
     score_type = SelectiveScore
@@ -96,7 +167,7 @@ class SelectiveTask(ScoredTask):
         """Run the frozen backbones, or take what the cache holds.
 
         Args:
-            batch: with "pixels" (B, I, 3, h, w), or with features by name (B, I, ...).
+            batch: batch with "pixels" (B, I, 3, h, w), or with features by name (B, I, ...).
 
         Returns:
             Features of B * I images, image b * I + i, in the precision of the head.
@@ -152,11 +223,12 @@ class SelectiveTask(ScoredTask):
         plain = [maps[0] for maps, _ in found]
         calibrated = [calibrate_maps(maps, affinity, self.maps)[0] for maps, affinity in found]
         truths = batch["ground_truth"]
-        self.epoch_scores += zip(
+        scores = zip(
             score_maps(plain, truths, self._protocol),
             score_maps(calibrated, truths, self._protocol),
             strict=True,
         )
+        self.keep_scores(batch, scores)
         return {"index": batch["index"], "maps": calibrated}
 
     def action_peaks(self, batch: Item) -> torch.Tensor:
@@ -197,7 +269,7 @@ def split_views(features: FrozenFeatures, batch: int) -> tuple[FrozenFeatures, F
     """Part the egocentric image of each sample from its exocentric ones.
 
     Args:
-        features: of B * (1 + E) images, the egocentric one of each sample first.
+        features: features of B * (1 + E) images, the egocentric one of each sample first.
         batch: B.
 
     Returns:
@@ -224,7 +296,7 @@ def build_provider(config: frozen.BackboneConfig, texts: ActionTexts | None) -> 
     """Make the source of affinity that a config names.
 
     Args:
-        config: of the backbones.
+        config: options of the backbones.
         texts: vectors of the prompts; None where affinity does not come from CLIP.
     """
     if texts is None:

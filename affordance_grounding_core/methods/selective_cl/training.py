@@ -1,4 +1,4 @@
-"""One training run of Selective Contrastive Learning: from a YAML config to checkpoints."""
+"""Trains SelectiveCL from a YAML config and writes checkpoints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.selective_cl.checkpoint import METHOD, StoredModel
 from affordance_grounding_core.methods.selective_cl.data import SelectiveData
-from affordance_grounding_core.methods.selective_cl.scoring import SelectiveScore
-from affordance_grounding_core.methods.selective_cl.task import SelectiveTask
+from affordance_grounding_core.methods.selective_cl.task import SelectiveScore, SelectiveTask
 from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
 from affordance_grounding_core.training.scored_run import (
     TrainingOutcome,

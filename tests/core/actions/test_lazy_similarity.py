@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from affordance_grounding_core.actions.lazy_similarity import LazySimilarity
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
+from affordance_grounding_core.actions.similarity import LazySimilarity
 
 
 class Echo:

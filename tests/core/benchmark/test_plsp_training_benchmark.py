@@ -16,8 +16,8 @@ from affordance_grounding_core.benchmark.training_plsp import (
     random_plsp_batch,
 )
 from affordance_grounding_core.methods.plsp.attention import ImageReadsTokens, TokensReadImage
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 
 

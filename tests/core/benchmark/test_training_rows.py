@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from affordance_grounding_core.benchmark.measure import Timing
-from affordance_grounding_core.benchmark.training_rows import PUBLISHED, training_rows
+from affordance_grounding_core.benchmark.report import PUBLISHED, training_rows
 
 
 def test_rows_compare_with_the_published_path() -> None:

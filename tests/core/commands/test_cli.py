@@ -13,12 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
-from affordance_grounding_core import loading
-from affordance_grounding_core.commands import cli
+from affordance_grounding_core import __version__, loading
+from affordance_grounding_core.commands import benchmark, cli
 from affordance_grounding_core.commands import predict as predict_command
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict
 
 Run = Callable[..., int]
 
@@ -254,6 +256,17 @@ def test_actions_says_what_phrases_mean_and_fails_where_one_is_refused(
     assert [one["text"] for one in report["refused"]] == ["pour the tea"]
 
 
+def test_actions_and_predict_know_a_word_that_stops(
+    run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = tmp_path / "actions.json"
+    assert run("actions", "never mind", "hold", "--json", outcome) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "'never mind': stop, which asks for no action"
+    assert json.loads(outcome.read_text())["stop"] == ["never mind"]
+    assert run("predict", mug, "--action", "stop", "-o", tmp_path / "out") == 2
+    assert "error: action 'stop' says to stop" in capsys.readouterr().err
+
+
 def test_predict_says_what_it_took_a_phrase_for(
     run: Run, mug: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -293,3 +306,136 @@ def test_a_file_in_place_of_the_output_folder_is_named(
 ) -> None:
     assert run("predict", "--action", "hold", mug, "--output", mug) == 2
     assert "'--output'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "mug.png", "-a", "hold", "-o"),
+        ("predict", "mug.png", "-a", "hold", "--json"),
+        ("evaluate", "--data", "root", "--pictures"),
+        ("evaluate", "--data", "root", "--json"),
+        ("actions", "hold", "--json"),
+        ("export", "--output"),
+        ("benchmark", "--store"),
+        ("benchmark", "--plot"),
+        ("label", "--data", "root", "--out"),
+        ("import", "locate", "file"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_loaded(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.setattr(loading, "load_grounder", lambda *_, **__: pytest.fail("it was loaded"))
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "below.png"
+    assert run(*arguments, place) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    option = {"-o": "--output", "file": "DIR"}.get(arguments[-1], arguments[-1])
+    kind = "file" if option in ("--json", "--plot") else "folder"
+    assert line.startswith(
+        f"error: {option!r} names {kind} {str(place)!r}, which cannot be written"
+    )
+    assert f"({tmp_path / 'file'} is no folder)" in line
+    assert "name another one" in line
+
+
+def test_a_folder_is_no_file_to_write_and_a_file_of_the_user_is(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("actions", "hold", "--json", tmp_path) == 2
+    assert "it is a folder" in capsys.readouterr().err
+    (tmp_path / "old.json").write_text("old")
+    assert run("actions", "hold", "--json", tmp_path / "old.json") == 0
+    assert json.loads((tmp_path / "old.json").read_text())["refused"] == []
+
+
+def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(loading, "load_grounder", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda _: None)
+    assert run("benchmark", "--plot", tmp_path / "times.png") == 2
+    assert "pip install 'affordance-grounding-core[plot]'" in capsys.readouterr().err
+
+
+def test_the_version_is_said(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"affordance-grounding {__version__}\n"
+
+
+def test_engines_are_listed_measured_and_cleared(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ("--store", tmp_path / "engines")
+    assert run("engines", "list", *store) == 0
+    assert "no engines in" in capsys.readouterr().out
+    engines = ArtifactStore(tmp_path / "engines")
+    for slot, failures in (("ab/onnx", ()), ("ab/openvino", ("peak is off",)), ("cd/onnx", ())):
+        engines.find_or_build(slot, {}, engine_of_two_megabytes(failures))
+    (tmp_path / "engines" / "notes.txt").write_text("of the user")
+    assert run("engines", "list", *store) == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert first.split() == ["2.0", "MB", "ab/onnx", "usable"]
+    assert second.split() == ["0.0", "MB", "ab/openvino", "peak", "is", "off"]
+    assert run("engines", "size", *store) == 0
+    assert "4.0 MB in 3 engine(s)" in capsys.readouterr().out
+    assert run("engines", "clear", "nothing", *store) == 2
+    assert "no engine in" in capsys.readouterr().err
+    assert run("engines", "clear", "ab", *store) == 0
+    assert capsys.readouterr().out == "2 engine(s) removed, 2.0 MB freed\n"
+    assert engines.find("cd/onnx", {}) is not None
+    with FileLock(tmp_path / "engines" / "cd" / "onnx.lock"):
+        assert run("engines", "clear", *store) == 0
+    assert engines.find("cd/onnx", {}) is not None, "another process is at it"
+    assert run("engines", "clear", *store) == 0
+    assert [path.name for path in (tmp_path / "engines").iterdir()] == ["notes.txt"]
+
+
+def engine_of_two_megabytes(failures: tuple[str, ...]) -> Callable[[Path], Verdict]:
+    def build(folder: Path) -> Verdict:
+        (folder / "engine.bin").write_bytes(bytes(2_000_000))
+        return Verdict(None, failures)
+
+    return build
+
+
+def test_evaluate_takes_a_manifest(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Path("testset") / "egocentric" / "hold" / "mug" / "mug_0.png"
+    heat = Path("testset") / "GT" / "hold" / "mug" / "mug_0.png"
+    (drawn_data / "list.csv").write_text(f"image,sentence,heatmap\n{place},hold the mug,{heat}\n")
+    options = ("--baselines", "--pictures", tmp_path / "p", "--json", tmp_path / "r.json")
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", *options) == 0
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert (content["data"], content["overall"]["n"]) == ("list.csv", 1)
+    assert content["baselines"].keys() == {"uniform", "centre_prior"}
+    capsys.readouterr()
+    for wrong in ([], ["--data", drawn_data, "--manifest", drawn_data / "list.csv"]):
+        assert run("evaluate", *wrong) == 2
+        assert "--data ROOT or --manifest FILE, one of the two" in capsys.readouterr().err
+    assert run("evaluate", "--manifest", drawn_data / "list.csv", "--object", "mug") == 2
+
+
+def test_data_convert_writes_what_evaluate_reads(
+    run: Run, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = tmp_path / "handal_dataset_mugs" / "test" / "000001"
+    picture = drawn_data / "testset" / "egocentric" / "hold" / "mug" / "mug_0.png"
+    for place in ("rgb/000000.jpg", "mask_parts/000000_000000_handle.png"):
+        (scene / place).parent.mkdir(parents=True)
+        (scene / place).write_bytes(picture.read_bytes())
+    assert run("data", "convert", "handal", tmp_path, "-o", tmp_path / "out") == 0
+    assert "manifest.jsonl: 1 rows" in capsys.readouterr().out
+    assert run("evaluate", "--manifest", tmp_path / "out" / "manifest.jsonl") == 0
+    assert run("data", "convert", "umd", tmp_path, "-o", tmp_path / "out") == 2
+    assert "tools' of part-affordance-dataset" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from affordance_grounding_core.evaluation.evaluate import (
     evaluate_grounder,
     peak_on_part,
 )
+from affordance_grounding_core.evaluation.masks import MaskScore
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.summary import (
     mean_by_action,
     mean_by_object,
     mean_score,
 )
-from affordance_grounding_core.images import write_png
+from affordance_grounding_core.images import read_grey, read_rgb, write_png
 from affordance_grounding_core.inference.grounder import Grounder
+from tests.core.conftest import part_mask
 
 
 def run(grounder: Grounder, root: Path, protocol: str = "locate") -> Evaluation:
@@ -138,3 +141,66 @@ def test_the_peak_is_looked_up_at_any_resolution_of_the_ground_truth() -> None:
     truth[0, 9] = 1.0
     assert peak_on_part(heatmap, truth) is False
     assert peak_on_part(heatmap, np.zeros((10, 10), np.float32)) is None
+
+
+def write_masks(root: Path, shift: int = 0) -> None:
+    """Write the parts themselves beside the heatmaps of a drawn test set."""
+    for file in (root / "testset" / "GT").rglob("*.png"):
+        action, name = file.parts[-3:-1]
+        index = int(file.stem.rsplit("_", 1)[1])
+        write_png(
+            root / "testset" / "masks" / action / name / file.name,
+            part_mask(action, 5 * index + shift),
+        )
+
+
+def test_published_masks_are_scored_where_the_data_has_a_masks_folder(
+    colour_grounder: Grounder, drawn_data: Path
+) -> None:
+    assert all(pair.mask is None for pair in run(colour_grounder, drawn_data).right)
+    write_masks(drawn_data)
+    evaluation = run(colour_grounder, drawn_data)
+    assert len(evaluation.right) == 8
+    for pair in evaluation.right:
+        item = pair.result.image
+        published = colour_grounder.ground(read_rgb(item.image), item.action).mask
+        truth = read_grey(Path(str(item.mask))) >= 0.5
+        assert pair.mask == MaskScore(
+            int((published & truth).sum()), int((published | truth).sum())
+        )
+        assert pair.mask.iou > 0.5
+        assert pair.peak_in_mask is True
+
+
+def test_a_mask_elsewhere_is_missed(colour_grounder: Grounder, drawn_data: Path) -> None:
+    write_masks(drawn_data, shift=-60)
+    pairs = run(colour_grounder, drawn_data).right
+    assert any(pair.mask is not None and pair.mask.iou == 0 for pair in pairs)
+    assert any(pair.peak_in_mask is False for pair in pairs)
+
+
+def test_a_test_set_of_masks_alone_is_scored_against_their_blur(
+    colour_grounder: Grounder, drawn_data: Path
+) -> None:
+    before = mean_score(run(colour_grounder, drawn_data).scores)
+    write_masks(drawn_data)
+    shutil.rmtree(drawn_data / "testset" / "GT")
+    after = run(colour_grounder, drawn_data)
+    assert after.without_ground_truth == 0
+    # The heatmaps were the same blur, rounded to 8 bits.
+    assert mean_score(after.scores).kld == pytest.approx(before.kld, abs=0.01)
+
+
+def test_a_mask_that_training_would_refuse_is_named(
+    colour_grounder: Grounder, drawn_data: Path
+) -> None:
+    write_masks(drawn_data)
+    folder = drawn_data / "testset" / "masks" / "hold" / "mug"
+    write_png(folder / "mug_0.png", (part_mask("hold") > 0).astype(np.uint8))
+    write_png(folder / "mug_1.png", np.full((4, 4), 255, np.uint8))
+    evaluation = run(colour_grounder, drawn_data)
+    assert len(evaluation.right) == 6
+    told = sorted(evaluation.unreadable)
+    assert "mug_0.png" in told[0]
+    assert "multiply masks of 0 and 1 by 255" in told[0]
+    assert "4 x 4 px, its image 96 x 128" in told[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,3 +102,59 @@ def test_maps_that_cannot_be_compared_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="must"):
         metric(predicted, true)
+
+
+def plain_locate(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> tuple[float, ...]:
+    """LOCATE's three metrics with one loop over the pixels."""
+    pixels = list(zip(predicted.ravel().tolist(), true.ravel().tolist(), strict=True))
+    p_total = sum(p for p, _ in pixels) + 1e-12
+    g_total = sum(g for _, g in pixels) + 1e-12
+    kld = sim = 0.0
+    for p, g in pixels:
+        p, g = p / p_total, g / g_total
+        kld += g * math.log(g / (p + 1e-12) + 1e-12)
+        sim += min(p, g)
+    mean = sum(p for p, _ in pixels) / len(pixels)
+    deviation = math.sqrt(sum((p - mean) ** 2 for p, _ in pixels) / len(pixels))
+    low, high = min(g for _, g in pixels), max(g for _, g in pixels)
+    hot = [p for p, g in pixels if (g - low) / (high - low + 255e-12) > 0.1]
+    total = sum((p - mean) / deviation for p in hot)
+    return kld, sim, total / (len(hot) + len(pixels) * 1e-12)
+
+
+def plain_plsp(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> tuple[float, ...]:
+    """WSAG-PLSP's three metrics with one loop over the pixels."""
+    pixels = list(zip(predicted.ravel().tolist(), true.ravel().tolist(), strict=True))
+    kld = sum(g * (math.log(g) - math.log(p + 1e-10)) for p, g in pixels if g > 0)
+    sim = sum(min(pair) for pair in pixels)
+    mean = sum(p for p, _ in pixels) / len(pixels)
+    deviation = math.sqrt(sum((p - mean) ** 2 for p, _ in pixels) / (len(pixels) - 1))
+    low, high = min(g for _, g in pixels), max(g for _, g in pixels)
+    hot = [p for p, g in pixels if (g - low) / (high - low) >= 0.1]
+    return kld, sim, sum((p - mean) / deviation for p in hot) / len(hot)
+
+
+@pytest.mark.parametrize("zero_border", [0, 1, 4])
+def test_both_evaluations_meet_a_plain_implementation(zero_border: int) -> None:
+    random = np.random.default_rng(zero_border)
+    predicted, true = random.random((2, 10, 9, 12))
+    true[:, :zero_border] = true[:, :, :zero_border] = 0
+    true[:, true.shape[1] - zero_border :] = 0
+    predicted[3] *= 1e-6
+    ours = metrics.locate_scores(predicted, true)
+    for place in range(len(predicted)):
+        expected = plain_locate(predicted[place], true[place])
+        assert [float(score[place]) for score in ours] == pytest.approx(expected, rel=1e-9)
+        shares = [values / values.sum() for values in (predicted[place], true[place])]
+        found = [float(score) for score in metrics.plsp_scores(*shares)]
+        assert found == pytest.approx(plain_plsp(*shares), rel=1e-9)
+
+
+def test_all_at_once_are_the_metrics_one_by_one() -> None:
+    predicted, true = np.random.default_rng(5).random((2, 3, 8, 8))
+    for scores, parts in (
+        (metrics.locate_scores, ALL[:3]),
+        (metrics.plsp_scores, ALL[3:]),
+    ):
+        for together, alone in zip(scores(predicted, true), parts, strict=True):
+            np.testing.assert_array_equal(together, alone(predicted, true))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from affordance_grounding_core.data.agd20k import affordances_of_objects, read_evaluation_set
@@ -17,7 +18,7 @@ from affordance_grounding_core.evaluation.report import (
     format_table,
     make_report,
 )
-from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.images import read_grey, read_rgb, write_png
 from affordance_grounding_core.inference.grounder import Grounder
 
 
@@ -98,3 +99,33 @@ def test_cases_are_ranked_by_kld_and_drawn_with_a_seed(report: EvaluationReport)
     assert drawn == {pair.result.image for pair in pairs}
     with pytest.raises(ValueError, match="at least 1"):
         choose_cases(pairs, 0)
+
+
+def test_masks_and_detection_are_reported(colour_grounder: Grounder, drawn_data: Path) -> None:
+    for file in (drawn_data / "testset" / "GT").rglob("*.png"):
+        part = (read_grey(file) > 0.5).astype(np.uint8) * 255
+        write_png(drawn_data / "testset" / "masks" / file.relative_to(file.parents[2]), part)
+    dataset = read_evaluation_set(drawn_data)
+    evaluation = evaluate_grounder(
+        colour_grounder, dataset, PROTOCOLS["locate"], affordances_of_objects(dataset.images)
+    )
+    report = make_report(colour_grounder, dataset, "locate", evaluation, {})
+    content = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert content["masks"]["overall"]["n"] == 8
+    assert 0.3 < content["masks"]["overall"]["giou"] <= 1
+    assert content["masks"]["per_action"].keys() == {"drink_with", "hit", "hold"}
+    assert content["hot_regions"]["overall"]["n"] == 8
+    assert content["detection"]["right"]["peak_in_mask"] == 1
+    assert content["detection"]["average_precision"] == 1
+    assert content["detection"]["average_precision_per_action"] == {"drink_with": 1, "hit": 1}
+    assert content["detection"]["at_threshold"] == {"precision": 1, "recall": 1}
+    assert len(content["detection"]["curve"]["levels"]) == 49
+    text = report.as_text()
+    assert f"{content['masks']['overall']['giou']:.3f}" in text
+    assert "gIoU" in text
+    assert "8 afforded and 4 other pairs: AP 1.000" in text
+
+
+def test_data_without_masks_is_reported_without_them(report: EvaluationReport) -> None:
+    assert report.as_dict()["masks"] == {}
+    assert "gIoU" not in report.as_text()

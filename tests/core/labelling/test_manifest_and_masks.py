@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.labelling.labeller import fill_holes, unite
 from affordance_grounding_core.labelling.manifest import read_manifest
-from affordance_grounding_core.labelling.masks import fill_holes, unite
 
 
 @pytest.mark.parametrize(

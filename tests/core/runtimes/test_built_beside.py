@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.runtimes.building import beside as beside_module
 from affordance_grounding_core.runtimes.building.beside import BuildProcesses
 from affordance_grounding_core.runtimes.building.job import BuildJob
@@ -23,7 +24,6 @@ from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.selection import choose_runtime
 from tests.core.runtimes.small_networks import small_network
 
 MakeRuntime = Callable[..., GatedRuntime]

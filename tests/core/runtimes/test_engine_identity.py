@@ -22,15 +22,16 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_identity import (
     code_fingerprint,
@@ -40,7 +41,6 @@ from affordance_grounding_core.runtimes.engine_identity import (
 )
 from affordance_grounding_core.runtimes.graph import GraphInput
 from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.selection import choose_runtime
 from tests.core.runtimes.small_networks import BUILDERS, sides, small_network
 from tests.core.runtimes.test_runtimes import RUNTIMES
 

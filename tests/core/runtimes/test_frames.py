@@ -10,8 +10,7 @@ import pytest
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import write_png
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
-from affordance_grounding_core.runtimes.gate import MINIMUM_FRAMES
-from affordance_grounding_core.runtimes.gate_frames import network_inputs, read_frames
+from affordance_grounding_core.runtimes.gate import MINIMUM_FRAMES, network_inputs, read_frames
 
 
 def test_the_package_brings_enough_pictures() -> None:

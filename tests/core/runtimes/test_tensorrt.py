@@ -16,6 +16,7 @@ from torch import nn
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
+from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
 from affordance_grounding_core.runtimes import tensorrt
@@ -24,7 +25,6 @@ from affordance_grounding_core.runtimes.gate import LIMITS, judge
 from affordance_grounding_core.runtimes.graph import GraphInput, export_network
 from affordance_grounding_core.runtimes.ladder import make_ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.selection import choose_runtime
 from affordance_grounding_core.runtimes.tensorrt import (
     DECOMPOSED,
     TensorrtBackend,

@@ -57,6 +57,19 @@ def test_trained_actions_answer_as_before(grounder: Grounder) -> None:
     )
 
 
+def test_beside_a_model_with_part_masks_a_taught_region_is_its_heat() -> None:
+    grounder = build_grounder(mask_width=8)
+    image = picture(90, 60)
+    (before,) = grounder.ground_several(image, ["hold"], threshold=1e-6)
+    taught_by(grounder)
+    together = grounder.ground_several(image, ["press shutter", "hold"], threshold=1e-6)
+    np.testing.assert_array_equal(together[1].mask, before.mask)
+    level = together[0].score * 0.9
+    taught, _ = grounder.ground_several(image, ["press shutter", "hold"], threshold=level)
+    assert taught.found
+    assert (taught.heatmap[taught.mask] >= level).all()
+
+
 def test_trained_and_taught_actions_share_one_pass_of_the_backbone(
     grounder: Grounder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +191,8 @@ def test_another_backbones_file_is_refused_and_both_are_named(
     assert taught.fingerprint[:12] in str(refusal.value)
     assert Teacher(build_grounder(seed=1)).features.identity.fingerprint[:12] in str(refusal.value)
     assert other.actions == ("hold", "press")
+    expected = build_grounder(seed=1).heatmaps(picture(90, 60), ["hold", "press"])
+    np.testing.assert_array_equal(other.heatmaps(picture(90, 60), ["hold", "press"]), expected)
 
 
 def test_a_file_whose_action_became_a_trained_one_is_refused_with_the_fix(
@@ -189,6 +204,15 @@ def test_a_file_whose_action_became_a_trained_one_is_refused_with_the_fix(
     newer.vocabulary = type(newer.vocabulary)(("hold", "press_shutter"))
     with pytest.raises(TeachingError, match="choose another name"):
         Teacher(newer, file)
+    assert newer.ground(picture(90, 60), "hold").heatmap.shape == (HEIGHT, WIDTH)
+
+
+def test_a_damaged_file_leaves_the_grounder_as_it_was(grounder: Grounder, tmp_path: Path) -> None:
+    (tmp_path / "taught.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(TeachingError, match="restore the file"):
+        Teacher(grounder, tmp_path / "taught.safetensors")
+    assert grounder.ground(picture(90, 60), "hold").heatmap.shape == (HEIGHT, WIDTH)
+    taught_by(grounder)
 
 
 def test_there_is_a_most_of_examples(grounder: Grounder) -> None:

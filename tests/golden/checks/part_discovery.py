@@ -22,7 +22,7 @@ from affordance_grounding_core.methods.selective_cl.config import (
     SelectiveHeadConfig,
 )
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import (
     SelectiveOutput,

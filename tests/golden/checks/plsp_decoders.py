@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from affordance_grounding_core.methods.plsp.positions import sine_cosine_positions
+from affordance_grounding_core.methods.plsp.attention import sine_cosine_positions
 from checks.comparison import Array, Case, Comparison, cases_with
 from checks.plsp_models import (
     agreeing_heads,

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.decoder import HeatDecoder
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.fuser import VerbFuser
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 from checks.comparison import Array, Comparison, as_array

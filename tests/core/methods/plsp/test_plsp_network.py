@@ -14,14 +14,13 @@ from affordance_grounding_core.methods.plsp.attention import (
     TokenAttention,
     TokensReadImage,
     read_image,
+    sine_cosine_positions,
     split_heads,
 )
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import PlspLossConfig, PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.decoder import HeatDecoder
-from affordance_grounding_core.methods.plsp.heat_network import PlspHeatNetwork
-from affordance_grounding_core.methods.plsp.network import PlspNetwork
-from affordance_grounding_core.methods.plsp.positions import sine_cosine_positions
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
+from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
 
 SMALL = PlspNetworkConfig(
     actions=3,

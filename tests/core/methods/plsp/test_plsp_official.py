@@ -15,11 +15,12 @@ from affordance_grounding_core import CheckpointError, load_grounder
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN
 from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
-from affordance_grounding_core.methods.plsp import importing, official
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
+from affordance_grounding_core.methods.plsp import official
+from affordance_grounding_core.methods.plsp import official as importing
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
-from affordance_grounding_core.methods.plsp.importing import import_plsp
+from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
+from affordance_grounding_core.methods.plsp.official import import_plsp
 
 WIDTH = 16
 

@@ -27,13 +27,13 @@ from affordance_grounding_core.errors import (
 )
 from affordance_grounding_core.images import read_rgb, write_png
 from affordance_grounding_core.methods.plsp import inference, task
-from affordance_grounding_core.methods.plsp.clip_encoder import ClipTokens
 from affordance_grounding_core.methods.plsp.config import (
     PlspNetworkConfig,
     PlspOptimiserConfig,
     PlspSizes,
 )
 from affordance_grounding_core.methods.plsp.encoders import (
+    ClipTokens,
     Dinov2Tokens,
     EncoderConfig,
     LoadedEncoder,

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affordance_grounding_core.methods.plsp.samples import PartSample, Person, irrelevant_images
-from affordance_grounding_core.methods.plsp.views import (
+from affordance_grounding_core.methods.plsp.samples import (
+    PartSample,
+    Person,
     PlspViewConfig,
     draw_view,
+    irrelevant_images,
     view_image,
     view_label,
 )

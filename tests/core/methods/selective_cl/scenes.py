@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 
 ROWS, COLUMNS, WIDTH = 6, 7, 16
 GROUND, HANDLE, HEAD, HAND = range(4)

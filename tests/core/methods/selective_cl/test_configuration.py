@@ -13,7 +13,7 @@ from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
     SelectiveHeadConfig,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 
 

@@ -18,7 +18,7 @@ from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
     SelectiveHeadConfig,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.methods.selective_cl.objective import (
     SelectiveOutput,

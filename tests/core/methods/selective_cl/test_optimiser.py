@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
-from affordance_grounding_core.methods.selective_cl.optimiser import (
+from affordance_grounding_core.methods.selective_cl.config import (
     OptimiserConfig,
+    SelectiveHeadConfig,
     build_optimiser,
     parameter_groups,
 )
+from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 
 HEAD = SelectiveHead(SelectiveHeadConfig(3, feature_width=12, hidden=8))
 

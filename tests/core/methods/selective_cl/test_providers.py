@@ -13,7 +13,7 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ClipAffinity,
     SaliencyAffinity,
 )
-from affordance_grounding_core.methods.selective_cl.features import FrozenFeatures
+from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 
 OBJECT = [(2, 2), (2, 3), (2, 4), (3, 4)]
 """Cells of the tool."""

@@ -37,13 +37,14 @@ from affordance_grounding_core.methods.selective_cl.checkpoint import (
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
-from affordance_grounding_core.methods.selective_cl.grounding_network import (
+from affordance_grounding_core.methods.selective_cl.network import (
+    MapConfig,
     ProvidedAffinity,
+    SelectiveHead,
     SelectiveNetwork,
     TextAffinity,
+    calibrate_maps,
 )
-from affordance_grounding_core.methods.selective_cl.map_calibration import MapConfig, calibrate_maps
-from affordance_grounding_core.methods.selective_cl.network import SelectiveHead
 from affordance_grounding_core.training.heat_fitting import (
     CalibrationSet,
     fit_network_heat,

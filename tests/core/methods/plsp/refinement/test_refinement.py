@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.errors import CheckpointError, DatasetError
 from affordance_grounding_core.images import read_grey, read_rgb, write_png
 from affordance_grounding_core.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp import clip_encoder
+from affordance_grounding_core.methods.plsp import encoders as clip_encoder
 from affordance_grounding_core.methods.plsp.refinement.config import (
     RefinementConfig,
     SnapConfig,

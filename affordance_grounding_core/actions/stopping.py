@@ -1,0 +1,149 @@
+"""Commands that ask for nothing but to stop: "stop", "never mind", "stop holding the cup"."""
+
+from __future__ import annotations
+
+from affordance_grounding_core.actions.clauses import Clause, command_of
+from affordance_grounding_core.actions.english import clauses_of, fold
+from affordance_grounding_core.actions.lexicon import SENSES, word_set
+from affordance_grounding_core.actions.patterns import verb_forms
+
+_VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind")
+_ENDING = word_set("stop quit cease cancel abort halt end enough")
+_TAIL = _VERBS | word_set(
+    "it that this there here now right immediately instantly already everything all thing "
+    "things at once goal task action job command order request robot arm gripper motion "
+    "movement please instead thanks thank you mission operation process plan execution actions "
+    "tasks goals commands for grounding"
+)
+_PHRASES = tuple(
+    tuple(phrase.split())
+    for phrase in (
+        "never mind",
+        "never mind about",
+        "forget",
+        "forget it",
+        "forget about",
+        "forget about it",
+        "is enough",
+        "enough of",
+        "will do",
+        "is all",
+        "knock it off",
+        "cut it out",
+        "call it off",
+        "stand down",
+        "leave it",
+        "leave it alone",
+        "leave alone",
+        "leave it be",
+        "leave be",
+        "let it be",
+        "give it up",
+        "emergency stop",
+        "come to stop",
+        "make it stop",
+        "do nothing",
+        "do not do anything",
+        "do not do it",
+        "do not do that",
+        "do not do this",
+        "end this",
+        "end that",
+        "that is it",
+        "is it",
+        "end it",
+        "end goal",
+        "end task",
+        "clear goal",
+        "clear action",
+        "we are done",
+        "i am done",
+        "we are finished",
+        "all done",
+        "stop with",
+        "stop what you are",
+        "quit what you are",
+        "cease what you are",
+    )
+)
+_DOING = frozenset(
+    verb_forms(verb)[1]
+    for sense in SENSES
+    for pattern in sense.patterns
+    for verb in pattern.split()[0].split("|")
+)
+_NO_DOING = word_set("anything something nothing thing ring king string ceiling building railing")
+_COURTESIES = frozenset(
+    tuple(courtesy.split())
+    for courtesy in (
+        "no",
+        "yes",
+        "thanks",
+        "thank you",
+        "oh",
+        "sorry",
+        "robot",
+        "hey",
+        "ok",
+        "okay",
+        "wait",
+    )
+)
+_LEADS = tuple(tuple(lead.split()) for lead in ("oh", "um", "uh", "ah", "no", "i said"))
+
+
+def is_stop(text: str) -> bool:
+    """Whether a command asks to stop, and for nothing else.
+
+    Args:
+        text: a command.
+
+    Returns:
+        True for "stop", other words for it, and the end of an action ("stop pouring the tea").
+        False for things that are to be stopped ("stop the water"), for what is not to be done
+        ("don't touch it") and where something else is asked for as well ("stop and pour").
+    """
+    folded = fold(text)
+    if folded is None:
+        return False
+    stops = False
+    for words in clauses_of(folded):
+        if not words or tuple(words) in _COURTESIES:
+            continue
+        lead = next((lead for lead in _LEADS if tuple(words[: len(lead)]) == lead), ())
+        words = words if words[:2] == ["no", "more"] else words[len(lead) :]
+        if tuple(words) in _PHRASES:
+            stops = True
+            continue
+        clause = command_of(words)
+        if clause is None:
+            return False
+        if clause.words and not _stops(clause):
+            return False
+        stops = stops or bool(clause.words)
+    return stops
+
+
+def _stops(clause: Clause) -> bool:
+    words = clause.words
+    if words[0] in _VERBS and _TAIL.issuperset(words):
+        return True
+    phrase = max((one for one in _PHRASES if words[: len(one)] == one), key=len, default=())
+    rest = words[len(phrase) :]
+    if phrase and (_TAIL.issuperset(rest) or phrase[-2:] == ("you", "are")):
+        return True
+    return _ends_doing(clause)
+
+
+def _ends_doing(clause: Clause) -> bool:
+    """Whether what is to end is something that is being done: "no more cutting"."""
+    words = clause.words
+    if words[:2] == ("no", "more"):
+        place = 2
+    elif words[0] in _ENDING:
+        place = 1
+    else:
+        return False
+    if place >= len(words) or not words[place].endswith("ing") or words[place] in _NO_DOING:
+        return False
+    return words[place] in _DOING or not clause.after_article[place]

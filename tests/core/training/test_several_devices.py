@@ -1,0 +1,141 @@
+"""Runs on two devices, each a process of its own: their scores are those of one device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affordance_grounding_core.backbones import weights
+from affordance_grounding_core.checkpoints.format import read_checkpoint
+
+REPOSITORY = Path(__file__).parents[3]
+WORKER = Path(__file__).with_name("selective_run_worker.py")
+TWO_DEVICES = (
+    "--trainer.num_nodes=2",
+    "--trainer.devices=1",
+    "--trainer.strategy=ddp_find_unused_parameters_true",
+)
+
+Arguments = Callable[..., list[str]]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def run_together(commands: Sequence[Sequence[str]], variables: Sequence[Mapping[str, str]]) -> None:
+    """Run one command a machine at the same time; all have to succeed."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=plain | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)} | dict(own),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for command, own in zip(commands, variables, strict=True)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0] * len(started), said
+
+
+def by_torchrun(options: Sequence[str]) -> None:
+    """Start a run as docs/training.md says: torchrun on each of two machines."""
+    port = free_port()
+    commands = [
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"),
+            *(f"--node_rank={rank}", "--master_addr=127.0.0.1", f"--master_port={port}"),
+            *(str(WORKER), *options, *TWO_DEVICES),
+        ]
+        for rank in range(2)
+    ]
+    run_together(commands, [{}, {}])
+
+
+def by_slurm(options: Sequence[str]) -> None:
+    """Start a run as `srun` does: one task on each of two machines, told by its environment."""
+    common = {
+        "SLURM_JOB_NAME": "train",
+        "SLURM_JOB_ID": "7",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "1",
+        "SLURM_NNODES": "2",
+        "SLURM_LOCALID": "0",
+        "SLURM_JOB_NODELIST": "localhost",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
+    command = [sys.executable, str(WORKER), *options, *TWO_DEVICES]
+    tasks = [common | {"SLURM_PROCID": str(n), "SLURM_NODEID": str(n)} for n in range(2)]
+    run_together([command, command], tasks)
+
+
+def scores_of(output: Path) -> list[dict[str, Any]]:
+    scores: list[dict[str, Any]] = read_checkpoint(output / "last").config["training"]["scores"]
+    return scores
+
+
+@pytest.fixture
+def options(
+    forty_images: Path, tiny: Arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """Arguments of a run on forty pictures, 13 of them to score epochs on."""
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
+
+    def arguments(output: Path, *more: str, root: Path = forty_images) -> list[str]:
+        return tiny(root, output, "--trainer.max_epochs=1", "--score_untrained=true", *more)
+
+    return arguments
+
+
+@pytest.mark.slow
+def test_two_devices_score_as_one_and_one_goes_on_where_they_stopped(
+    options: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    run_together([[sys.executable, str(WORKER), *options(alone)]], [{}])
+    by_torchrun(options(together))
+    before = scores_of(together)
+    assert [score["epoch"] for score in before] == [-1, 0]
+    # 13 images: one of them is shown on both devices, and must not count twice.
+    assert before[0] == pytest.approx(scores_of(alone)[0], rel=0, abs=1e-9)
+    more = ("--trainer.max_epochs=2", "--resume=last")
+    run_together([[sys.executable, str(WORKER), *options(together, *more)]], [{}])
+    after = scores_of(together)
+    assert after[:2] == before
+    assert [score["epoch"] for score in after] == [-1, 0, 1]
+
+
+@pytest.mark.slow
+def test_a_training_set_may_be_smaller_than_the_number_of_devices(
+    options: Callable[..., list[str]], forty_images: Path, tmp_path: Path
+) -> None:
+    for part in ("trainset", "testset"):
+        for file in sorted((forty_images / part).rglob("*.png")):
+            if not (file.stem == "mug_0" and "hold" in file.parts):
+                file.unlink()
+        for folder in sorted((forty_images / part).rglob("cut_with")):
+            shutil.rmtree(folder)
+    output = tmp_path / "run"
+    more = ("--model.actions=[hold]", "--model.objective.contrast.pixels=none")
+    by_slurm(options(output, *more))
+    assert [score["epoch"] for score in scores_of(output)] == [-1, 0]
+    assert read_checkpoint(output / "last").config["training"]["samples"] == 1

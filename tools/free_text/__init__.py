@@ -1,0 +1,1 @@
+"""How well everyday English resolves, on sentences that other people wrote."""
