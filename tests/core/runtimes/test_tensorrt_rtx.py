@@ -257,8 +257,10 @@ class FakeRtxEngine:
         self.description = f"tensorrt-rtx-cuda-{work.candidate.precision}"
 
     def run(self, pixels: Any, actions: Any) -> Any:
+        shape = self._work.shape
+        indices = torch.arange(shape.vocabulary) if shape.answers_all else torch.from_numpy(actions)
         with torch.inference_mode():
-            heat = self._work.network(torch.from_numpy(pixels), torch.from_numpy(actions))
+            heat = self._work.network(torch.from_numpy(pixels), indices)
         return np.asarray(heat.numpy() * self.fault, np.float32)
 
     def close(self) -> None:
