@@ -58,12 +58,7 @@ ALLOWED_CIRCLES: dict[frozenset[str], str] = {}
 """Rooms that import each other today, with the reason."""
 
 ALLOWED_LONG: dict[str, str] = dict.fromkeys(
-    (
-        "affordance_grounding_core.commands.benchmark.benchmark",
-        "affordance_grounding_core.commands.evaluate.evaluate",
-        "affordance_grounding_core.commands.export.export",
-        "affordance_grounding_core.commands.predict.predict",
-    ),
+    ("affordance_grounding_core.commands.export.export",),
     "longer since before the rule",
 )
 """Functions of more than 60 lines today, with the reason."""
