@@ -15,12 +15,12 @@ PYTEST ?=
 DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint format shell clean distclean
+.PHONY: help setup demo test soak gpu-check lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 	@echo
 	@echo "Options of setup:"
@@ -43,6 +43,10 @@ test: setup  ## run all tests
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)
+
+gpu-check:  ## on a machine with a GPU: build, gate and time every runtime; writes gpu_check.json
+	@python=.venv/bin/python; test -x $$python || python=python3; \
+	$$python -m tools.gpu_check $(if $(OUTPUT),--output $(OUTPUT))
 
 lint: setup  ## check style and types
 	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \

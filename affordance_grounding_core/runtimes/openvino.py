@@ -75,6 +75,10 @@ class OpenvinoBackend:
                 options["quantisation"] = dict(QUANTISATION)
         return options
 
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
+
     def build(self, work: Work, folder: Path) -> None:
         """Convert the exported graph, quantise it for int8, and write it."""
         openvino = import_openvino()
