@@ -1,9 +1,9 @@
 # Every target sets the environment up first where that is needed; nothing has to be activated.
 
-# The interpreter that runs the setup, and the one it builds on. Any of Python 3.10 to 3.13.
+# The interpreter that runs the setup, and the one it builds on. Any of Python 3.10 to 3.14.
 PYTHON ?=
 SETUP_INTERPRETER := $(or $(PYTHON),$(shell for python in \
-	python3.11 python3.12 python3.10 python3.13 python3; do \
+	python3.11 python3.12 python3.10 python3.13 python3.14 python3; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done))
 ENVIRONMENT := tools/setup/with_environment.bash
 # Demo and tests talk to themselves alone: this machine, and a ROS domain of their own.
@@ -24,7 +24,7 @@ help:  ## show this list
 		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 	@echo
 	@echo "Options of setup:"
-	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.13)"
+	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.14)"
 	@echo "  TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu"
 	@echo "                         a PyTorch without CUDA, several GB smaller"
 	@echo "Options of test:"
