@@ -22,6 +22,7 @@ from affordance_grounding_core.training.callbacks import (
     keep_last,
 )
 from affordance_grounding_core.training.checkpoint_io import SafeCheckpointIO
+from affordance_grounding_core.training.run_options import expanded
 
 HELP_HINT = "`affordance-grounding train --config FILE --help` lists the options"
 
@@ -153,7 +154,7 @@ def parse_run(
                 task,
                 data,
                 run=False,
-                args=list(arguments),
+                args=expanded(arguments),
                 save_config_callback=None,
                 seed_everything_default=0,
                 parser_class=RunParser,

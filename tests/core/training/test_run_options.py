@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from affordance_grounding_core.actions.datasets import HICO_IIF
 from affordance_grounding_core.commands.cli import app
-from affordance_grounding_core.errors import TrainingOptionError
+from affordance_grounding_core.errors import TrainingError, TrainingOptionError
 from affordance_grounding_core.methods.action_head.training import train_from_config
-from affordance_grounding_core.training.run_options import is_trial, run_option
+from affordance_grounding_core.training.run_options import (
+    expanded,
+    is_trial,
+    read_config,
+    run_option,
+)
 
 CONFIGS = Path(__file__).parents[3] / "config" / "train"
 DEFAULT = f"--config={CONFIGS / 'default.yaml'}"
@@ -62,3 +69,33 @@ def test_options_are_found_in_configs_and_after_them(tmp_path: Path) -> None:
     assert is_trial([first, second])
     assert not is_trial([first, second, "--trainer.fast_dev_run=false"])
     assert not is_trial([first])
+
+
+def test_a_config_says_only_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("output: one\ndata: {root: here, split: seen, list: [1, 2]}\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\ndata: {split: unseen, list: [3]}\n")
+    whole = {"output": "one", "data": {"root": "here", "split": "unseen", "list": [3]}}
+    assert read_config(tmp_path / "b.yaml") == whole
+    option, content = expanded(["--config", str(tmp_path / "b.yaml")])
+    assert (option, json.loads(content)) == ("--config", whole)
+
+
+def test_a_config_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(TrainingError, match="extends itself"):
+        read_config(tmp_path / "a.yaml")
+    (tmp_path / "c.yaml").write_text("extends: nowhere.yaml\n")
+    with pytest.raises(TrainingError, match=r"nowhere\.yaml"):
+        read_config(tmp_path / "c.yaml")
+
+
+def test_a_vocabulary_goes_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("model: {actions: hico-iif}\n")
+    assert read_config(tmp_path / "a.yaml")["model"]["actions"] == list(HICO_IIF)
+    (named,) = expanded(["--model.actions=hico-iif"])
+    assert json.loads(named.partition("=")[2]) == list(HICO_IIF)
+    (listed,) = expanded(["--model.actions", "[hold, pour]"])
+    assert json.loads(listed.partition("=")[2]) == ["hold", "pour"]
+    with pytest.raises(TrainingError, match=r"or one of \['agd20k-seen', .*got 'agd20k'"):
+        expanded(["--model.actions", "agd20k"])

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from affordance_grounding_core import load_grounder
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN, HICO_IIF
@@ -41,6 +40,7 @@ from affordance_grounding_core.methods.plsp.encoders import (
 from affordance_grounding_core.methods.plsp.losses import distribution_loss
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 from affordance_grounding_core.methods.plsp.training import outcome_lines, train_from_config
+from affordance_grounding_core.training.run_options import read_config
 
 CONFIGS = Path(__file__).parents[4] / "config" / "train"
 SIDE = 112
@@ -299,7 +299,7 @@ def test_eight_images_are_learnt_by_heart() -> None:
     ],
 )
 def test_configs_are_the_paper_s(name: str, actions: tuple[str, ...]) -> None:
-    config: dict[str, Any] = yaml.safe_load((CONFIGS / f"plsp_{name}.yaml").read_text())
+    config: dict[str, Any] = read_config(CONFIGS / f"plsp_{name}.yaml")
     assert config["method"] == "plsp"
     assert tuple(config["model"]["actions"]) == actions
     options = config["model"]["optimiser"]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from typer.testing import CliRunner
 
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN, HICO_IIF
@@ -22,6 +21,7 @@ from affordance_grounding_core.methods.selective_cl import task as task_module
 from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
 from affordance_grounding_core.methods.selective_cl.training import train_from_config
 from affordance_grounding_core.training import checkpoint_io
+from affordance_grounding_core.training.run_options import read_config
 
 Arguments = Callable[..., list[str]]
 CONFIGS = Path(__file__).parents[4] / "config" / "train"
@@ -220,7 +220,7 @@ def test_held_out_pictures_need_part_masks(
 def test_the_published_settings_are_those_of_the_paper(
     name: str, actions: tuple[str, ...], split: str, epochs: int
 ) -> None:
-    config = yaml.safe_load((CONFIGS / f"selective_cl_{name}.yaml").read_text())
+    config = read_config(CONFIGS / f"selective_cl_{name}.yaml")
     assert tuple(config["model"]["actions"]) == actions
     assert config["data"]["split"] == split
     assert config["trainer"]["max_epochs"] == epochs
