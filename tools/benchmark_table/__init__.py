@@ -1,1 +1,1 @@
-"""The benchmark table of docs/benchmark.md: every row with its seeds and spread."""
+"""The benchmark table of docs/studies/benchmark.md: every row with its seeds and spread."""

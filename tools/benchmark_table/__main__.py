@@ -1,6 +1,6 @@
 """Make the benchmark table: run what is missing, write every row with its spread.
 
-    python -m tools.benchmark_table --data ROOT --output runs/benchmark --write docs/benchmark.md
+    python -m tools.benchmark_table --data ROOT --output DIR --write docs/studies/benchmark.md
 
 What is done is not done again: outcomes lie in OUTPUT/outcomes, one JSON file a row and seed; an
 interrupted training goes on where it stopped. Options after `--` go to every training, for example
