@@ -1,4 +1,4 @@
-"""Writes what is documented about the parameters: config/grounder.yaml and README's table.
+"""Writes what is documented about the parameters: config/grounder.yaml and a page's table.
 
     python -m affordance_grounding_ros.parameter_docs --write
 
@@ -19,6 +19,9 @@ from affordance_grounding_ros.node.settings import PARAMETERS
 
 BEGIN = "<!-- parameters, by `python -m affordance_grounding_ros.parameter_docs --write` -->"
 END = "<!-- end of parameters -->"
+
+PAGE = Path("docs", "robot", "parameters.md")
+"""Page that holds the table, in the repository."""
 
 _YAML_HEADER = """\
 # Every parameter of the grounder with its default. Copy this file, change what you need, and give
@@ -56,7 +59,7 @@ def _yaml_value(row: ParameterSpecification) -> str:
 
 
 def markdown_table(table: ParameterTable) -> str:
-    """The table for the README.
+    """Lays the parameters out as a table.
 
     Args:
         table: of the node.
@@ -75,22 +78,22 @@ def markdown_table(table: ParameterTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_table(readme: str, table: ParameterTable) -> str:
-    """A README with the table of now between its two marks.
+def with_table(page: str, table: ParameterTable) -> str:
+    """Puts the table of now between the two marks of a page.
 
     Args:
-        readme: text that holds both marks.
+        page: text that holds both marks.
         table: of the node.
 
     Raises:
         ValueError: a mark is missing or there twice.
     """
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise ValueError(
-            f"README.md must hold the lines '{BEGIN}' and '{END}' once each; put them where the "
+            f"{PAGE} must hold the lines '{BEGIN}' and '{END}' once each; put them where the "
             "table of the parameters belongs"
         )
-    before, rest = readme.split(BEGIN)
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{markdown_table(table)}\n{END}{after}"
 
@@ -110,10 +113,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--root", type=Path, default=Path.cwd(), help="folder of the repository (default: here)"
     )
     options = parser.parse_args(arguments)
-    readme, config = options.root / "README.md", options.root / "config" / "grounder.yaml"
+    page, config = options.root / PAGE, options.root / "config" / "grounder.yaml"
     try:
         wanted = {
-            readme: with_table(readme.read_text(encoding="utf-8"), PARAMETERS),
+            page: with_table(page.read_text(encoding="utf-8"), PARAMETERS),
             config: yaml_file(PARAMETERS),
         }
         differing = [
