@@ -1,4 +1,8 @@
-"""Atomic file writes, and the folders of the user that this package writes to."""
+"""Atomic file writes, and where a user's files lie.
+
+A home that is missing or a cache that cannot be written is no error: a folder for temporary files
+serves.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,13 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
+
+CACHE_VARIABLE = "AFFORDANCE_GROUNDING_CACHE"
+"""Environment variable that names another cache folder."""
+
+_NAME = "affordance_grounding"
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -72,14 +83,6 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(path, f"{text}\n".encode())
-
-
-CACHE_VARIABLE = "AFFORDANCE_GROUNDING_CACHE"
-"""Environment variable that names another cache folder."""
-
-logger = logging.getLogger(__name__)
-
-_NAME = "affordance_grounding"
 
 
 def cache_directory() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from affordance_grounding_core.actions.aliases import ALIASES
@@ -14,6 +13,7 @@ from affordance_grounding_core.actions.vocabulary import (
     vocabulary_from_mapping,
 )
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
     ExportedModel,
@@ -25,25 +25,6 @@ if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.format import Checkpoint
     from affordance_grounding_core.inference.grounder import Grounder
     from affordance_grounding_core.inference.runtime import HeatRuntime
-
-
-METHODS = MappingProxyType(
-    {
-        "action_head": "affordance_grounding_core.methods.action_head.inference",
-        "plsp": "affordance_grounding_core.methods.plsp.inference",
-        "selective_cl": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Training method to the module whose `build_grounder` runs its checkpoints."""
-
-RANDOM_MODELS = MappingProxyType(
-    {
-        "plsp-random": "affordance_grounding_core.methods.plsp.inference",
-        "selective-cl-random": "affordance_grounding_core.methods.selective_cl.inference",
-    }
-)
-"""Model of published sizes and random weights, for measuring speed, to the module whose
-`random_grounder` builds it."""
 
 
 def load_grounder(
@@ -155,7 +136,10 @@ def _exported(name: str | Path) -> tuple[Path, ExportedModel | None]:
 def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
     """Load a model on plain PyTorch."""
     if name in RANDOM_MODELS:
-        return cast("Grounder", import_module(RANDOM_MODELS[str(name)]).random_grounder("eager"))
+        return cast(
+            "Grounder",
+            import_module(RANDOM_MODELS[str(name)].grounder_module).random_grounder("eager"),
+        )
     checkpoint = _read(name)
     method = str(checkpoint.config.get("method"))
     if method not in METHODS:
@@ -163,7 +147,7 @@ def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
             f"checkpoint {checkpoint.folder} was trained by method {method!r}; this version of "
             f"the package runs {sorted(METHODS)}"
         )
-    builder = import_module(METHODS[method])
+    builder = import_module(METHODS[method].grounder_module)
     return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
 
 

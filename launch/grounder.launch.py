@@ -27,6 +27,12 @@ ARGUMENTS = (
         description="Action to ground from the start; empty: as params_file says.",
     ),
     DeclareLaunchArgument(
+        "taught_file",
+        default_value="",
+        description="File of taught actions, 'auto' for the one that `affordance-grounding teach` "
+        "writes; empty: as params_file says.",
+    ),
+    DeclareLaunchArgument(
         "image_topic", default_value="image", description="Topic of the camera's images."
     ),
     DeclareLaunchArgument(
@@ -123,7 +129,7 @@ def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The node; an argument that was not given must not hide the parameter file's value."""
     given = {
         name: value
-        for name in ("model", "runtime", "action", "image_transport", "target_frame")
+        for name in ("model", "runtime", "action", "taught_file", "image_transport", "target_frame")
         if (value := LaunchConfiguration(name).perform(context))
     }
     # Text, also where it looks like a number or a truth value.

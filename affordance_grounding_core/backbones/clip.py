@@ -27,14 +27,14 @@ from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 from affordance_grounding_core.backbones.state_dict_check import require_fit
+from affordance_grounding_core.backbones.table import BACKBONES
 from affordance_grounding_core.errors import WeightsError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Mean and spread of the pixels CLIP was trained on, RGB in [0, 1]."""
 
-ARCHITECTURE = "ViT-B-16-quickgelu"
-"""open_clip's name of the architecture; OpenAI's weights need its QuickGELU."""
+ARCHITECTURE = BACKBONES["clip_vitb16"].architecture
 
 _POSITION_OFFSET = 0.1  # see resize_positions; the published dense CLIP takes over DINO's rule
 

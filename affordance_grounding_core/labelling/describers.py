@@ -89,11 +89,9 @@ def load_describer(
         return TokenDescriber(
             "clip class token", lambda pixels: clip.tokens(pixels)[:, 0], config, device
         )
-    from affordance_grounding_core.backbones.dinov2 import Dinov2
-    from affordance_grounding_core.backbones.weights import load_pinned
+    from affordance_grounding_core.backbones.loading import load_dinov2
 
-    backbone = Dinov2()
-    backbone.load_tensors(load_pinned(path=weights))
+    backbone = load_dinov2("dinov2_vits14", weights)
     backbone.to(device)
     return TokenDescriber(
         "dinov2_vits14 class token",

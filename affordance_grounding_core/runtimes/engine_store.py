@@ -177,6 +177,42 @@ class ArtifactStore:
             waited = self.find(slot, identity, say_why=False)
             return waited or self._build(slot, identity, build)
 
+    def engines(self) -> list[Artifact | Path]:
+        """Every engine of the store, sorted; its folder where the manifest cannot be read."""
+        found: list[Artifact | Path] = []
+        for manifest in sorted(self.root.glob(f"**/{MANIFEST_FILE}")):
+            folder = manifest.parent
+            if any(part.startswith(".") for part in folder.relative_to(self.root).parts):
+                continue  # being built
+            try:
+                found.append(Artifact(folder, read_manifest(folder)))
+            except ArtifactError:
+                found.append(folder)
+        return found
+
+    def remove(self, folder: Path) -> bool:
+        """Remove an engine, and nothing else that may lie in the store.
+
+        Args:
+            folder: of the engine.
+
+        Returns:
+            Whether it is gone; False where another process is building it at this moment.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        lock = FileLock(f"{folder}.lock")
+        try:
+            with lock.acquire(timeout=0):
+                shutil.rmtree(folder)
+        except Timeout:
+            return False
+        Path(lock.lock_file).unlink(missing_ok=True)
+        if folder.parent != self.root and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+        return True
+
     def close(self) -> None:
         """Remove engines that could not be stored."""
         for folder in self._temporary:

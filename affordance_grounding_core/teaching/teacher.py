@@ -56,14 +56,16 @@ class Teacher:
         self._trained = grounder.vocabulary
         name = grounder.information.name
         self.features: PatchFeatures
+        kept = read_taught(self._file) if self._file and self._file.exists() else None
         grounder.use_runtime(lambda inner: self._wrap(inner, name))
         self._taught = TaughtActions(self.features.identity)
         self._scorers: dict[str, tuple[object, TaughtScorer]] = {}
-        taught = self._taught
-        if self._file is not None and self._file.exists():
-            taught = read_taught(self._file)
-        self._require_same_backbone(taught)
-        self._use(taught)
+        try:
+            self._require_same_backbone(kept or self._taught)
+            self._use(kept or self._taught)
+        except TeachingError:
+            grounder.use_runtime(lambda _: self._runtime.inner)
+            raise
 
     @property
     def taught(self) -> TaughtActions:

@@ -27,8 +27,9 @@ PARAMETERS = ParameterTable(
         ),
         ParameterSpecification(
             "taught_file",
-            "",
-            "File that taught actions are read from and kept in; empty: in memory only.",
+            "auto",
+            "File that taught actions are read from and kept in; 'auto': your own, which "
+            "affordance-grounding teach writes too; empty: in memory only.",
             needs_reconfigure=True,
         ),
         ParameterSpecification(

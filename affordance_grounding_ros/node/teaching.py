@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
 from affordance_grounding_ros.images.compressed import message_to_rgb
@@ -86,6 +87,9 @@ def mark_of(command: TeachAction, height: int, width: int) -> Mark:
     return mark_mask(image_to_array(command.mask), height, width)
 
 
+OWN_FILE = "auto"
+"""As `taught_file`: the file that `affordance-grounding teach` writes where none is named."""
+
 _NAMES = {TeachAction.ADD: "teach", TeachAction.REMOVE: "remove", TeachAction.RENAME: "rename"}
 
 
@@ -127,14 +131,15 @@ class Teaching:
     Args:
         node: that subscribes and publishes.
         grounder: the model.
-        file: taught actions are kept in; empty: in memory.
+        file: taught actions are kept in; `OWN_FILE`: the one of the command line; empty: in
+            memory.
         around: parts of the node.
 
     Attributes:
         exclusive: to be held while the grounder is used.
 
     Raises:
-        TeachingError: a file that cannot be read, or used with this model.
+        TeachingError: a file that was named and cannot be read, or used with this model.
     """
 
     IMAGE_TIMEOUT = 5.0
@@ -149,7 +154,6 @@ class Teaching:
     ) -> None:
         self._node = node
         self._grounder = grounder
-        self._file = file
         self._around = around
         self.exclusive = threading.Lock()
         self._recent = RecentImages()
@@ -157,8 +161,7 @@ class Teaching:
         self._waiting: tuple[TeachAction, float] | None = None
         self._busy = False
         self._last = ("", False, "")
-        # Not before it is needed: most robots are never taught, and PyTorch takes seconds.
-        self._teacher: Teacher | None = self._make_teacher() if file else None
+        self._file, self._teacher = self._opened(file)
         self._subscription: Subscription[Any] | None = None
         self._publisher = qos.create_publisher(node, TaughtActions, "~/taught", qos.status())
         self._worker: Worker[_Job] = Worker(self._follow, self._fail, name="teaching")
@@ -268,7 +271,7 @@ class Teaching:
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
         with self.exclusive:
             if self._teacher is None:
-                self._teacher = self._make_teacher()
+                self._teacher = self._make_teacher(self._file)
             teacher = self._teacher
             if image is not None and mark is not None:
                 stamp = job.image.header.stamp if job.image is not None else command.header.stamp
@@ -283,10 +286,30 @@ class Teaching:
             teacher.rename(command.name, command.new_name, override=command.override)
             return f"is now called {teacher.taught.find(command.new_name)}"
 
-    def _make_teacher(self) -> Teacher:
+    def _opened(self, file: str) -> tuple[str, Teacher | None]:
+        """Path of the file, empty for none, and what was taught before.
+
+        The teacher is not made before it is needed: most robots are never taught, and PyTorch
+        takes seconds. The user's own file may belong to another model: nobody asked for it here,
+        so that it is left alone and named.
+        """
+        if file != OWN_FILE:
+            return file, self._make_teacher(file) if file else None
+        own = default_file()
+        if not own.is_file():
+            return str(own), None
+        try:
+            return str(own), self._make_teacher(str(own))
+        except TeachingError as error:
+            self._around.problems.report_command(
+                f"without taught actions, which are kept in memory only: {error}"
+            )
+            return "", None
+
+    def _make_teacher(self, file: str) -> Teacher:
         from affordance_grounding_core.teaching.teacher import Teacher
 
-        return Teacher(self._grounder, self._file or None)
+        return Teacher(self._grounder, file or None)
 
     def _fail(self, error: Exception) -> None:
         self._answer(

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
-from affordance_grounding_core import images as jpeg
 from affordance_grounding_core.errors import InvalidImageError
-from affordance_grounding_core.images import decode_image, read_grey, read_rgb
+from affordance_grounding_core.images import decode_image, jpeg, read_grey, read_rgb
 
 SUBSAMPLINGS = ("444", "422", "420", "440", "411")
 END = b"\xff\xd9"

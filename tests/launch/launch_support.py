@@ -21,7 +21,7 @@ DEADLINE = 180.0
 
 def weights_are_here() -> bool:
     """Whether the default model can be loaded without fetching anything."""
-    from affordance_grounding_core.backbones.weights import DINOV2_VITS14
+    from affordance_grounding_core.backbones.table import DINOV2_VITS14
     from affordance_grounding_core.files import cache_directory
 
     return (cache_directory() / f"{DINOV2_VITS14.name}.safetensors").is_file()

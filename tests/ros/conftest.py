@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +18,22 @@ import rclpy
 from rclpy.context import Context
 from ros_support import Scene
 
+from affordance_grounding_core.teaching.file import FILE_VARIABLE
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = os.path.dirname(__file__)
     for item in items:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture(autouse=True)
+def own_taught_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """File of taught actions of the user who runs the tests: never the real one."""
+    file = tmp_path / "own" / "taught.safetensors"
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    return file
 
 
 @pytest.fixture

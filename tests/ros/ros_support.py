@@ -21,7 +21,7 @@ from std_msgs.msg import Header, String
 
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
-from affordance_grounding_core.backbones.weights import DINOV2_VITS14
+from affordance_grounding_core.backbones.table import DINOV2_VITS14
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ros_support import Scene
 
-from affordance_grounding_core.backbones.weights import DINOV2_VITS14
+from affordance_grounding_core.backbones.table import DINOV2_VITS14
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint
 from affordance_grounding_core.files import cache_directory
 from affordance_grounding_ros.demo.__main__ import (

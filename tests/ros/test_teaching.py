@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 from teachable import HEIGHT, WIDTH, make_teachable, picture
 
+from affordance_grounding_core.teaching.file import default_file, read_taught
+from affordance_grounding_core.teaching.marks import mark_box
+from affordance_grounding_core.teaching.teacher import Teacher
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.msg import TaughtActions, TeachAction
@@ -80,6 +85,37 @@ def test_what_is_taught_is_kept_in_the_file_and_known_after_a_restart(
     node.trigger_cleanup()
     node.trigger_configure()
     assert node.status.vocabulary == ("hold", "press", "press_shutter")
+
+
+def test_what_the_command_line_teaches_the_node_knows_and_the_other_way_round(
+    scene: Scene, own_taught_file: Path
+) -> None:
+    with closing(make_teachable()) as grounder:
+        image = picture(50, 40)
+        mark = mark_box(36, 26, 29, 29, *image.shape[:2])
+        Teacher(grounder, default_file()).teach("press shutter", image, mark)
+    assert own_taught_file.is_file()
+    pupil = Pupil(scene)
+    assert (pupil.answers[0].file, list(pupil.answers[0].names)) == (
+        str(own_taught_file),
+        ["press_shutter"],
+    )
+    pupil.client.command("press shutter")
+    assert pupil.client.wait_for_answer("press_shutter", picture(90, 60)).found
+    assert pupil.client.status()["understood"] == "press_shutter (exact, 1.00)"
+    pupil.teach("turn dial")
+    assert list(read_taught(own_taught_file).actions) == ["press_shutter", "turn_dial"]
+
+
+def test_an_own_file_that_cannot_be_used_is_named_and_left_alone(
+    scene: Scene, own_taught_file: Path, log: Callable[[], list[tuple[str, str]]]
+) -> None:
+    own_taught_file.parent.mkdir()
+    own_taught_file.write_bytes(b"no tensors")
+    pupil = Pupil(scene)
+    assert pupil.teach().file == ""
+    assert own_taught_file.read_bytes() == b"no tensors"
+    assert any("without taught actions" in text for _, text in log())
 
 
 def test_a_file_that_cannot_be_used_fails_the_configuration_with_the_reason(

@@ -13,7 +13,8 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.weights import load_pinned, tensor_fingerprint
+from affordance_grounding_core.backbones.loading import load_backbone_tensors
+from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
@@ -192,7 +193,7 @@ class ActionHeadData(LightningDataModule):
         return self._loader(self._validation, shuffle=False)
 
     def _prepare_backbone(self) -> tuple[FeatureConfig, Dinov2]:
-        tensors = load_pinned(path=self.backbone_weights)
+        tensors = load_backbone_tensors(self.backbone, self.backbone_weights)
         self.backbone_fingerprint = tensor_fingerprint(tensors)
         backbone = Dinov2(self.backbone)
         backbone.load_tensors(tensors)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
-from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.weights import load_pinned
+from affordance_grounding_core.backbones.loading import load_dinov2
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
@@ -55,8 +54,10 @@ def build_grounder(
         )
     head = ActionHead(network_config)
     _load_head(head, checkpoint)
-    backbone = Dinov2(str(config.get("backbone")))
-    backbone.load_tensors(load_pinned(path=backbone_weights))
+    try:
+        backbone = load_dinov2(str(config.get("backbone")), backbone_weights)
+    except ValueError as error:
+        raise unfit(checkpoint, METHOD, error) from error
     return Grounder(
         runtime=open_runtime(ActionHeadNetwork(backbone, head), runtime),
         preprocess=Preprocess(preprocess),

@@ -16,6 +16,7 @@ from torch import nn
 from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD
 from affordance_grounding_core.backbones.dense_attention import DenseMode, attend
 from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.backbones.loading import load_dinov2
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from affordance_grounding_core.labelling.part_names import PartNames, object_phrase
@@ -216,13 +217,9 @@ def load_encoder(config: EncoderConfig, size: int) -> LoadedEncoder:
     """
     path = Path(config.weights).expanduser() if config.weights else None
     if not config.trained:
-        from affordance_grounding_core.backbones.weights import load_pinned
-
-        backbone = Dinov2(config.name)
-        backbone.load_tensors(load_pinned(path=path))
+        backbone = load_dinov2(config.name, path)
         return LoadedEncoder(Dinov2Tokens(backbone, size, config.precision), None)
     from affordance_grounding_core.backbones.clip import load_clip
-    from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 
     clip = load_clip(path)
     encoder = ClipTokens()

@@ -29,6 +29,7 @@ from affordance_grounding_core.checkpoints.sections import unfit
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
     REGIONS,
@@ -48,7 +49,7 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 
-RANDOM_MODEL = "plsp-random"
+RANDOM_MODEL = METHODS[METHOD].random_model
 """Name of a model of the published sizes with random weights, to measure speed with."""
 
 

@@ -17,7 +17,7 @@ from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.prompts import action_prompt, exocentric_prompt
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
 from affordance_grounding_core.backbones.clip import Clip
-from affordance_grounding_core.backbones.loading import BACKBONES
+from affordance_grounding_core.backbones.loading import DESCRIPTORS
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
@@ -55,9 +55,9 @@ class BackboneReference:
     clip_fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        if self.descriptor not in BACKBONES:
+        if self.descriptor not in DESCRIPTORS:
             raise ValueError(
-                f"descriptor backbone must be one of {sorted(BACKBONES)}, got {self.descriptor!r}"
+                f"descriptor backbone must be one of {sorted(DESCRIPTORS)}, got {self.descriptor!r}"
             )
         if self.affinity not in get_args(Affinity):
             raise ValueError(

@@ -39,6 +39,7 @@ from affordance_grounding_core.inference.grounder import Grounder, ModelInformat
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
 from affordance_grounding_core.methods.selective_cl.checkpoint import (
     METHOD,
@@ -58,7 +59,7 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 logger = logging.getLogger(__name__)
 
-RANDOM_MODEL = "selective-cl-random"
+RANDOM_MODEL = METHODS[METHOD].random_model
 """Name of a model of the published sizes with random weights, to measure speed with."""
 
 

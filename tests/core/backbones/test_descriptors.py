@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.loading import BACKBONES, build_descriptor_backbone
+from affordance_grounding_core.backbones.loading import DESCRIPTORS, build_descriptor_backbone
 from affordance_grounding_core.backbones.transformer_backbone import (
     TransformerBackbone,
     TransformerSizes,
@@ -148,7 +148,7 @@ def test_backbones_are_frozen(backbone: TransformerBackbone) -> None:
 def test_published_sizes() -> None:
     found = {}
     with torch.device("meta"):
-        for name in BACKBONES:
+        for name in DESCRIPTORS:
             built = build_descriptor_backbone(name)
             found[name] = (built.width, built.heads, built.depth, built.patch_size)
     assert found == {

@@ -12,18 +12,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from affordance_grounding_core.backbones import clip_weights, loading, pinned_files
+from affordance_grounding_core.backbones import clip_weights, loading, pinned_files, table
 from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dino import Dino
-from affordance_grounding_core.backbones.pinned_files import (
-    CLIP_VITB16,
-    DINO_VITS16,
-    PinnedFile,
-    cached_file,
-    file_digest,
-    store_file,
-)
+from affordance_grounding_core.backbones.pinned_files import cached_file, file_digest, store_file
+from affordance_grounding_core.backbones.table import CLIP_VITB16, DINO_VITS16, PinnedFile
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import WeightsError
@@ -46,6 +40,11 @@ def published(tmp_path: Path) -> PinnedFile:
     file.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
     return PinnedFile("dino_vits16", file.as_uri(), digest, 1)
+
+
+def put_in_the_table(monkeypatch: pytest.MonkeyPatch, published: PinnedFile) -> None:
+    row = replace(table.BACKBONES[published.name], weights=published)
+    monkeypatch.setattr(table, "BACKBONES", {**table.BACKBONES, published.name: row})
 
 
 def test_a_file_is_fetched_once(cache: Path, published: PinnedFile, tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_the_command_refuses_a_cache_that_cannot_be_written_before_it_fetches(
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv(CACHE_VARIABLE, str(blocked / "cache"))
-    monkeypatch.setattr(pinned_files, "DINO_VITS16", published)
+    put_in_the_table(monkeypatch, published)
     monkeypatch.setattr(pinned_files, "download", lambda *_: pytest.fail("it was fetched"))
     run = CliRunner().invoke(app, ["weights", "dino_vits16"])
     assert isinstance(run.exception, WeightsError)
@@ -142,7 +141,7 @@ def test_the_command_stores_a_file_by_name(
     cache: Path, published: PinnedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "publisher" / "weights.pth"
-    monkeypatch.setattr(pinned_files, "DINO_VITS16", published)
+    put_in_the_table(monkeypatch, published)
     run = CliRunner().invoke(app, ["weights", "dino_vits16", "--file", str(source)])
     assert run.exit_code == 0, run.output
     assert (cache / "weights.pth").read_bytes() == b"weights"

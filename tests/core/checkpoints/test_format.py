@@ -29,7 +29,7 @@ def test_what_was_written_is_read(folder: Path) -> None:
 
 
 def test_same_content_has_the_same_fingerprint(folder: Path, tmp_path: Path) -> None:
-    again = write_checkpoint(tmp_path / "again", {}, {"weight": torch.arange(6.0)})
+    again = write_checkpoint(tmp_path / "again", {"method": "drawn"}, {"weight": torch.arange(6.0)})
     assert again.fingerprint == read_checkpoint(folder).fingerprint
 
 

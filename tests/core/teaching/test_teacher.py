@@ -178,6 +178,8 @@ def test_another_backbones_file_is_refused_and_both_are_named(
     assert taught.fingerprint[:12] in str(refusal.value)
     assert Teacher(build_grounder(seed=1)).features.identity.fingerprint[:12] in str(refusal.value)
     assert other.actions == ("hold", "press")
+    expected = build_grounder(seed=1).heatmaps(picture(90, 60), ["hold", "press"])
+    np.testing.assert_array_equal(other.heatmaps(picture(90, 60), ["hold", "press"]), expected)
 
 
 def test_a_file_whose_action_became_a_trained_one_is_refused_with_the_fix(
@@ -189,6 +191,15 @@ def test_a_file_whose_action_became_a_trained_one_is_refused_with_the_fix(
     newer.vocabulary = type(newer.vocabulary)(("hold", "press_shutter"))
     with pytest.raises(TeachingError, match="choose another name"):
         Teacher(newer, file)
+    assert newer.ground(picture(90, 60), "hold").heatmap.shape == (HEIGHT, WIDTH)
+
+
+def test_a_damaged_file_leaves_the_grounder_as_it_was(grounder: Grounder, tmp_path: Path) -> None:
+    (tmp_path / "taught.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(TeachingError, match="restore the file"):
+        Teacher(grounder, tmp_path / "taught.safetensors")
+    assert grounder.ground(picture(90, 60), "hold").heatmap.shape == (HEIGHT, WIDTH)
+    taught_by(grounder)
 
 
 def test_there_is_a_most_of_examples(grounder: Grounder) -> None:

@@ -1,12 +1,15 @@
-"""Image files: read whole or refused by name, JPEG by its structure; written as PNG."""
+"""Decoding JPEG, and telling what of a picture is lost.
+
+Every decoder in use paints over bytes that are missing or wrong. libjpeg-turbo notices much of it;
+simplejpeg hands on what it says, OpenCV and Pillow do not. Without simplejpeg, OpenCV decodes,
+and only what is seen in the bytes is told.
+"""
 
 from __future__ import annotations
 
 import io
-import logging
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -14,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from affordance_grounding_core.errors import InvalidImageError
-
 try:
     import simplejpeg
 except ImportError:  # Python packages of a distribution do not have it.
     simplejpeg = None
 
-JPEG_START = b"\xff\xd8"
+START = b"\xff\xd8"
 """What every JPEG begins with."""
 
 _SCAN = 0xDA
@@ -65,7 +66,7 @@ def decode_jpeg(
     A missing end marker alone is no damage: it is put there, as browsers do.
 
     Args:
-        data: begins with `JPEG_START`.
+        data: begins with `START`.
         colours: "RGB" or "GRAY".
         upright: whether to turn the picture as its EXIF block says. Cameras' pixels stay where
             their calibration has them: False.
@@ -101,7 +102,7 @@ def decode_jpeg(
 
 def _checked(data: bytes, colours: str) -> DecodedJpeg | None:
     try:
-        return DecodedJpeg(_decode_jpeg_pixels(data, colours, strict=True))
+        return DecodedJpeg(_decode(data, colours, strict=True))
     except ValueError as error:
         said = str(error)
     remark = ""
@@ -112,12 +113,12 @@ def _checked(data: bytes, colours: str) -> DecodedJpeg | None:
             raise DamagedJpegError(f"truncated or damaged: {said.partition(': ')[2]}")
         remark = said.partition(": ")[2]
     try:
-        return DecodedJpeg(_decode_jpeg_pixels(data, colours, strict=False), remark)
+        return DecodedJpeg(_decode(data, colours, strict=False), remark)
     except ValueError:  # CMYK, for example, which OpenCV converts.
         return _with_opencv(data, colours)
 
 
-def _decode_jpeg_pixels(data: bytes, colours: str, *, strict: bool) -> NDArray[np.uint8]:
+def _decode(data: bytes, colours: str, *, strict: bool) -> NDArray[np.uint8]:
     pixels: Any = simplejpeg.decode_jpeg(data, colours, strict=strict)
     return np.asarray(pixels[..., 0] if colours == "GRAY" else pixels, np.uint8)
 
@@ -139,7 +140,7 @@ def _segments(data: bytes) -> list[tuple[int, int, int]]:
     its own.
     """
     found: list[tuple[int, int, int]] = []
-    position = len(JPEG_START)
+    position = len(START)
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == 0xFF:
@@ -222,194 +223,3 @@ def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     rows = -1 if orientation in (3, 4, 7, 8) else 1
     columns = -1 if orientation in (2, 3, 6, 7) else 1
     return np.ascontiguousarray(pixels[::rows, ::columns])
-
-
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Endings, lower case, of files that are taken for images when a folder is listed."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DecodedImage:
-    """The content of an image file.
-
-    Attributes:
-        rgb: (H, W, 3) uint8, RGB.
-        remark: what is odd about the bytes although the picture can be used; mostly empty.
-    """
-
-    rgb: NDArray[np.uint8]
-    remark: str = ""
-
-
-def is_image_file(path: Path) -> bool:
-    """Whether a visible file's name ends like an image's, in any case."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def read_rgb(path: str | Path) -> NDArray[np.uint8]:
-    """Read an image as a camera would deliver it.
-
-    The EXIF orientation is applied, grey becomes three equal channels, transparency is
-    dropped and 16 bits are reduced to 8; see `decode_image` for damaged files.
-
-    Args:
-        path: file in any format OpenCV reads.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        InvalidImageError: the file is missing, empty, truncated or no image.
-    """
-    return decode_rgb(read_bytes(path), path)
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Read a file that should hold an image.
-
-    Raises:
-        InvalidImageError: the file is missing, empty, a folder or not readable.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidImageError(
-            f"image {str(path)!r} cannot be read: {error.strerror or error}; expected a readable "
-            "image file: check the path and its permissions"
-        ) from error
-    if not data:
-        raise InvalidImageError(
-            f"image {str(path)!r} is empty (0 bytes); expected an image file: copy it again"
-        )
-    return data
-
-
-def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> DecodedImage:
-    """Decode the content of an image file, or of a message that holds one.
-
-    A JPEG that lacks nothing but its end marker is read, as browsers do. One whose scan was cut
-    short or damaged is refused as far as that can be seen: a decoder would make up what is lost.
-
-    Args:
-        data: content of the file, in any format OpenCV reads.
-        name: what to call the image in messages.
-        upright: whether to turn the picture as its EXIF block says; False for cameras, whose
-            pixels stay where their calibration has them.
-
-    Returns:
-        The picture, and a remark where the bytes are odd but the pixels are all there.
-
-    Raises:
-        InvalidImageError: truncated, damaged or no image.
-    """
-    if data.startswith(JPEG_START):
-        decoded = _decode_jpeg(data, name, grey=False, upright=upright)
-        return DecodedImage(decoded.pixels, decoded.remark)
-    kept = 0 if upright else cv2.IMREAD_IGNORE_ORIENTATION
-    image = _decode(data, cv2.IMREAD_COLOR | kept, name)
-    return DecodedImage(np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
-
-
-def decode_rgb(data: bytes, name: str | Path) -> NDArray[np.uint8]:
-    """Decode the content of an image file; see `read_rgb`. What is odd about it is logged.
-
-    Args:
-        data: content of the file.
-        name: what to call the image in messages.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
-
-    Raises:
-        InvalidImageError: truncated, damaged or no image.
-    """
-    decoded = decode_image(data, name)
-    if decoded.remark:
-        logger.warning("image %r was read, but its JPEG is odd: %s", str(name), decoded.remark)
-    return decoded.rgb
-
-
-def read_grey(path: str | Path) -> NDArray[np.float32]:
-    """Read a ground truth or a mask as numbers between 0 and 1.
-
-    Args:
-        path: image file of 8 bits; colours are reduced to their grey value.
-
-    Returns:
-        (H, W) float32 in [0, 1]: the grey value / 255.
-
-    Raises:
-        InvalidImageError: the file is missing, empty, truncated or no image.
-    """
-    data = read_bytes(path)
-    if data.startswith(JPEG_START):
-        grey = _decode_jpeg(data, path, grey=True, upright=True).pixels
-    else:
-        grey = _decode(data, cv2.IMREAD_GRAYSCALE, path)
-    return grey.astype(np.float32) / np.float32(255)
-
-
-def write_png(path: str | Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    """Write an image without loss, making the folder where needed.
-
-    Args:
-        path: file to write; its name should end in `.png`.
-        image: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
-
-    Raises:
-        InvalidImageError: an array of another shape or type, or without pixels.
-        OSError: the file cannot be written.
-    """
-    grey = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)
-    colour = image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-    if not (grey or colour) or image.size == 0:
-        raise InvalidImageError(
-            f"a PNG is written from (H, W) uint8 or uint16 or (H, W, 3) uint8 with at least one "
-            f"pixel, got shape {image.shape} and type {image.dtype}"
-        )
-    encoded, data = cv2.imencode(
-        ".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if colour else image
-    )
-    if not encoded:
-        raise OSError(f"OpenCV could not encode {str(path)!r} as PNG")
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data.tobytes())
-
-
-def _decode_jpeg(data: bytes, name: str | Path, *, grey: bool, upright: bool) -> DecodedJpeg:
-    try:
-        decoded = decode_jpeg(data, colours="GRAY" if grey else "RGB", upright=upright)
-    except DamagedJpegError as error:
-        raise InvalidImageError(f"image {str(name)!r} is {error}; copy it again") from None
-    except cv2.error as error:
-        raise _undecodable(name, error) from error
-    if decoded is None:
-        raise _no_image(data, name)
-    return decoded
-
-
-def _decode(data: bytes, mode: int, name: str | Path) -> NDArray[np.uint8]:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error as error:
-        raise _undecodable(name, error) from error
-    if image is None or image.size == 0:
-        raise _no_image(data, name)
-    return image.astype(np.uint8, copy=False)
-
-
-def _undecodable(name: str | Path, error: cv2.error) -> InvalidImageError:
-    return InvalidImageError(
-        f"image {str(name)!r} cannot be decoded: {error.err}; expected an image of at most "
-        "2^30 pixels in a format OpenCV reads"
-    )
-
-
-def _no_image(data: bytes, name: str | Path) -> InvalidImageError:
-    return InvalidImageError(
-        f"image {str(name)!r} is not an image OpenCV can decode ({len(data)} bytes); expected "
-        f"a complete file of a kind such as {', '.join(IMAGE_SUFFIXES)}"
-    )

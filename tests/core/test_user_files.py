@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from affordance_grounding_core import files as folders
+from affordance_grounding_core import files
 from affordance_grounding_core.teaching.file import default_file
 
 
 @pytest.fixture(autouse=True)
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was said yet, no variable names a folder, and temporary files are the test's."""
-    folders._say_spare.cache_clear()
-    folders._say_homeless.cache_clear()
-    for name in (folders.CACHE_VARIABLE, "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+    files._say_spare.cache_clear()
+    files._say_homeless.cache_clear()
+    for name in (files.CACHE_VARIABLE, "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "temporary").mkdir()
@@ -38,12 +38,12 @@ def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_cache_is_the_named_one_or_the_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert folders.cache_directory() == tmp_path / "home/.cache/affordance_grounding"
+    assert files.cache_directory() == tmp_path / "home/.cache/affordance_grounding"
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert folders.cache_directory() == Path("/xdg/affordance_grounding")
-    monkeypatch.setenv(folders.CACHE_VARIABLE, "/named")
-    assert folders.cache_directory() == Path("/named")
-    assert folders.data_directory() == tmp_path / "home/.local/share/affordance_grounding"
+    assert files.cache_directory() == Path("/xdg/affordance_grounding")
+    monkeypatch.setenv(files.CACHE_VARIABLE, "/named")
+    assert files.cache_directory() == Path("/named")
+    assert files.data_directory() == tmp_path / "home/.local/share/affordance_grounding"
 
 
 def test_without_a_home_a_temporary_folder_serves_and_one_line_says_so(
@@ -51,8 +51,8 @@ def test_without_a_home_a_temporary_folder_serves_and_one_line_says_so(
 ) -> None:
     no_home(monkeypatch)
     spare = tmp_path / "temporary" / f"affordance_grounding-{os.getuid()}"
-    assert folders.cache_directory() == spare
-    assert folders.cached_path("a").parent == spare
+    assert files.cache_directory() == spare
+    assert files.cached_path("a").parent == spare
     assert default_file() == spare / "taught.safetensors"
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "this user has no home folder" in caplog.text
@@ -62,14 +62,14 @@ def test_without_a_home_a_temporary_folder_serves_and_one_line_says_so(
 def test_a_file_of_a_cache_that_cannot_be_written_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(folders, "reason_not_writable", lambda folder: f"{folder}: read-only")
-    baked = folders.cache_directory() / "weights"
+    monkeypatch.setattr(files, "reason_not_writable", lambda folder: f"{folder}: read-only")
+    baked = files.cache_directory() / "weights"
     baked.parent.mkdir(parents=True)
     baked.write_bytes(b"")
-    assert folders.cached_path("weights") == baked
+    assert files.cached_path("weights") == baked
     assert caplog.text == ""
-    assert folders.cached_path("others").parent == folders.temporary_directory()
-    folders.cached_path("more")
+    assert files.cached_path("others").parent == files.temporary_directory()
+    files.cached_path("more")
     assert caplog.text.count("cannot be written") == 1
 
 
@@ -82,21 +82,19 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(tmp_path: Path, wa
     else:
         spare.mkdir()
         spare.chmod(0o777)
-    folders._own_directory.cache_clear()
-    used = folders.temporary_directory()
+    files._own_directory.cache_clear()
+    used = files.temporary_directory()
     assert used != spare
     assert stat.S_IMODE(used.stat().st_mode) == 0o700
-    assert folders.temporary_directory() == used
+    assert files.temporary_directory() == used
 
 
 def test_whether_a_folder_can_be_written_is_found_out_without_a_trace(tmp_path: Path) -> None:
-    assert folders.reason_not_writable(tmp_path / "a" / "b") is None
+    assert files.reason_not_writable(tmp_path / "a" / "b") is None
     assert list(tmp_path.iterdir()) == [tmp_path / "temporary"]
     (tmp_path / "file").write_text("")
-    assert (
-        folders.reason_not_writable(tmp_path / "file" / "b") == f"{tmp_path / 'file'} is no folder"
-    )
-    assert "/proc" in str(folders.reason_not_writable(Path("/proc/nowhere")))
+    assert files.reason_not_writable(tmp_path / "file" / "b") == f"{tmp_path / 'file'} is no folder"
+    assert "/proc" in str(files.reason_not_writable(Path("/proc/nowhere")))
 
 
 @pytest.mark.parametrize("home", ["/proc", None])
