@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from affordance_grounding_core.commands.cli import app
 
@@ -63,10 +64,12 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def _below(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    inner: Mapping[str, Any] = getattr(command, "commands", {})
-    if not inner or command.invoke_without_command:
+    if not isinstance(command, TyperGroup):
         yield path, command
-    for name, one in inner.items():
+        return
+    if command.invoke_without_command:
+        yield path, command
+    for name, one in command.commands.items():
         yield from _below(f"{path} {name}".strip(), one)
 
 
@@ -75,29 +78,15 @@ def _command(path: str, command: Any) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f"### {path}", "", f"```text\naffordance-grounding {path} {usage}\n```", ""]
     lines += [(command.help or "").strip(), ""]
-    rows = [_row(parameter, context) for parameter in command.params]
-    rows = [row for row in rows if row]
+    records = [parameter.get_help_record(context) for parameter in command.params]
+    rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in filter(None, records)]
     if rows:
-        lines += ["| option | default | |", "|---|---|---|", *rows]
+        lines += ["| option | |", "|---|---|", *rows]
     return "\n".join(lines)
 
 
-def _row(parameter: Any, context: Any) -> str:
-    if parameter.param_type_name == "argument":
-        names, text = parameter.make_metavar(context), getattr(parameter, "help", "") or ""
-        return f"| `{_cell(names)}` | | {_cell(text)} |"
-    if parameter.hidden:
-        return ""
-    default = parameter.get_default(context)
-    shown = "" if default in (None, False, (), []) else f"`{_cell(str(default))}`"
-    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
-    value = "" if parameter.is_flag else f" {parameter.make_metavar(context)}"
-    needed = "needed" if parameter.required else shown
-    return f"| `{_cell(names + value)}` | {needed} | {_cell(parameter.help or '')} |"
-
-
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def reference() -> str:
