@@ -68,5 +68,9 @@ class TrainingError(AffordanceGroundingError, RuntimeError):
     """A training run that cannot go on, for example for a loss that is not finite."""
 
 
+class TrainingOptionError(TrainingError, ValueError):
+    """An option of a training run that does not exist, or whose value does not fit."""
+
+
 class TeachingError(AffordanceGroundingError, ValueError):
     """A taught action that cannot be added, changed, kept or used."""

@@ -192,9 +192,11 @@ def choose_runtime(
         RuntimeUnavailableError: the runtime or precision is not available on this machine.
     """
     # PyTorch comes with these; importing the package alone stays quick.
+    from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+    from affordance_grounding_core.runtimes.building.maker import Subject
     from affordance_grounding_core.runtimes.eager import EagerRuntime
     from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
-    from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject
+    from affordance_grounding_core.runtimes.gated import GatedRuntime
     from affordance_grounding_core.runtimes.ladder import make_ladder
 
     if not isinstance(reference, EagerRuntime):
@@ -210,4 +212,4 @@ def choose_runtime(
         threshold=grounder.regions.threshold,
     )
     store = ArtifactStore(request.store or store_directory())
-    return GatedRuntime(reference, ladder, store, request, subject)
+    return GatedRuntime(reference, ladder, store, request, subject, BuildProcesses())

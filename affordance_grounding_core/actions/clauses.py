@@ -52,6 +52,7 @@ _FRAMES = tuple(
         "come on",
         "come here",
         "come over here",
+        "hurry",
         "hurry up",
         "get on with it",
         "do me a favor",
@@ -71,6 +72,19 @@ _FRAMES = tuple(
         "show me",
         "tell me",
         "try to",
+        "feel free to",
+        "you are free to",
+        "i would appreciate it if you could",
+        "it would be great if you could",
+        "it would be nice if you could",
+        "would it be possible to",
+        "is it possible to",
+        "i was hoping you could",
+        "i am going to",
+        "we are going to",
+        "you are going to",
+        "how about",
+        "do you mind",
         "be sure to",
         "make sure to",
         "make sure you",
@@ -220,7 +234,8 @@ def _tool_asked_for(words: list[str]) -> list[str]:
         asked = next((place for place, word in enumerate(words[:4]) if word in _AUXILIARIES), 0)
         if asked and words[asked + 1] in _PRONOUNS:
             return [*words[asked + 2 :], INSTRUMENT]
-    if words[:4] == ["what", "can", "i", "use"] and (action := _purpose(words[4:])):
+    asked_use = words[:1] == ["what"] and words[3:4] == ["use"] and words[1] in _AUXILIARIES
+    if asked_use and words[2] in _PRONOUNS and (action := _purpose(words[4:])):
         return _done_with(action, INSTRUMENT)
     return words
 

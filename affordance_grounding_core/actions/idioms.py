@@ -22,7 +22,7 @@ _ABSTRACT = (
 )
 _NUMBERS = "10|15|20|30|45|60|90|120|135|150|180|270|360|ten|thirty|ninety"
 
-IDIOMS = pattern_list(
+_LISTED = pattern_list(
     "hold on second|minute|moment|sec, hold breath|horses|meeting|position|line|thought|"
     "still|tight|fast|back|fire|tongue, take care|time|break|breather|look|walk|nap|shower|"
     "bath|rest|chance|risk|advice|guess|bus|train|taxi|exam|test|class|turn|turns|step|place|"
@@ -44,15 +44,17 @@ IDIOMS = pattern_list(
     "ship, look out for, stick around|together|to|with|out|up, serve time|country|sentence, "
     "fill in|out|me, kick off|habit|bucket|out, lie to|about|in|low"
     ", hold off|out|forth|sway|hostage|court|grudge, hold up|on $, "
+    "hold on tight, cut down on, hit .. record|milestone|peak, "
     "hold up second|minute|moment|sec, "
-    "press on $, press ahead|forward|onward|onwards|matter|issue|point, "
+    "press on $, press ahead|forward|onward|onwards|matter|issue|point, press for|me|him|us|you, "
     "push on $, push ahead|forward|past|envelope|limit|limits|boundary|boundaries|deadline|agenda|"
     "commit|changes|update, "
     "pick up pace|speed|slack|tab|bill|signal|steam|trail|scent|where|momentum|tempo|thread|"
     "pieces|habit|accent|language, "
     f"cut {_ENERGY} $, cut .. talk|losses $, cut ME slack|break, "
     "open up about|to, open discussion|dialogue|case|investigation|shop|business|possibilities, "
-    "turn over leaf, turn over .. leaf, turn down offer|job|invitation|proposal|request, "
+    "open floor to, turn cheek, turn .. cheek, turn over leaf, turn over .. leaf, "
+    "turn down offer|job|invitation|proposal|request, "
     "turn up late|early|at, turn toward|towards|north|south|east|west, turn things|life, "
     f"turn {_NUMBERS} degrees, "
     "hit brake|brakes|gas|ground|beach|town|shower $, hit ground, "
@@ -60,25 +62,79 @@ IDIOMS = pattern_list(
     "raise alarm|bar|stakes|temperature|rent|issue|point|objection|doubts|eyebrow|eyebrows|hopes|"
     "funds|standards|concern|concerns, "
     "lift restriction|restrictions|curse|spell|embargo|veil, carry day|tune, "
-    "throw in towel, throw game|light|doubt, catch drift|feelings|eye|attention|wind|flight, "
+    "throw in towel, throw fit|weight, throw ME bone, catch movie|show, "
+    "throw game|light|doubt, catch drift|feelings|eye|attention|wind|flight, "
     "kick things|back, stir trouble|controversy|up, brush up|aside, drink to, sit out, "
     "seize day|moment|opportunity|chance|power|control, "
     "grasp concept|idea|meaning|situation|problem, grab attention|headlines, "
     "reach for stars|sky, bring peace|joy|hope, "
     "take lead|stairs|elevator|five|ten|oath|stand|detour|left|right $, "
-    "take it slow|personally, "
+    "take it slow|personally, take bow, "
     "get move, get message|point|joke|job|feeling, "
     f"give ME {_ABSTRACT}, give .. {_ABSTRACT} to ME, give up|in|way, give it rest|go|try|shot, "
     "fill role|position|void, strike chord|note, use head|brain|imagination|words"
 )
+
+
+def _ending(pattern: str) -> list[str]:
+    """Let a pattern's last noun end its phrase: "open fire" is no idiom in "open the fire door"."""
+    *before, last = pattern.split()
+    if last == "$" or not before:
+        return [pattern]
+    words = last.split("|")
+    nouns = [word for word in words if word not in ENDS_NOUN]
+    others = [word for word in words if word in ENDS_NOUN]
+    split = [f"{' '.join(before)} {'|'.join(nouns)} $"] if nouns else []
+    return [*split, *([f"{' '.join(before)} {'|'.join(others)}"] if others else [])]
+
+
+IDIOMS = tuple(ending for pattern in _LISTED for ending in _ending(pattern))
 """Phrases whose verb does not mean the action."""
+
+_ABSTRACT_THINGS = word_set(
+    "time day night morning evening week weekend month year hour past future life lives soul "
+    "hope faith love hate anger fear joy war courage patience trust truth lie lies secret "
+    "secrets word words language languages accent question questions answer answers detail "
+    "details idea ideas thought thoughts opinion opinions view views issue issues matter "
+    "problem problems solution solutions topic topics subject joke jokes news rumor rumors "
+    "gossip conversation conversations discussion discussions debate debates argument arguments "
+    "talk talks speech dialogue negotiation negotiations meeting meetings conference interview "
+    "interviews session sessions lesson lessons exam exams lecture homework assignment project "
+    "projects task tasks job jobs work career position positions role roles business account "
+    "accounts budget budgets cost costs price prices tax taxes rate rates debt debts loan deal "
+    "deals bargain offer offers bid bids bet bets risk risks chance chances luck fate fortune "
+    "opportunity opportunities possibility possibilities option options choice choices decision "
+    "decisions plan plans strategy policy policies rule rules law laws rights duty duties blame "
+    "guilt credit fame glory honor honour pride power authority influence attention interest "
+    "focus concentration awareness memory memories dream dreams sleep nap rest nonsense air break "
+    "breather "
+    "vacation holiday holidays trip journey walk stroll hike pose stance pace speed tempo "
+    "momentum rhythm melody noise silence call calls feed stream internet network applause "
+    "breath breaths temper mood spirit spirits advice help aid assistance service favor favour "
+    "favors effort efforts energy strength enthusiasm passion emotion emotions feelings feeling "
+    "gap gaps void vacancy chapter chapters investigation season market markets economy crowd "
+    "party parties tantrum limits limit boundaries boundary deadline deadlines agenda distance "
+    "direction advantage disadvantage benefit profit profits loss losses ties hint hints clue "
+    "clues fort grudge office election vote votes championship victory defeat challenge "
+    "challenges commitment promise promises vow breakthrough progress success failure "
+    "experience knowledge wisdom skill skills habit habits mistake mistakes pressure stress "
+    "pain temperature weather sense meaning purpose reason reasons excuse excuses apology "
+    "apologies permission access information status summary conclusion conclusions judgment "
+    "judgement peace responsibility"
+)
+"""What nobody can take hold of. Words that are things as well are not here."""
+
+_ABOUT_WORDS = word_set("write text_on type_on talk_on take_photo press eat look_out")
+"""Senses whose object may be anything that can be said or shown; buttons bear any name."""
+
+_AFTER_NOUN = word_set("short loose apart together alive going open shut first")
 
 _ROBOT = word_set("gripper grippers claw claws robot yourself effector effectors itself")
 _BODY = word_set(
     "arm arms hand hands finger fingers head wrist elbow shoulder base body eyes mouth jaw jaws "
     "legs feet neck torso"
 )
-_BEFORE_BODY = word_set("left right other both robot end up down around back own on off")
+_BEFORE_BODY = word_set("s left right other both robot end up down around back own on off")
 
 
 def is_about_the_robot(clause: Clause) -> bool:
@@ -101,6 +157,37 @@ def is_about_the_robot(clause: Clause) -> bool:
     yours = yours or articles[place] == "your"
     is_it = words[place] in _ROBOT or (yours and words[place] in _BODY)
     return is_it and _ends_noun(clause, place)
+
+
+def is_about_nothing_to_hold(clause: Clause, sense: str) -> bool:
+    """Whether what is to be held, opened, cut, ... is no thing: "pick up a new language".
+
+    Args:
+        clause: with a verb first.
+        sense: name of what its words ask for.
+    """
+    words = clause.words
+    switched = words[0] in ("turn", "turning", "switch", "switching")
+    if sense in _ABOUT_WORDS or (switched and not {"on", "off", "up", "down"}.isdisjoint(words)):
+        return False
+    place = 1
+    while place < len(words) and words[place] in ENDS_NOUN:
+        place += 1
+    head = _head(clause, place)
+    if words[head + 1 : head + 2] == ("of",):
+        return words[_head(clause, head + 2)] in _ABSTRACT_THINGS
+    return head < len(words) and words[head] in _ABSTRACT_THINGS
+
+
+def _head(clause: Clause, start: int) -> int:
+    """Place of the last word of the noun phrase that begins at a place."""
+    words = clause.words
+    place = start
+    while place + 1 < len(words) and not _ends_noun(clause, place):
+        place += 1
+    while place > start and words[place] in _AFTER_NOUN:
+        place -= 1
+    return min(place, len(words) - 1)
 
 
 def _ends_noun(clause: Clause, place: int) -> bool:

@@ -46,7 +46,7 @@ WORD_CLASSES = MappingProxyType(
             "label"
         ),
         "TOUCHED": word_set(
-            "screen touchscreen display icon app tile touchpad trackpad bar spacebar stop estop "
+            "screen touchscreen display icon app tile touchpad trackpad spacebar stop estop "
             "cancel undo quit abort play pause enter start escape reset return"
         ),
         "SCREEN": word_set("screen touchscreen display icon touchpad trackpad pad"),
@@ -177,7 +177,9 @@ SENSES = (
         "press",
         "press, press down, press on, hit BUTTON, hit .. BUTTON, tap BUTTON, tap .. BUTTON, "
         "tap on, click, click on, depress, hold down BUTTON, hold down .. BUTTON, "
-        "hit|tap TOUCHED, hit|tap .. TOUCHED, touch|poke|ring BUTTON, touch|poke|ring .. BUTTON, "
+        "hit|tap TOUCHED, hit|tap .. TOUCHED, hit|tap space bar, hit|tap .. space bar, "
+        "touch|poke|ring|smack|slap|bang|thump|whack BUTTON, "
+        "touch|poke|ring|smack|slap|bang|thump|whack .. BUTTON, "
         "touch SCREEN, touch .. SCREEN, give SCREEN|BUTTON tap|click, "
         "give .. SCREEN|BUTTON tap|click, use .. BUTTON|SCREEN $",
     ),

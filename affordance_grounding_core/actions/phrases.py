@@ -11,7 +11,11 @@ from dataclasses import dataclass, replace
 
 from affordance_grounding_core.actions.clauses import Clause, command_of
 from affordance_grounding_core.actions.english import clauses_of, fold
-from affordance_grounding_core.actions.idioms import IDIOMS, is_about_the_robot
+from affordance_grounding_core.actions.idioms import (
+    IDIOMS,
+    is_about_nothing_to_hold,
+    is_about_the_robot,
+)
 from affordance_grounding_core.actions.lexicon import (
     HINTS,
     OBJECTS,
@@ -135,6 +139,8 @@ def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading] | None:
     if best_weight < _OWN_WORDS:
         idiom = any(sense is None and weight >= best_weight for weight, sense in matches)
         if idiom or best is None or is_about_the_robot(clause):
+            return None
+        if is_about_nothing_to_hold(clause, best.name):
             return None
     senses = dict.fromkeys(sense for _, sense in matches if sense is not None)
     vague = lone and len(words) > 1 and THINGS.isdisjoint(words[1:])

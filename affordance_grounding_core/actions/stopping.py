@@ -12,7 +12,8 @@ _ENDING = word_set("stop quit cease cancel abort halt end enough")
 _TAIL = _VERBS | word_set(
     "it that this there here now right immediately instantly already everything all thing "
     "things at once goal task action job command order request robot arm gripper motion "
-    "movement please instead thanks thank you"
+    "movement please instead thanks thank you mission operation process plan execution actions "
+    "tasks goals commands for grounding"
 )
 _PHRASES = tuple(
     tuple(phrase.split())
@@ -43,6 +44,13 @@ _PHRASES = tuple(
         "make it stop",
         "do nothing",
         "do not do anything",
+        "do not do it",
+        "do not do that",
+        "do not do this",
+        "end this",
+        "end that",
+        "that is it",
+        "is it",
         "end it",
         "end goal",
         "end task",
@@ -52,6 +60,7 @@ _PHRASES = tuple(
         "i am done",
         "we are finished",
         "all done",
+        "stop with",
         "stop what you are",
         "quit what you are",
         "cease what you are",
@@ -66,7 +75,19 @@ _DOING = frozenset(
 _NO_DOING = word_set("anything something nothing thing ring king string ceiling building railing")
 _COURTESIES = frozenset(
     tuple(courtesy.split())
-    for courtesy in ("no", "yes", "thanks", "thank you", "oh", "sorry", "robot", "hey", "ok")
+    for courtesy in (
+        "no",
+        "yes",
+        "thanks",
+        "thank you",
+        "oh",
+        "sorry",
+        "robot",
+        "hey",
+        "ok",
+        "okay",
+        "wait",
+    )
 )
 _LEADS = tuple(tuple(lead.split()) for lead in ("oh", "um", "uh", "ah", "no", "i said"))
 

@@ -13,6 +13,10 @@ from typing import Any
 
 from affordance_grounding_core.benchmark.report import Row
 from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.loading import load_grounder
+
+_SIZES = ((480, 640), (720, 1280))
+"""Height and width in px of images, one for each aspect ratio that the node is measured at."""
 
 MODULE = "affordance_grounding_ros.measure.benchmark"
 """Run as a program: this package never imports ROS."""
@@ -46,6 +50,7 @@ def measure_node(model: str, runtime: str, frames: int) -> NodeFigures:
             did not answer.
     """
     _require_ros()
+    _build_engines(model, runtime)
     with tempfile.TemporaryDirectory(prefix="affordance_grounding_benchmark_") as folder:
         output = Path(folder) / "node.json"
         command = [sys.executable, "-m", MODULE, f"--model={model}", f"--runtime={runtime}"]
@@ -58,6 +63,16 @@ def measure_node(model: str, runtime: str, frames: int) -> NodeFigures:
                 f"{done.returncode}; what it printed says why"
             )
         return read_figures(json.loads(output.read_text(encoding="utf-8")))
+
+
+def _build_engines(model: str, runtime: str) -> None:
+    """Build what the node would build beside its first answers, which would be PyTorch's."""
+    grounder = load_grounder(model, runtime)
+    try:
+        for height, width in _SIZES:
+            grounder.warm_up(height, width)
+    finally:
+        grounder.close()
 
 
 def read_figures(content: dict[str, Any]) -> NodeFigures:

@@ -78,8 +78,11 @@ def load_model(
             and left alone: nobody asked for it here.
     """
     from affordance_grounding_core.loading import add_taught, load_grounder
+    from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
-    grounder = load_grounder(model, runtime, backbone_weights=weights)
+    # No camera waits here, and figures of a file are those of one runtime.
+    request = RuntimeRequest(*parse_runtime(runtime), wait=True)
+    grounder = load_grounder(model, backbone_weights=weights, request=request)
     if taught == "none":
         return grounder
     from affordance_grounding_core.teaching.file import default_file

@@ -29,14 +29,14 @@ def check(
     ] = False,
     json_file: JsonOption = None,
 ) -> None:
-    """Count classes, images and labels, and name what is missing, empty or unreadable.
+    """Count classes, images and labels; name what is missing, unusable, unreadable or doubled.
 
-    The exit code is 1 if a file cannot be read.
+    The exit code is 1 if a file cannot be read or if training would leave a mask out.
     """
     report = check_dataset(root, split, decode_images=thorough, show_progress=True)
     typer.echo(report.as_text())
     write_json(json_file, report.as_dict())
-    if report.unreadable:
+    if report.spoils_training:
         raise typer.Exit(1)
 
 

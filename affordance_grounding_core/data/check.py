@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +13,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from affordance_grounding_core.data.agd20k import (
+    EvaluationImage,
     EvaluationSet,
+    ExocentricImage,
+    TrainingImage,
     TrainingSet,
     read_evaluation_set,
     read_training_set,
 )
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE, unpaired_classes
+from affordance_grounding_core.data.part_masks import mask_problems
 from affordance_grounding_core.data.splits import FOLDER_SPLITS, SPLIT_ACTIONS
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_grey, read_rgb
@@ -36,7 +41,9 @@ class PartCheck:
         pairs: number of (action, object) classes.
         images: number of images.
         without_label: images without ground truth or part mask; None where none is expected.
-        empty_labels: files of labels that are all zero.
+        empty_labels: files of ground truths that are all zero.
+        classes: images of each "ACTION/OBJECT".
+        bad_masks: what keeps part masks from being learned from, by the rule of training.
     """
 
     part: str
@@ -46,6 +53,8 @@ class PartCheck:
     images: int
     without_label: int | None
     empty_labels: tuple[str, ...]
+    classes: Mapping[str, int] = field(default_factory=dict)
+    bad_masks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class DatasetCheck:
             them, so that training leaves them out.
         missing_actions: part to the actions of its published class list that it lacks.
         tiny: images whose shorter side training refuses; found where images are decoded.
+        duplicates: pictures of a training set that the test set of its split has too, by content.
     """
 
     root: str
@@ -72,6 +82,12 @@ class DatasetCheck:
     unpaired: tuple[str, ...]
     missing_actions: dict[str, tuple[str, ...]]
     tiny: tuple[str, ...]
+    duplicates: tuple[str, ...] = ()
+
+    @property
+    def spoils_training(self) -> bool:
+        """Whether a run would leave something out that is there."""
+        return bool(self.unreadable) or any(part.bad_masks for part in self.parts)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for `json.dump`."""
@@ -85,15 +101,18 @@ class DatasetCheck:
                 f"{part.part}: {part.images} images, {part.actions} actions, {part.objects} "
                 f"objects, {part.pairs} pairs"
             )
+            lines += [f"  {line}" for line in _class_lines(part.classes)]
             if part.without_label:
                 lines.append(f"  {part.without_label} images have no label")
             lines += [f"  all-zero label: {file}" for file in part.empty_labels]
+            lines += [f"  training leaves out: {message}" for message in part.bad_masks]
         for part_name, actions in self.missing_actions.items():
             lines.append(f"{part_name} has no image of the actions {', '.join(actions)}")
         lines += [f"empty class folder: {folder}" for folder in self.empty_classes]
         lines += [f"exocentric images without an egocentric one: {name}" for name in self.unpaired]
         lines += [f"not in an ACTION/OBJECT folder: {file}" for file in self.misplaced]
         lines += [f"shorter side below {MINIMUM_SIDE} px: {file}" for file in self.tiny]
+        lines += [f"in training and in test: {pair}" for pair in self.duplicates]
         lines += [f"unreadable: {message}" for message in self.unreadable]
         return "\n".join(lines)
 
@@ -123,7 +142,7 @@ def check_dataset(
     unreadable: list[str] = []
     parts = [_check_test(test, unreadable, show_progress) for test in tests]
     for training in trainings:
-        parts += _check_training(training, unreadable, show_progress)
+        parts += _check_training(training, show_progress)
     tiny = _decode_images(tests, trainings, unreadable, show_progress) if decode_images else ()
     listings: list[EvaluationSet | TrainingSet] = [*tests, *trainings]
     return DatasetCheck(
@@ -139,6 +158,7 @@ def check_dataset(
         ),
         missing_actions=_missing_actions(listings),
         tiny=tiny,
+        duplicates=_duplicates(tests, trainings, show_progress),
     )
 
 
@@ -199,12 +219,12 @@ def _check_test(test: EvaluationSet, unreadable: list[str], show_progress: bool)
         *_class_counts([(item.action, item.object_name) for item in test.images]),
         len(test.images) - len(labels),
         _empty_labels(labels, unreadable, show_progress),
+        _classes(test.images),
+        _bad_masks([(item.mask, item.image) for item in test.images], show_progress),
     )
 
 
-def _check_training(
-    training: TrainingSet, unreadable: list[str], show_progress: bool
-) -> list[PartCheck]:
+def _check_training(training: TrainingSet, show_progress: bool) -> list[PartCheck]:
     labels = [item.part_mask for item in training.egocentric if item.part_mask]
     # Training from image-level labels alone needs no masks, so none at all is no fault.
     without = len(training.egocentric) - len(labels) if labels else None
@@ -213,12 +233,17 @@ def _check_training(
             _titled("trainset egocentric", training.split),
             *_class_counts([(item.action, item.object_name) for item in training.egocentric]),
             without,
-            _empty_labels(labels, unreadable, show_progress),
+            (),
+            _classes(training.egocentric),
+            _bad_masks(
+                [(item.part_mask, item.image) for item in training.egocentric], show_progress
+            ),
         )
     ]
     if training.exocentric:
         counts = _class_counts([(item.action, item.object_name) for item in training.exocentric])
-        parts.append(PartCheck(_titled("trainset exocentric", training.split), *counts, None, ()))
+        title = _titled("trainset exocentric", training.split)
+        parts.append(PartCheck(title, *counts, None, (), _classes(training.exocentric)))
     return parts
 
 
@@ -226,6 +251,55 @@ def _class_counts(classes: Sequence[tuple[str, str]]) -> tuple[int, int, int, in
     actions = {action for action, _ in classes}
     objects = {name for _, name in classes}
     return len(actions), len(objects), len(set(classes)), len(classes)
+
+
+def _classes(
+    images: Sequence[EvaluationImage | TrainingImage | ExocentricImage],
+) -> dict[str, int]:
+    counts = Counter(f"{item.action}/{item.object_name}" for item in images)
+    return dict(sorted(counts.items()))
+
+
+def _class_lines(classes: Mapping[str, int]) -> list[str]:
+    """One line an action, with the images of each of its objects."""
+    groups: dict[str, list[str]] = {}
+    for name, count in classes.items():
+        action, object_name = name.split("/", 1)
+        groups.setdefault(action, []).append(f"{object_name} {count}")
+    return [f"{action}: {', '.join(counts)}" for action, counts in groups.items()]
+
+
+def _bad_masks(pairs: Sequence[tuple[Path | None, Path]], show_progress: bool) -> tuple[str, ...]:
+    """Judge part masks as training does; images that are not readable are named elsewhere."""
+    present = [(mask, image) for mask, image in pairs if mask is not None]
+    shown = tqdm(present, desc="masks", unit="mask", disable=None if show_progress else True)
+    return tuple(mask_problems(shown).values())
+
+
+def _duplicates(
+    tests: Sequence[EvaluationSet], trainings: Sequence[TrainingSet], show_progress: bool
+) -> tuple[str, ...]:
+    """Find pictures that are learned from and tested on, by the content of their files."""
+    found = []
+    for test in tests:
+        same = [training for training in trainings if training.split == test.split]
+        learned = [item.image for training in same for item in training.egocentric]
+        learned += [item.image for training in same for item in training.exocentric]
+        # Files of one content have one size: few of them need to be read.
+        sizes: dict[int, list[Path]] = {}
+        for image in learned:
+            sizes.setdefault(image.stat().st_size, []).append(image)
+        asked = sorted({item.image for item in test.images})
+        for image in tqdm(
+            asked, desc="duplicates", unit="image", disable=None if show_progress else True
+        ):
+            content = image.read_bytes()
+            found += [
+                f"{other} is {image}"
+                for other in sizes.get(len(content), ())
+                if content and other.read_bytes() == content
+            ]
+    return tuple(found)
 
 
 def _empty_labels(

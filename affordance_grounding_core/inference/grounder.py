@@ -251,17 +251,19 @@ class Grounder:
         """
         self._runtime = make(self._runtime)
 
-    def warm_up(self, height: int = 480, width: int = 640) -> None:
+    def warm_up(self, height: int = 480, width: int = 640, *, wait: bool = True) -> None:
         """Run the network once on a grey image, so that the first frame is as fast as the rest.
 
-        Where the runtime needs an engine for this size of image, it is loaded or built now.
+        Where the runtime needs an engine for this size of image, it is loaded or built.
 
         Args:
             height: of the images that will come, in px.
             width: likewise.
+            wait: whether an engine that has to be built is built now; otherwise that begins,
+                and PyTorch answers meanwhile.
         """
         geometry = self.preprocess.geometry(height, width)
-        self._runtime.prepare(geometry.input_height, geometry.input_width)
+        self._runtime.prepare(geometry.input_height, geometry.input_width, wait=wait)
         self.ground(np.full((height, width, 3), 127, np.uint8), self.actions[0])
 
     def close(self) -> None:

@@ -97,6 +97,7 @@ def _describe(
         ),
         area=area,
         score=float(heat.max()),
+        mask=inside,
     )
     return region, inside
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class AffordanceRegion:
         centroid: heat-weighted centre (x, y) in px.
         area: number of pixels.
         score: highest heat within the region, in [0, 1].
+        mask: (box.height, box.width) bool, which pixels of the box belong to the region.
     """
 
     box: Box
@@ -56,6 +57,7 @@ class AffordanceRegion:
     centroid: tuple[float, float]
     area: int
     score: float
+    mask: NDArray[np.bool_] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)

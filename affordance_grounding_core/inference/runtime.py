@@ -78,6 +78,7 @@ class RuntimeReport:
         fingerprint: of the engine, hexadecimal; empty for the reference.
         folder: of the engine; None for the reference.
         rejected: one sentence a candidate that was tried or looked for in vain.
+        building: what is built beside the answers and how far it is; empty if nothing is.
     """
 
     description: str
@@ -87,6 +88,7 @@ class RuntimeReport:
     fingerprint: str
     folder: Path | None
     rejected: tuple[str, ...]
+    building: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -98,6 +100,7 @@ class RuntimeReport:
             "fingerprint": self.fingerprint,
             "folder": str(self.folder) if self.folder else None,
             "rejected": list(self.rejected),
+            "building": self.building,
         }
 
 
@@ -144,12 +147,14 @@ class HeatRuntime(ABC):
         """What answers, and why; None where the network runs as it is."""
         return None
 
-    def prepare(self, height: int, width: int) -> RuntimeReport | None:
-        """Load or build now what one input size needs.
+    def prepare(self, height: int, width: int, *, wait: bool = True) -> RuntimeReport | None:
+        """Load or build what one input size needs.
 
         Args:
             height: px of the network input.
             width: px of the network input.
+            wait: whether what has to be built is built now; otherwise that begins, and frames
+                are answered meanwhile.
 
         Returns:
             What will answer, and why; None where the network runs as it is.

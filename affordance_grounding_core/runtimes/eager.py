@@ -37,6 +37,11 @@ class EagerRuntime(HeatRuntime):
         return f"eager-{self._device}-fp32"
 
     @property
+    def device(self) -> str:
+        """Name of the device the network runs on."""
+        return str(self._device)
+
+    @property
     def network(self) -> GroundingNetwork:
         """The network that runs.
 

@@ -25,7 +25,7 @@ from affordance_grounding_core.runtimes.graph import GraphInput, StaticNetwork, 
 
 _PACKAGE = Path(__file__).parents[1]
 _NAME = _PACKAGE.name
-_BUILDERS = ("runtimes/*.py",)
+_BUILDERS = ("runtimes/**/*.py",)
 _SMALL = 64
 """Numbers up to which a constant of a graph counts with its values. Larger ones are made of
 weights (resized positions), which count themselves, or are indices that sizes decide."""

@@ -115,7 +115,7 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._temporary: list[Path] = []
+        self._temporary: Path | None = None
 
     def find(
         self, slot: str, identity: Mapping[str, Any], *, say_why: bool = True
@@ -161,6 +161,20 @@ class ArtifactStore:
         found = self.find(slot, identity)
         if found:
             return found
+        self.make_usable(slot)
+        with self._lock(slot):
+            waited = self.find(slot, identity, say_why=False)
+            return waited or self._build(slot, identity, build)
+
+    def make_usable(self, slot: str) -> Path:
+        """Make the folder that an engine is written into, or a temporary one in its place.
+
+        Args:
+            slot: name of the engine's folder.
+
+        Returns:
+            The root in use from now on.
+        """
         try:
             parent = (self.root / slot).parent
             parent.mkdir(parents=True, exist_ok=True)
@@ -172,10 +186,10 @@ class ArtifactStore:
                 self.root,
                 error,
             )
-            return self._build_aside(identity, build)
-        with self._lock(slot):
-            waited = self.find(slot, identity, say_why=False)
-            return waited or self._build(slot, identity, build)
+            self.root = Path(tempfile.mkdtemp(prefix="affordance_grounding_engines_"))
+            self._temporary = self.root
+            (self.root / slot).parent.mkdir(parents=True, exist_ok=True)
+        return self.root
 
     def engines(self) -> list[Artifact | Path]:
         """Every engine of the store, sorted; its folder where the manifest cannot be read."""
@@ -215,9 +229,8 @@ class ArtifactStore:
 
     def close(self) -> None:
         """Remove engines that could not be stored."""
-        for folder in self._temporary:
-            shutil.rmtree(folder, ignore_errors=True)
-        self._temporary.clear()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _build(self, slot: str, identity: Mapping[str, Any], build: Builder) -> Artifact:
         target = self.root / slot
@@ -230,11 +243,6 @@ class ArtifactStore:
                 os.rename(target, Path(scratch) / "replaced")
             os.rename(fresh, target)
         return Artifact(target, manifest)
-
-    def _build_aside(self, identity: Mapping[str, Any], build: Builder) -> Artifact:
-        folder = Path(tempfile.mkdtemp(prefix="affordance_grounding_engine_"))
-        self._temporary.append(folder)
-        return Artifact(folder / "engine", _build_into(folder / "engine", identity, build))
 
     @contextlib.contextmanager
     def _lock(self, slot: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
 from affordance_grounding_core.runtimes.graph import write_onnx
+from affordance_grounding_core.telemetry import refuse_reports
 
 _MODEL = "model.onnx"
 
@@ -118,6 +119,7 @@ def import_onnxruntime() -> Any:
     Raises:
         RuntimeUnavailableError: it is not installed or does not work here.
     """
+    refuse_reports()
     try:
         return importlib.import_module("onnxruntime")
     except Exception as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,9 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
 from affordance_grounding_core.runtimes.graph import export_network, nodes_within
+from affordance_grounding_core.telemetry import refuse_reports
+
+_log = logging.getLogger(__name__)
 
 _MODEL = "model.xml"
 _DEVICE = "CPU"
@@ -213,8 +215,51 @@ def _compress(model: Any, work: Work) -> Any:
 
 def _import_nncf() -> Any:
     nncf = _import("nncf", "runtime 'openvino' needs nncf for int8")
-    logging.getLogger("nncf").setLevel(logging.ERROR)
+    _take_output("nncf")
     return nncf
+
+
+class _ToOurLog(logging.Handler):
+    """Hands a library's warnings on as ours, and the rest as what only debugging needs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record."""
+        level = record.levelno if record.levelno >= logging.ERROR else logging.DEBUG
+        _log.log(level, "%s: %s", record.name, record.getMessage())
+
+
+def _take_output(library: str) -> None:
+    """Have what a library writes to the console in our log: its log and its progress bars.
+
+    Args:
+        library: that was imported, "nncf".
+    """
+    log = logging.getLogger(library)
+    if not any(isinstance(handler, _ToOurLog) for handler in log.handlers):
+        log.handlers[:] = [_ToOurLog()]
+        log.propagate = False
+        logging.setLoggerClass(logging.Logger)  # which it had replaced for everybody
+    try:
+        progress = importlib.import_module(f"{library}.common.logging.track_progress")
+    except ImportError:  # another version; its bars are shown
+        return
+    for name in ("Progress", "WeightedProgress"):
+        shown = vars(progress).get(name)
+        if isinstance(shown, type) and "quiet" not in vars(shown):
+            setattr(progress, name, _quiet(shown))
+
+
+def _quiet(shown: type) -> type:
+    """A kind of progress bar that logs what is done and draws nothing."""
+
+    def begin(self: Any, *arguments: Any, **options: Any) -> None:
+        shown.__init__(self, *arguments, **{**options, "disable": True})  # type: ignore[misc]
+
+    def add_task(self: Any, description: str, *arguments: Any, **options: Any) -> Any:
+        _log.info("int8: %s", description.lower())
+        return shown.add_task(self, description, *arguments, **options)  # type: ignore[attr-defined]
+
+    return type(shown.__name__, (shown,), {"__init__": begin, "add_task": add_task, "quiet": True})
 
 
 def import_openvino() -> Any:
@@ -227,7 +272,7 @@ def import_openvino() -> Any:
 
 
 def _import(module: str, problem: str) -> Any:
-    _silence_reports()
+    refuse_reports()
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -235,19 +280,3 @@ def _import(module: str, problem: str) -> Any:
             f"{problem} ({type(error).__name__}: {error}); install it with "
             "pip install 'affordance-grounding-core[openvino]'"
         ) from error
-
-
-def _silence_reports() -> None:
-    """Keep OpenVINO and NNCF from reporting to their makers what they convert.
-
-    Both do without the package that sends; where somebody imported it before, it sends nothing.
-    """
-    if "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    if sys.modules["openvino_telemetry"] is not None:
-        sender = importlib.import_module("openvino_telemetry.utils.sender")
-        sender.TelemetrySender.send = _send_nothing
-
-
-def _send_nothing(*_: object, **__: object) -> None:
-    """Stand in for the method that sends a report."""

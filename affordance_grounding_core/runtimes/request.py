@@ -26,9 +26,11 @@ class RuntimeRequest:
         store: folder of engines; None: the user's cache.
         fall_back: whether a runtime that is missing, fails to build or fails the gate is
             replaced by the next best. Otherwise that is an error.
-        patience: frames of one size that "auto" answers with PyTorch before it builds an
-            engine for that size, if there is none yet. Building takes longer than a few
-            frames; `warm_up` builds at once.
+        patience: frames of one size that "auto" answers with PyTorch before an engine for that
+            size is built, if there is none yet. Building takes longer than a few frames;
+            `warm_up` builds at once.
+        wait: whether frames wait until their engine is loaded or built. Otherwise PyTorch
+            answers them, and the engine is built beside the answers.
     """
 
     runtime: str = "auto"
@@ -37,6 +39,7 @@ class RuntimeRequest:
     store: Path | None = None
     fall_back: bool = True
     patience: int = 30
+    wait: bool = False
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:
@@ -50,6 +53,11 @@ class RuntimeRequest:
             )
         if self.patience < 0:
             raise ValueError(f"patience must not be negative, got {self.patience}")
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames wait for their engine: asked for, or since nothing else may answer."""
+        return self.wait or not self.fall_back
 
 
 def parse_runtime(text: str, precision: str | None = None) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Generic background: prototypes of what pictures show, whatever is taught.
 
-The packaged file was made by `python -m tools.few_shot.background` from the pictures that come
+The packaged file was made by `python -m tools.studies.background` from the pictures that come
 with the package (`runtimes/pictures`) and holds for one backbone. With another one, the
 exemplars' own surroundings are all the background there is.
 """

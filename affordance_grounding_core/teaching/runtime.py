@@ -91,9 +91,9 @@ class TaughtRuntime(HeatRuntime):
         """What answers the trained actions, and why."""
         return self.inner.report
 
-    def prepare(self, height: int, width: int) -> RuntimeReport | None:
-        """Load or build now what one input size needs; see `HeatRuntime`."""
-        return self.inner.prepare(height, width)
+    def prepare(self, height: int, width: int, *, wait: bool = True) -> RuntimeReport | None:
+        """Load or build what one input size needs; see `HeatRuntime`."""
+        return self.inner.prepare(height, width, wait=wait)
 
     def close(self) -> None:
         """Free the memory of the model."""

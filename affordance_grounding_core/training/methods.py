@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-import yaml
-
 from affordance_grounding_core.errors import RuntimeUnavailableError, TrainingError
+from affordance_grounding_core.training.run_options import TRIAL_OPTION, is_trial, run_option
+from affordance_grounding_core.training.trial import trial_arguments
 
 METHODS: Mapping[str, str] = MappingProxyType(
     {
@@ -34,9 +33,7 @@ def training_method(arguments: Sequence[str]) -> str:
     Raises:
         TrainingError: a method that does not exist, or a config that cannot be read.
     """
-    method = DEFAULT_METHOD
-    for option, value in _options(arguments, ("--config", "--method")):
-        method = value if option == "--method" else _read_method(Path(value)) or method
+    method = run_option(arguments, "method") or DEFAULT_METHOD
     if method not in METHODS:
         raise TrainingError(
             f"training method must be one of {sorted(METHODS)}, got {method!r}; correct `method:` "
@@ -46,7 +43,7 @@ def training_method(arguments: Sequence[str]) -> str:
 
 
 def run_training(method: str, arguments: Sequence[str]) -> list[str]:
-    """Train by a method.
+    """Train by a method; a run with `--fast-dev-run` is a trial, see `trial_arguments`.
 
     Args:
         method: a key of `METHODS`.
@@ -65,39 +62,18 @@ def run_training(method: str, arguments: Sequence[str]) -> list[str]:
             f"training needs the extra 'train' ({error}); install it with "
             "`pip install 'affordance-grounding-core[train]'`"
         ) from error
-    lines: list[str] = module.outcome_lines(module.train_from_config(trainer_arguments(arguments)))
-    return lines
+    options = trainer_arguments(arguments)
+    if not is_trial(options) or "--help" in options or "-h" in options:
+        lines: list[str] = module.outcome_lines(module.train_from_config(options))
+        return lines
+    with trial_arguments(options) as trial:
+        lines = module.outcome_lines(module.train_from_config(trial))
+    return [*lines, "A trial of one batch: the options work; the checkpoint is worth nothing."]
 
 
 def trainer_arguments(arguments: Sequence[str]) -> list[str]:
     """Write the short `--fast-dev-run` out as the option of the trainer that it is."""
     return [
-        "--trainer.fast_dev_run=true" if argument == "--fast-dev-run" else argument
+        f"--{TRIAL_OPTION}=true" if argument == "--fast-dev-run" else argument
         for argument in arguments
     ]
-
-
-def _options(arguments: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for place, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name in names and equals:
-            yield name, value
-        elif name in names and place + 1 < len(arguments):
-            yield name, arguments[place + 1]
-
-
-def _read_method(path: Path) -> str | None:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrainingError(
-            f"training config {str(path)!r} cannot be read as YAML ({error}); expected a file such "
-            "as those of config/train"
-        ) from error
-    if not isinstance(content, dict):
-        raise TrainingError(
-            f"training config {str(path)!r} must be a mapping of options, got "
-            f"{type(content).__name__}"
-        )
-    method = content.get("method")
-    return None if method is None else str(method)

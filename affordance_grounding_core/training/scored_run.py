@@ -21,7 +21,7 @@ from affordance_grounding_core.inference.heat_calibration import (
 )
 from affordance_grounding_core.training.callbacks import resume_path
 from affordance_grounding_core.training.epoch_score import Score
-from affordance_grounding_core.training.run_cli import RunCLI, TrainingRunCLI
+from affordance_grounding_core.training.run_cli import ScoredCLI, TrainingRunCLI
 from affordance_grounding_core.training.run_data import RunData
 from affordance_grounding_core.training.scored_task import ScoredTask
 
@@ -57,10 +57,10 @@ class TrainingOutcome(Generic[Score]):
 
 
 def fit_and_store(
-    cli: RunCLI,
+    cli: ScoredCLI,
     started: float,
-    build: Callable[[RunCLI, HeatCalibration], StoredModel],
-    describe: Callable[[RunCLI], Mapping[str, Any]],
+    build: Callable[[ScoredCLI, HeatCalibration], StoredModel],
+    describe: Callable[[ScoredCLI], Mapping[str, Any]],
 ) -> TrainingOutcome[Any]:
     """Train and write checkpoints: OUTPUT/last and, with a selection, OUTPUT/best.
 
@@ -170,5 +170,6 @@ def _common_record(cli: TrainingRunCLI) -> dict[str, Any]:
         "optimiser": asdict(task.optimiser),
         "selection": data.selection,
         "scores": [score.as_dict() for score in task.scores],
+        "losses": task.losses,
         "images_replaced": task.replaced,
     }

@@ -36,6 +36,7 @@ class ScoredTask(LightningModule):
         scores: of the epochs so far.
         epoch_scores: of the images of this epoch so far: an image's index, and a score for each
             kind of map.
+        losses: means of the epochs so far, by the name of the term.
         replaced: unreadable images met so far.
     """
 
@@ -51,6 +52,7 @@ class ScoredTask(LightningModule):
         self.seed = seed
         self.scores: list[Any] = []
         self.epoch_scores: list[tuple[int, tuple[MapScore, ...]]] = []
+        self.losses: list[dict[str, float]] = []
         self.replaced = 0
         self._batch_name = ""
 
@@ -116,6 +118,16 @@ class ScoredTask(LightningModule):
                 sync_dist=self.trainer.world_size > 1,
             )
 
+    def on_train_epoch_end(self) -> None:
+        """Keep the means of the losses of the epoch."""
+        self.losses.append(
+            {
+                name.removeprefix("train/"): round(float(value), 6)
+                for name, value in self.trainer.callback_metrics.items()
+                if name.startswith("train/")
+            }
+        )
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Refuse to spoil the weights with a gradient that is not finite.
 
@@ -169,6 +181,7 @@ class ScoredTask(LightningModule):
         }
         checkpoint["actions"] = self.actions
         checkpoint["scores"] = [score.as_dict() for score in self.scores]
+        checkpoint["losses"] = self.losses
         checkpoint["replaced"] = self.replaced
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -197,6 +210,7 @@ class ScoredTask(LightningModule):
             )
         state.update(frozen)
         self.scores = [self.score_type.from_dict(values) for values in checkpoint["scores"]]
+        self.losses = list(checkpoint.get("losses", []))  # not in states of earlier versions
         self.replaced = int(checkpoint["replaced"])
 
     def take_over(self, state: Mapping[str, torch.Tensor]) -> None:

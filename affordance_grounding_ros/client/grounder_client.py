@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.compatibility import shut_down_ros
-from affordance_grounding_ros.health.status import status_level, status_values
-from affordance_grounding_ros.msg import ActionGoal
+from affordance_grounding_ros.msg import ActionGoal, GrounderStatus
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,9 +46,9 @@ class GrounderClient:
         self._goals = qos.create_publisher(
             self._node, ActionGoal, "grounder/goal", qos.goal_latched()
         )
-        self._status: dict[str, str] = {}
+        self._status: Any = None
         self._node.create_subscription(
-            DiagnosticStatus, "grounder/status", self._on_status, qos.status()
+            GrounderStatus, "grounder/status", self._on_status, qos.status()
         )
 
     def __enter__(self) -> Self:
@@ -63,14 +61,14 @@ class GrounderClient:
         self._node.destroy_node()
         shut_down_ros()
 
-    def wait_until_active(self, timeout: float) -> dict[str, str]:
+    def wait_until_active(self, timeout: float) -> Any:
         """Wait until the grounder has loaded its model and listens.
 
         Args:
             timeout: seconds to wait.
 
         Returns:
-            Its status, by name.
+            Its status, a GrounderStatus.
 
         Raises:
             NoAnswerError: it is not active in time, or says that it cannot be.
@@ -90,11 +88,27 @@ class GrounderClient:
         Raises:
             NoAnswerError: no status in time.
         """
-        self._status = {}
-        self._wait(lambda: bool(self._status), timeout, "a status")
-        prefix = "frames_"
-        counts = {key: value for key, value in self._status.items() if key.startswith(prefix)}
-        return {key.removeprefix(prefix): int(value) for key, value in counts.items()}
+        status = self.next_status(timeout)
+        return {
+            "received": int(status.frames_received),
+            "processed": int(status.frames_processed),
+            "dropped": int(status.frames_dropped),
+            "idle": int(status.frames_idle),
+            "refused": int(status.frames_refused),
+            "failed": int(status.frames_failed),
+        }
+
+    def next_status(self, timeout: float = 30.0) -> Any:
+        """Wait for the next status, a GrounderStatus.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            NoAnswerError: no status in time.
+        """
+        self._status = None
+        return self._wait(lambda: self._status, timeout, "a status")
 
     def spin(self, seconds: float) -> None:
         """Listen for some time.
@@ -118,13 +132,17 @@ class GrounderClient:
         return answer
 
     def _is_active(self) -> bool:
-        if self._status.get("level") == status_level(DiagnosticStatus.ERROR):
-            raise NoAnswerError(f"{self.UNREADY}: {self._status['message']}")
-        return self._status.get("state") == "active"
+        status = self._status
+        if status is None:
+            return False
+        if status.level == GrounderStatus.ERROR:
+            raise NoAnswerError(f"{self.UNREADY}: {status.summary}")
+        return bool(status.state == GrounderStatus.ACTIVE)
 
     @property
     def _last_words(self) -> str:
-        return f"the grounder's last status: {self._status.get('message', 'none')}"
+        said = self._status.summary if self._status else "none"
+        return f"the grounder's last status: {said}"
 
-    def _on_status(self, message: DiagnosticStatus) -> None:
-        self._status = status_values(message)
+    def _on_status(self, message: Any) -> None:
+        self._status = message

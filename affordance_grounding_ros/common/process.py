@@ -1,9 +1,8 @@
-"""Runs a node as a process: started, interrupted and ended without a traceback."""
+"""Runs a node as a process: started, told to stop and ended without a traceback."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -11,11 +10,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from affordance_grounding_ros.common.compatibility import shut_down_ros
 from affordance_grounding_ros.common.problem_log import one_line
+from affordance_grounding_ros.common.signals import StopSignals
+
+ABANDONED = "loading"
+"""Beginning of the names of threads that need not finish before the process ends."""
 
 
 class ClosableNode(Protocol):
@@ -30,9 +34,73 @@ class ClosableNode(Protocol):
         ...
 
 
+class Host:
+    """The process around a node.
+
+    Args:
+        signals: tell when the process is to end.
+    """
+
+    def __init__(self, signals: StopSignals) -> None:
+        self._signals = signals
+        self._nodes: list[ClosableNode] = []
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the process is to end."""
+        return self._signals.requested or not rclpy.ok()
+
+    def adopt(self, node: ClosableNode) -> None:
+        """Close and destroy a node at the end, whatever happens.
+
+        Args:
+            node: that has just been made.
+        """
+        self._nodes.append(node)
+
+    def spin(self, node: Node, report: Callable[[Exception], object]) -> None:
+        """Spin a node until the process is to end, whatever its callbacks raise.
+
+        Args:
+            node: to spin.
+            report: called with what a callback raised.
+        """
+        executor = rclpy.get_global_executor()
+        executor.add_node(node)
+        while not self.stopped:
+            if error := self._spun(executor):
+                report(error)
+                time.sleep(0.1)  # What goes wrong all the time must not use the processor up.
+        executor.remove_node(node)
+
+    def spin_once(self, node: Node) -> None:
+        """Spin a node until one of its callbacks has been run, or the process is to end.
+
+        Args:
+            node: to spin.
+        """
+        executor = rclpy.get_global_executor()
+        executor.add_node(node)
+        executor.spin_once_until_future_complete(self._signals.future())
+
+    def _spun(self, executor: Executor) -> Exception | None:
+        """Spins until something is raised, and gives it unless that is the end."""
+        try:
+            executor.spin_until_future_complete(self._signals.future())
+        except Exception as error:
+            return None if self.stopped else error
+        return None
+
+    def close(self) -> None:
+        """Close and destroy the nodes."""
+        for node in self._nodes:
+            node.close()
+            node.destroy_node()
+
+
 def run_node(
     name: str,
-    run: Callable[[Callable[[ClosableNode], None]], None],
+    run: Callable[[Host], None],
     args: list[str] | None,
     refusals: tuple[type[Exception], ...] = (),
 ) -> int:
@@ -40,7 +108,7 @@ def run_node(
 
     Args:
         name: of the node, for its log.
-        run: makes the node, hands it to the function it is given, and spins it.
+        run: makes the node, has it adopted, and spins it.
         args: command line, the process's own where None.
         refusals: errors that end the process with their message alone.
 
@@ -48,37 +116,28 @@ def run_node(
         Exit code: 0 after SIGINT, SIGTERM and an ordinary end; 1 after a refusal, and where the
         command line or a parameter file cannot be read.
     """
-    try:
-        rclpy.init(args=args)
-    except KeyboardInterrupt:
-        return 0
-    except Exception as error:
-        fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
-        return 1
-    made: list[ClosableNode] = []
-    try:
-        # Made now, not by spin: a signal in the midst of making it leaves half an executor,
-        # whose end is a traceback.
-        rclpy.get_global_executor()
-        run(made.append)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except refusals as error:
-        fatal(name, str(error))
-        return 1
-    except Exception:
-        # Whatever fails once the context is down, fails because it is down.
-        if rclpy.ok():
-            raise
-    finally:
-        # A second signal, as from Ctrl-C under a launch, must not break the clean-up off.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for node in made:
-            node.close()
-            node.destroy_node()
-        shut_down_ros()
-        _leave_hanging_threads(name)
+    with StopSignals() as signals:
+        try:
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        except Exception as error:
+            fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
+            return 1
+        host = Host(signals)
+        try:
+            run(host)
+        except ExternalShutdownException:
+            pass
+        except refusals as error:
+            fatal(name, str(error))
+            return 1
+        except Exception:
+            # Whatever fails once the context is down, fails because it is down.
+            if rclpy.ok():
+                raise
+        finally:
+            host.close()
+            shut_down_ros()
+            _leave_hanging_threads(name)
     return 0
 
 
@@ -92,49 +151,23 @@ def fatal(name: str, message: str) -> None:
     rclpy.logging.get_logger(name).fatal(message)
 
 
-def spin(node: Node, report: Callable[[Exception], object]) -> None:
-    """Spin a node for as long as the process lives, whatever its callbacks raise.
-
-    Args:
-        node: to spin.
-        report: called with what a callback raised.
-
-    Raises:
-        ExternalShutdownException: the process is to end.
-        KeyboardInterrupt: likewise.
-    """
-    while not _spun(node, report):
-        time.sleep(0.1)  # What goes wrong all the time must not use the processor up.
-
-
-def _spun(node: Node, report: Callable[[Exception], object]) -> bool:
-    """Spins until something is raised, and says whether that is the end."""
-    try:
-        rclpy.spin(node)
-    except ExternalShutdownException:
-        raise
-    except Exception as error:
-        if not rclpy.ok():
-            raise
-        report(error)
-        return False
-    return True
-
-
 def _leave_hanging_threads(name: str) -> None:
     """Ends the process where a thread would keep it alive for ever; `close` has waited for it.
 
     Thread pools, as libraries leave them behind, end with the interpreter by themselves.
     """
     main = threading.main_thread()
+    threads = [thread for thread in threading.enumerate() if thread is not main]
     hanging = [
-        thread
-        for thread in threading.enumerate()
-        if thread is not main and not thread.daemon and not thread.name.startswith("ThreadPool")
+        thread.name
+        for thread in threads
+        if not thread.daemon and not thread.name.startswith("ThreadPool")
     ]
-    if not hanging:
+    if hanging:
+        names = ", ".join(hanging)
+        print(f"{name}: ending although these threads hang: {names}", file=sys.stderr, flush=True)
+    elif not any(thread.name.startswith(ABANDONED) for thread in threads):
         return
-    names = ", ".join(thread.name for thread in hanging)
-    print(f"{name}: ending although these threads hang: {names}", file=sys.stderr, flush=True)
+    # The interpreter's own end would wait for such threads, or pull it from under their feet.
     sys.stdout.flush()
-    os._exit(1)
+    os._exit(1 if hanging else 0)

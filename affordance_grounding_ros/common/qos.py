@@ -38,6 +38,11 @@ def image_input() -> QoSProfile:
     return _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 
 
+def image_latched() -> QoSProfile:
+    """The image of a publisher that keeps its last one for nodes that start later."""
+    return _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+
+
 def depth_input() -> QoSProfile:
     """Depth and calibrations: a few are kept, because one belongs to an image already at work."""
     return _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)

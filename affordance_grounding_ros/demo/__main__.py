@@ -226,7 +226,7 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
         Recording(output / BAG) as recording,
     ):
         status = client.wait_until_active(timeout)
-        print(f"grounder is active: model {status['model']} on {status['runtime']}", flush=True)
+        print(f"grounder is active: model {status.model} on {status.runtime}", flush=True)
         for question in asked:
             results += _ask_about(question, client, recording, output, timeout)
         counts = client.frame_counts(timeout)

@@ -155,7 +155,7 @@ class DemoClient(GrounderClient):
         self._goals.publish(ActionGoal(header=Header(stamp=now.to_msg()), action=action))
 
         def complete() -> tuple[float, Any] | None:
-            refusal = self._status.get("last_error", "")
+            refusal = self._status.last_error if self._status else ""
             if refusal.startswith("goal refused"):
                 raise NoAnswerError(refusal)
             for received, result in self._results:
@@ -175,7 +175,7 @@ class DemoClient(GrounderClient):
 
     @property
     def _depth_used(self) -> int:
-        return int(self._status.get("depth_used") or 0)
+        return int(self._status.depth_used) if self._status else 0
 
     def _is_all(self, said: dict[str, Any]) -> bool:
         if self._depth_used_before is None:

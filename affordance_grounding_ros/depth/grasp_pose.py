@@ -83,7 +83,6 @@ class NoGraspError(ValueError):
 
 def grasp_of_region(
     region: AffordanceRegion,
-    inside: NDArray[np.bool_],
     heatmap: NDArray[np.float32],
     depth: DepthImage,
     camera: CameraModel,
@@ -93,7 +92,6 @@ def grasp_of_region(
 
     Args:
         region: in pixels of the image.
-        inside: (box height, box width) which pixels of the region's box belong to it.
         heatmap: (H, W) float32 in [0, 1].
         depth: registered to the image.
         camera: that took the image.
@@ -103,7 +101,7 @@ def grasp_of_region(
         NoGraspError: too few pixels of the region have depth.
     """
     config = config or GraspConfig()
-    rows, columns = _pixels_of(region, inside)
+    rows, columns = _pixels_of(region)
     measured = depth.at(columns, rows).astype(np.float64)
     rays = camera.rays(columns, rows)
     valid = np.isfinite(measured) & np.isfinite(rays).all(axis=-1)
@@ -134,11 +132,9 @@ def grasp_of_region(
     return Grasp(position, quaternion_of(rotation), length, width)
 
 
-def _pixels_of(
-    region: AffordanceRegion, inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pixels_of(region: AffordanceRegion) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of a region; of a large one evenly spread pixels stand for all."""
-    rows, columns = np.nonzero(inside)
+    rows, columns = np.nonzero(region.mask)
     if rows.size > _MOST_PIXELS:
         chosen = np.linspace(0, rows.size - 1, _MOST_PIXELS).astype(np.int64)
         rows, columns = rows[chosen], columns[chosen]

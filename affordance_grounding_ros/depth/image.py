@@ -93,13 +93,17 @@ def depth_in_metres(message: Any) -> NDArray[np.float32]:
     return np.where(valid, metres, np.float32(np.nan))
 
 
-def check_same_frame(image_frame: str, depth_frame: str, calibration_frame: str) -> None:
+def check_same_frame(
+    image_frame: str, depth_frame: str, calibration_frame: str, *, registered: bool = False
+) -> None:
     """Refuse depth or a calibration that belong to another camera than the image.
 
     Args:
         image_frame: frame_id of the image.
         depth_frame: frame_id of the depth.
         calibration_frame: frame_id of the camera_info.
+        registered: whether the depth is known to be registered to the image, whatever its header
+            says.
 
     Raises:
         DepthError: names the frames and the fix.
@@ -109,10 +113,14 @@ def check_same_frame(image_frame: str, depth_frame: str, calibration_frame: str)
             "depth",
             depth_frame,
             "remap 'depth' to the topic that is registered to the image "
-            "(aligned_depth_to_color, depth_registered), or run depth_image_proc's register node",
+            "(aligned_depth_to_color, depth_registered), or run depth_image_proc's register node; "
+            "where it is registered and only its header says otherwise, set the parameter "
+            "'depth_registered' to true",
         ),
         ("camera_info", calibration_frame, "remap 'camera_info' to the image's own"),
     ):
+        if registered and name == "depth":
+            continue
         # tf2 knows no leading slash; a few drivers still send one.
         if frame.lstrip("/") != image_frame.lstrip("/"):
             raise DepthError(

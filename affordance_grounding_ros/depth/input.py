@@ -30,6 +30,11 @@ class DepthSettings(Protocol):
     """The parameters that matter here; the parameter table says more about each."""
 
     @property
+    def depth_registered(self) -> bool:
+        """Whether depth is registered to the image although its header names another frame."""
+        ...
+
+    @property
     def depth_slop(self) -> float:
         """Seconds between an image and its depth at most."""
         ...
@@ -159,7 +164,8 @@ class DepthInput:
         if calibration is None:
             raise DepthError("time", self._silence(CALIBRATION_TOPIC))
         info = calibration[1]
-        check_same_frame(header.frame_id, depth.header.frame_id, info.header.frame_id)
+        frames = (header.frame_id, depth.header.frame_id, info.header.frame_id)
+        check_same_frame(*frames, registered=settings.depth_registered)
         camera = camera_model(info, width, height, rectified=settings.image_rectified)
         return DepthView(
             depth=DepthImage(depth_in_metres(depth), width, height),

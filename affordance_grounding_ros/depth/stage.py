@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -14,21 +13,7 @@ from affordance_grounding_ros.common.problem_log import ProblemLog
 from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
-
-
-@dataclass(frozen=True)
-class DepthCounts:
-    """What became of the depth of the images that were grounded.
-
-    Attributes:
-        used: images whose depth was found and fitted.
-        missing: images without depth, calibration or transform at their time.
-        refused: images whose depth or calibration did not fit.
-    """
-
-    used: int = 0
-    missing: int = 0
-    refused: int = 0
+from affordance_grounding_ros.health.figures import DepthCounts
 
 
 class DepthStage:
@@ -115,17 +100,3 @@ class DepthStage:
             self._counts = DepthCounts(
                 now.used + used, now.missing + missing, now.refused + refused
             )
-
-
-def depth_figures(stage: DepthStage | None) -> dict[str, str]:
-    """What became of the images' depth, for status and diagnostics.
-
-    Args:
-        stage: that counted; None while depth is off.
-
-    Returns:
-        Texts by name; the names are the same in either case.
-    """
-    counts = asdict(stage.counts) if stage else dict.fromkeys(asdict(DepthCounts()), "")
-    state = (stage.problem or "on") if stage else "off"
-    return {"depth": state, **{f"depth_{name}": str(count) for name, count in counts.items()}}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.inference.result import AffordanceRegion, GroundingResult
+from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.depth.camera_model import CameraModel
 from affordance_grounding_ros.depth.grasp_pose import (
     Grasp,
@@ -53,10 +52,10 @@ class DepthView:
         """
         grasps: list[Grasp | None] = []
         problem = ""
-        for region, inside in zip(result.regions, region_masks(result), strict=True):
+        for region in result.regions:
             try:
                 grasp = grasp_of_region(
-                    region, inside, result.heatmap, self.depth, self.camera, self.config
+                    region, result.heatmap, self.depth, self.camera, self.config
                 )
             except NoGraspError as error:
                 grasps.append(None)
@@ -103,31 +102,3 @@ def empty_cloud(shape: tuple[int, ...]) -> NDArray[np.float32]:
     cloud = np.zeros((*shape, len(POINT_FIELDS)), np.float32)
     cloud[..., :3] = np.nan
     return cloud
-
-
-def region_masks(result: GroundingResult) -> list[NDArray[np.bool_]]:
-    """Take the union of the regions apart.
-
-    Args:
-        result: of the grounder.
-
-    Returns:
-        For each region (box height, box width), which pixels of its box belong to it.
-    """
-    if not result.regions:
-        return []
-    # Regions are the connected components of their union, because they do not touch.
-    _, found = cv2.connectedComponents(result.mask.astype(np.uint8), connectivity=8)
-    labels = np.asarray(found, np.int32)
-    return [_mask_of(region, labels) for region in result.regions]
-
-
-def _mask_of(region: AffordanceRegion, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    box = region.box
-    inside = labels[box.y : box.y + box.height, box.x : box.x + box.width]
-    # A region touches every side of its box. Others may lie in the box, or touch some sides.
-    sides = [inside[0], inside[-1], inside[:, 0], inside[:, -1]]
-    touching = set.intersection(*(set(side[side > 0].tolist()) for side in sides))
-    areas = {label: int(np.count_nonzero(inside == label)) for label in touching}
-    label = min(areas, key=lambda label: abs(areas[label] - region.area))
-    return np.asarray(inside == label, np.bool_)

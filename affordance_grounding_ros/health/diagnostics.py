@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles
-from affordance_grounding_ros.health.status import NodeStatus, component_name, key_values
+from affordance_grounding_ros.health.state import NodeStatus
 
 GATE_NOT_RUN = "not run"
 """What is said of the numeric gate where nothing but the reference, plain PyTorch, runs."""
@@ -29,7 +29,13 @@ def engine_values(grounder: Grounder | None) -> dict[str, str]:
         "engine": report.fingerprint if report else "",
         "runtime_asked": report.asked if report else "",
         "runtime_rejected": one_line("; ".join(report.rejected)) if report else "",
+        "runtime_building": one_line(report.building) if report else "",
     }
+
+
+def component_name(node: Node) -> str:
+    """What a node is called in diagnostics."""
+    return f"{node.get_fully_qualified_name().lstrip('/')}: affordance grounding"
 
 
 class DiagnosticsPublisher:
@@ -74,7 +80,7 @@ def diagnostic_status(
         engine: of `engine_values`.
     """
     received, processed = figures.rates()
-    level = status.level
+    level: bytes = bytes([status.level])
     if level == DiagnosticStatus.OK and status.state != "active":
         level = DiagnosticStatus.STALE
     values = {
@@ -93,7 +99,7 @@ def diagnostic_status(
         name=name,
         message=status.summary,
         hardware_id=status.runtime,
-        values=key_values(values),
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
 
 

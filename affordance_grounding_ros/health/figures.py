@@ -33,6 +33,21 @@ class FrameCounts:
     failed: int = 0
 
 
+@dataclass(frozen=True)
+class DepthCounts:
+    """What became of the depth of the images that were grounded.
+
+    Attributes:
+        used: images whose depth was found and fitted.
+        missing: images without depth, calibration or transform at their time.
+        refused: images whose depth or calibration did not fit.
+    """
+
+    used: int = 0
+    missing: int = 0
+    refused: int = 0
+
+
 class FrameCounter:
     """Counts images from the executor and from the inference thread."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -14,7 +14,15 @@ from rclpy.subscription import Subscription
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.compatibility import InvalidHandle
 from affordance_grounding_ros.health.figures import FrameCounter
-from affordance_grounding_ros.node.image_input import ImageInput
+
+
+class CameraTopic(Protocol):
+    """Whatever subscribes to the camera."""
+
+    @property
+    def topic(self) -> str:
+        """Full name of the image topic."""
+        ...
 
 
 class PublisherWatch:
@@ -36,7 +44,7 @@ class PublisherWatch:
     def __init__(
         self,
         node: Node,
-        images: ImageInput,
+        images: CameraTopic,
         counter: FrameCounter,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -194,7 +202,7 @@ class GraphWatch:
         counter: counts the images that arrive.
     """
 
-    def __init__(self, node: Node, images: ImageInput, counter: FrameCounter) -> None:
+    def __init__(self, node: Node, images: CameraTopic, counter: FrameCounter) -> None:
         self._names = NameWatch(node)
         self._publishers = PublisherWatch(node, images, counter)
 

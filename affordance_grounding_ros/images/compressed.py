@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from PIL import UnidentifiedImageError
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
-from affordance_grounding_ros.images.conversions import image_to_rgb
+from affordance_grounding_core.images.jpeg import decode_jpeg
 from affordance_grounding_ros.images.layouts import ImageMessageError
+from affordance_grounding_ros.images.levels import LevelRange
 
 MAXIMUM_PIXELS = 64 * 2**20
 """More is refused before it is unpacked: an 8K camera has half of it, and a few kilobytes of PNG
@@ -21,23 +23,6 @@ can unpack to gigabytes."""
 
 _FORMATS = ("JPEG", "PNG")
 _TOPIC_SUFFIX = "/compressed"
-
-
-def message_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
-    """Read an image message of either kind as colours.
-
-    Args:
-        message: sensor_msgs/Image or sensor_msgs/CompressedImage.
-
-    Returns:
-        (H, W, 3) uint8, RGB, contiguous, a copy.
-
-    Raises:
-        ImageMessageError: it cannot be read.
-    """
-    if isinstance(message, CompressedImage):
-        return compressed_to_rgb(message)
-    return image_to_rgb(message)
 
 
 def encoding_of(message: Image | CompressedImage) -> str:
@@ -54,7 +39,11 @@ def compressed_topic(topic: str) -> str:
     return topic if topic.endswith(_TOPIC_SUFFIX) else topic + _TOPIC_SUFFIX
 
 
-def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
+def compressed_to_rgb(
+    message: CompressedImage,
+    levels: LevelRange | None = None,
+    remark: Callable[[str], object] = lambda _: None,
+) -> NDArray[np.uint8]:
     """Unpack a JPEG or PNG image.
 
     What it is, is told from the bytes; of `format` only "compressed rgb8" is believed, by which
@@ -63,10 +52,12 @@ def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
 
     Args:
         message: as image_transport's "compressed" publishes it.
+        levels: range of the 16-bit levels of the stream it belongs to; this image alone tells
+            where None.
+        remark: told what is odd about the bytes of an image that is whole all the same.
 
     Returns:
-        (H, W, 3) uint8, RGB, contiguous. Levels of 16 bits are rounded to 8; transparency is
-        dropped.
+        (H, W, 3) uint8, RGB, contiguous. Levels of 16 bits become 8; transparency is dropped.
 
     Raises:
         ImageMessageError: not JPEG or PNG, cut short, damaged, or of too many pixels.
@@ -78,11 +69,15 @@ def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
             "png colours: remap 'image' to the colour topic",
         )
     data = bytes(message.data)
+    said = f"compressed image of format {abbreviate(message.format)} and {len(data)} bytes"
     try:
         with Pictures.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture.size)
-            picture.load()
-            rgb = _colours(picture)
+            if picture.format == "JPEG":
+                rgb = _jpeg_colours(data, remark)
+            else:
+                picture.load()
+                rgb = _png_colours(picture, levels or LevelRange())
     except ImageMessageError:
         raise
     except Pictures.DecompressionBombError as error:
@@ -90,16 +85,14 @@ def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
     except UnidentifiedImageError as error:
         raise ImageMessageError(
             "encoding",
-            f"compressed image of format {abbreviate(message.format)} and {len(data)} bytes "
-            f"beginning {data[:8].hex(' ') or '(none)'} is neither JPEG nor PNG: let the camera "
-            "publish one of them, or set the parameter 'image_transport' to 'raw'",
+            f"{said} beginning {data[:8].hex(' ') or '(none)'} is neither JPEG nor PNG: let the "
+            "camera publish one of them, or set the parameter 'image_transport' to 'raw'",
         ) from error
     except Exception as error:  # Damaged bytes make the decoder raise much besides OSError.
         raise ImageMessageError(
             "data",
-            f"compressed image of format {abbreviate(message.format)} and {len(data)} bytes "
-            f"cannot be unpacked ({abbreviate(str(error))}): it was cut short or damaged on the "
-            "way",
+            f"{said} cannot be unpacked ({abbreviate(str(error), 200)}): it was cut short or "
+            "damaged on the way",
         ) from error
     if "compressed rgb8" in message.format:
         rgb = rgb[..., ::-1]
@@ -116,9 +109,17 @@ def _check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _colours(picture: Any) -> NDArray[np.uint8]:
-    if picture.mode.startswith("I"):  # 16-bit grey; 65535 / 257 = 255 exactly.
-        values = np.asarray(picture).astype(np.uint32)
-        grey = ((values + 128) // 257).astype(np.uint8)
+def _jpeg_colours(data: bytes, remark: Callable[[str], object]) -> NDArray[np.uint8]:
+    decoded = decode_jpeg(data, upright=False)
+    if decoded is None:
+        raise ValueError("no decoder knows it")
+    if decoded.remark:
+        remark(f"compressed images are odd, but whole: {decoded.remark}")
+    return decoded.pixels
+
+
+def _png_colours(picture: Any, levels: LevelRange) -> NDArray[np.uint8]:
+    if picture.mode.startswith("I"):
+        grey = levels.narrow(np.asarray(picture).astype(np.uint16))
         return np.repeat(grey[..., None], 3, axis=-1)
     return np.asarray(picture.convert("RGB"), np.uint8)

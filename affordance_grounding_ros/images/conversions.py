@@ -22,11 +22,13 @@ from std_msgs.msg import Header
 
 from affordance_grounding_ros.images.layouts import (
     LAYOUTS,
+    UNNAMED_COLOURS,
     ImageLayout,
     ImageMessage,
     ImageMessageError,
     check_layout,
 )
+from affordance_grounding_ros.images.levels import LevelRange
 
 Reader = Callable[[Any], NDArray[Any]]
 
@@ -40,20 +42,24 @@ _COLOUR_CODES = {
     "bayer_bggr8": cv2.COLOR_BayerRG2RGB,
     "bayer_gbrg8": cv2.COLOR_BayerGR2RGB,
     "bayer_grbg8": cv2.COLOR_BayerGB2RGB,
+    "8UC1": cv2.COLOR_GRAY2RGB,
     "uyvy": cv2.COLOR_YUV2RGB_UYVY,
     "yuv422": cv2.COLOR_YUV2RGB_UYVY,
     "yuyv": cv2.COLOR_YUV2RGB_YUY2,
     "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
     "nv12": cv2.COLOR_YUV2RGB_NV12,
+    "nv21": cv2.COLOR_YUV2RGB_NV21,
 }
 
 
-def image_to_rgb(message: Image) -> NDArray[np.uint8]:
+def image_to_rgb(message: Image, levels: LevelRange | None = None) -> NDArray[np.uint8]:
     """Read an image message as colours.
 
     Args:
-        message: any encoding of `image_layout.LAYOUTS`. The 16-bit encodings are taken as grey
-            levels over the full range, 32FC1 as grey in [0, 1].
+        message: any encoding of `layouts.LAYOUTS`. Floats are grey in [0, 1]; channels without a
+            name are taken as `layouts.UNNAMED_COLOURS`.
+        levels: range of the 16-bit levels of the stream it belongs to; this image alone tells
+            where None.
 
     Returns:
         (H, W, 3) uint8, RGB, contiguous, a copy.
@@ -63,14 +69,17 @@ def image_to_rgb(message: Image) -> NDArray[np.uint8]:
             values that are not finite or not in [0, 1].
     """
     values = image_to_array(message)
-    if message.encoding == "rgb8":
-        return values
-    if message.encoding == "32FC1":
+    encoding = UNNAMED_COLOURS.get(message.encoding, message.encoding)
+    if encoding == "32FC1":
         values = _grey_from_float(values)
     elif values.dtype == np.uint16:
-        # 65535 / 257 = 255 exactly; rounded to the nearest level.
-        values = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    code = _COLOUR_CODES.get(message.encoding, cv2.COLOR_GRAY2RGB)
+        values = (levels or LevelRange()).narrow(values)
+        encoding = "mono8" if encoding == "16UC1" else encoding.removesuffix("16") + "8"
+    if encoding == "rgb8":
+        return values
+    if encoding == "nv24":
+        return _rgb_from_nv24(values, message.height)
+    code = _COLOUR_CODES.get(encoding, cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.cvtColor(values, code), np.uint8)
 
 
@@ -78,12 +87,13 @@ def image_to_array(message: Image, reader: Reader | None = None) -> NDArray[Any]
     """Read the values of an image message as they are, without converting colours.
 
     Args:
-        message: any encoding of `image_layout.LAYOUTS`.
+        message: any encoding of `layouts.LAYOUTS`.
         reader: reads the bytes of a plain layout; cv_bridge where it is installed, else NumPy.
 
     Returns:
         (H, W) or (H, W, channels), contiguous, a copy in the machine's byte order; uint8,
-        uint16 or float32. Packed YUV has 2 channels; NV12 is (1.5 H, W).
+        uint16 or float32. Packed YUV has 2 channels; NV12 and NV21 are (1.5 H, W), NV24 is
+        (3 H, W).
 
     Raises:
         ImageMessageError: an unsupported encoding or sizes that contradict each other.
@@ -166,12 +176,25 @@ def _is_plain(message: ImageMessage, layout: ImageLayout) -> bool:
     no_padding = message.step == message.width * layout.pixel_bytes
     length = message.height * message.step
     whole = len(message.data) == length  # type: ignore[arg-type]
-    return ours and no_padding and whole and not layout.even_width
+    return ours and no_padding and whole and layout.is_plain
 
 
 def _buffer(message: ImageMessage) -> memoryview:
     data = message.data
     return memoryview(data if isinstance(data, array.array | bytes | bytearray) else bytes(data))  # type: ignore[call-overload]
+
+
+def _rgb_from_nv24(planes: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    """NV24 has the chroma of NV12 for every pixel; OpenCV knows NV12, so each pixel becomes four.
+
+    Args:
+        planes: (3 H, W) uint8: luma, then two values of chroma a pixel.
+        height: H, px.
+    """
+    luma = planes[:height].repeat(2, axis=0).repeat(2, axis=1)
+    chroma = planes[height:].reshape(height, -1)
+    rgb = cv2.cvtColor(np.vstack([luma, chroma]), cv2.COLOR_YUV2RGB_NV12)
+    return np.ascontiguousarray(rgb[::2, ::2], np.uint8)
 
 
 def _grey_from_float(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -43,9 +42,9 @@ class ImageLayout:
 
     Attributes:
         dtype: of one value, in the machine's byte order.
-        channels: values of one pixel; 2 for packed YUV 4:2:2, 1 for NV12.
-        extra_rows: rows of the buffer beyond the height, as a share of it: 0.5 for NV12, whose
-            chroma plane follows the luma plane.
+        channels: values of one pixel; 2 for packed YUV 4:2:2, 1 for YUV in planes.
+        extra_rows: rows of the buffer beyond the height, as a share of it, where a plane of
+            chroma follows the plane of luma: 0.5 for NV12 and NV21, 2 for NV24.
         even_width: chroma is shared by two neighbours in a row.
         even_height: chroma is shared by two rows.
     """
@@ -61,11 +60,26 @@ class ImageLayout:
         """Bytes of one pixel in a row."""
         return self.channels * self.dtype.itemsize
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every pixel has its own values, which lie side by side."""
+        return not self.extra_rows and not self.even_width
+
+
+BAYER_PATTERNS = ("rggb", "bggr", "gbrg", "grbg")
+"""Colours of the first two pixels and of the two below them."""
+
+UNNAMED_COLOURS: Mapping[str, str] = MappingProxyType(
+    {"8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
+)
+"""Encodings that say how many channels there are but not which, to what they are taken for: the
+order of OpenCV, whose users send such images."""
 
 _BYTE = np.dtype(np.uint8)
 _WORD = np.dtype(np.uint16)
 _FLOAT = np.dtype(np.float32)
 _PACKED_YUV = ImageLayout(_BYTE, 2, even_width=True)
+_QUARTER_CHROMA = ImageLayout(_BYTE, 1, extra_rows=0.5, even_width=True, even_height=True)
 
 LAYOUTS: Mapping[str, ImageLayout] = MappingProxyType(
     {
@@ -74,18 +88,27 @@ LAYOUTS: Mapping[str, ImageLayout] = MappingProxyType(
         "rgba8": ImageLayout(_BYTE, 4),
         "bgra8": ImageLayout(_BYTE, 4),
         "mono8": ImageLayout(_BYTE, 1),
+        "rgb16": ImageLayout(_WORD, 3),
+        "bgr16": ImageLayout(_WORD, 3),
+        "rgba16": ImageLayout(_WORD, 4),
+        "bgra16": ImageLayout(_WORD, 4),
         "mono16": ImageLayout(_WORD, 1),
+        "8UC1": ImageLayout(_BYTE, 1),
+        "8UC3": ImageLayout(_BYTE, 3),
+        "8UC4": ImageLayout(_BYTE, 4),
         "16UC1": ImageLayout(_WORD, 1),
+        "16UC3": ImageLayout(_WORD, 3),
+        "16UC4": ImageLayout(_WORD, 4),
         "32FC1": ImageLayout(_FLOAT, 1),
-        "bayer_rggb8": ImageLayout(_BYTE, 1),
-        "bayer_bggr8": ImageLayout(_BYTE, 1),
-        "bayer_gbrg8": ImageLayout(_BYTE, 1),
-        "bayer_grbg8": ImageLayout(_BYTE, 1),
+        **{f"bayer_{pattern}8": ImageLayout(_BYTE, 1) for pattern in BAYER_PATTERNS},
+        **{f"bayer_{pattern}16": ImageLayout(_WORD, 1) for pattern in BAYER_PATTERNS},
         "uyvy": _PACKED_YUV,
         "yuv422": _PACKED_YUV,
         "yuyv": _PACKED_YUV,
         "yuv422_yuy2": _PACKED_YUV,
-        "nv12": ImageLayout(_BYTE, 1, extra_rows=0.5, even_width=True, even_height=True),
+        "nv12": _QUARTER_CHROMA,
+        "nv21": _QUARTER_CHROMA,
+        "nv24": ImageLayout(_BYTE, 1, extra_rows=2.0),
     }
 )
 """Encodings that can be read, as sensor_msgs spells them; "yuv422" is its old name of UYVY."""
@@ -130,13 +153,18 @@ def check_layout(message: ImageMessage) -> ImageLayout:
 
 
 def _unsupported(encoding: str) -> str:
-    closest = difflib.get_close_matches(encoding[:64].lower(), LAYOUTS, n=1)
-    hint = f" Did the publisher mean {closest[0]!r}?" if closest else ""
+    # Only another spelling of the same name: one that is merely like it may swap the colours.
+    spelt = {_letters(name): name for name in LAYOUTS}.get(_letters(encoding[:64]))
+    hint = f" Did the publisher mean {spelt!r}?" if spelt else ""
     return (
         f"image encoding {abbreviate(encoding)} is not supported; expected one of "
         f"{', '.join(LAYOUTS)}.{hint} Convert the images with image_proc, or let the camera "
         "driver publish another encoding"
     )
+
+
+def _letters(encoding: str) -> str:
+    return "".join(character for character in encoding.lower() if character.isalnum())
 
 
 def _check_size(message: ImageMessage, layout: ImageLayout) -> None:

@@ -27,9 +27,9 @@ from affordance_grounding_core.inference.image_memory import keep_freed_memory
 from affordance_grounding_ros.client.node_process import NodeProcess
 from affordance_grounding_ros.measure.ping_client import (
     PingClient,
-    diagnosed_ms,
     distribution_ms,
     picture,
+    told_ms,
 )
 from affordance_grounding_ros.measure.soak import read_figures
 
@@ -147,18 +147,18 @@ def _measure(
         for _ in range(plan.frames):
             answers.append(client.ask(image))
             memory.append(read_figures(process.number).anonymous)
-        diagnosed = client.wait_for_diagnostics()
+        status = client.next_status()
         lost = client.lost
     total, inference = np.asarray(answers).T
     return {
-        "runtime": diagnosed.get("runtime", ""),
+        "runtime": status.runtime,
         "frames": plan.frames,
         "lost": lost,
         "total_ms": distribution_ms(total, 3),
         "inference_ms": distribution_ms(inference, 3),
         "overhead_ms": distribution_ms(total - inference, 3),
-        "overhead_thread_ms": diagnosed_ms(diagnosed, "overhead"),
-        "overhead_cpu_ms": diagnosed_ms(diagnosed, "overhead_cpu"),
+        "overhead_thread_ms": told_ms(status.overhead),
+        "overhead_cpu_ms": told_ms(status.overhead_cpu),
         "memory": memory_growth(memory),
     }
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -19,7 +19,7 @@ from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
 
 
 class MeasuringClient(GrounderClient):
-    """A client that is a camera too, and listens to the figures on `/diagnostics`.
+    """A client that is a camera too.
 
     Args:
         name: of the client's own node.
@@ -29,13 +29,6 @@ class MeasuringClient(GrounderClient):
     def __init__(self, name: str, check: Callable[[], None]) -> None:
         super().__init__(name, check)
         self._images = qos.create_publisher(self._node, Image, "image", qos.camera_output())
-        self._diagnostics: dict[str, str] = {}
-        self._node.create_subscription(
-            DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.diagnostics()
-        )
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._diagnostics = {pair.key: pair.value for pair in message.status[0].values}
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image:
@@ -71,18 +64,20 @@ def distribution_ms(seconds: Any, digits: int) -> dict[str, float | None]:
     }
 
 
-def diagnosed_ms(diagnostics: dict[str, str], quantity: str) -> dict[str, float | None]:
+def told_ms(durations: Any) -> dict[str, float | None]:
     """What the node itself says of its last frames.
 
     Args:
-        diagnostics: of the grounder, by name.
-        quantity: such as "overhead".
+        durations: DurationFigures of its status.
 
     Returns:
         "p50", "p95" and "max" in milliseconds; None where it does not say.
     """
-    texts = {name: diagnostics.get(f"{quantity}_{name}_ms", "") for name in ("p50", "p95", "max")}
-    return {name: float(text) if text else None for name, text in texts.items()}
+    told = {"p50": durations.median, "p95": durations.percentile_95, "max": durations.maximum}
+    return {
+        name: None if math.isnan(seconds) else round(1e3 * seconds, 2)
+        for name, seconds in told.items()
+    }
 
 
 ANSWER_TIMEOUT = 20.0
@@ -116,7 +111,7 @@ class PingClient(MeasuringClient):
         Raises:
             NoAnswerError: it is not active in time, or says that it cannot be.
         """
-        action = self.wait_until_active(timeout)["vocabulary"].split(", ")[0]
+        action = self.wait_until_active(timeout).vocabulary[0]
         self._goals.publish(ActionGoal(action=action))
         self._wait(
             lambda: self._images.get_subscription_count() > 0, 60.0, "the grounder to subscribe"
@@ -153,15 +148,6 @@ class PingClient(MeasuringClient):
         raise NoAnswerError(
             f"no result for two images within {ANSWER_TIMEOUT:g} s each; {self._last_words}"
         )
-
-    def wait_for_diagnostics(self) -> dict[str, str]:
-        """Wait for the node's next figures.
-
-        Raises:
-            NoAnswerError: none in time.
-        """
-        self._diagnostics = {}
-        return self._wait(lambda: self._diagnostics, 30.0, "diagnostics")
 
     def _on_result(self, data: bytes) -> None:
         self._arrived.append((time.perf_counter(), data))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.measure.ping_client import (
     MeasuringClient,
-    diagnosed_ms,
     distribution_ms,
     picture,
+    told_ms,
 )
 from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
 
@@ -95,17 +95,18 @@ class SoakClient(MeasuringClient):
         self._command("")
 
     def figures(self) -> dict[str, Any]:
-        """What was seen from outside since `forget`."""
+        """What was seen from outside since `forget`, and what the grounder says itself."""
+        status = self.next_status()
         return {
             "images_sent": self._sent,
             "results": self._answered,
             "goals": self._commanded,
             "latency_ms": distribution_ms(self._latencies, 2),
             "inference_ms": distribution_ms(self._inferences, 2),
-            "overhead_ms": diagnosed_ms(self._diagnostics, "overhead"),
-            "overhead_cpu_ms": diagnosed_ms(self._diagnostics, "overhead_cpu"),
-            "runtime": self._diagnostics.get("runtime", ""),
-            "model": self._diagnostics.get("model", ""),
+            "overhead_ms": told_ms(status.overhead),
+            "overhead_cpu_ms": told_ms(status.overhead_cpu),
+            "runtime": status.runtime,
+            "model": status.model,
         }
 
     def _command(self, action: str) -> None:

@@ -21,6 +21,7 @@ from affordance_grounding_core.actions.vocabulary import (
     normalize_action,
 )
 from affordance_grounding_core.errors import UnknownActionError
+from affordance_grounding_ros.health.state import GoalStatus, UnderstoodGoalAction
 
 ACTION_SEPARATOR = ";"
 """Between the actions of one goal that are grounded in turn."""
@@ -70,19 +71,37 @@ class ActiveGoal:
         return "; ".join(resolution.summary for resolution in self.resolutions)
 
     @property
-    def candidates(self) -> str:
-        """What each of the actions may mean, with confidences, in one line."""
-        return "; ".join(
-            ", ".join(f"{one.action} {one.confidence:.2f}" for one in resolution.candidates)
-            for resolution in self.resolutions
-        )
-
-    @property
     def report(self) -> str:
         """The actions, and how they were understood where they were not named as such."""
         if all(resolution.found == "exact" for resolution in self.resolutions):
             return f"'{self.summary}'"
         return f"'{self.summary}', from {abbreviate(self.text)}: {self.understood}"
+
+
+def goal_status(goal: ActiveGoal | None, ended: str = "") -> GoalStatus:
+    """What the status says of a goal.
+
+    Args:
+        goal: that is followed; None while there is none.
+        ended: why the last goal ended by itself; empty if it did not.
+    """
+    if goal is None:
+        return GoalStatus(ended=ended)
+    found = {resolution.action: resolution for resolution in goal.resolutions}
+    return GoalStatus(
+        text=goal.text,
+        actions=tuple(_understood_action(action, found.get(action)) for action in goal.actions),
+        object_name=goal.object_name,
+        timeout=goal.timeout,
+        ended=ended,
+    )
+
+
+def _understood_action(action: str, resolution: ActionResolution | None) -> UnderstoodGoalAction:
+    if resolution is None:
+        return UnderstoodGoalAction(action)
+    candidates = tuple((one.action, one.confidence) for one in resolution.candidates)
+    return UnderstoodGoalAction(action, resolution.summary, candidates)
 
 
 class Turn(NamedTuple):
@@ -128,6 +147,13 @@ class GoalKeeper:
         with self._lock:
             self._expire()
             return self._ended
+
+    @property
+    def status(self) -> GoalStatus:
+        """What the status says of the goal."""
+        with self._lock:
+            self._expire()
+            return goal_status(self._active, self._ended)
 
     def turn(self) -> Turn | None:
         """Take the next turn: the actions of a goal follow each other, image by image.

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.health.clocks import ClockWatch
+from affordance_grounding_ros.health.watchdogs import joined
 from affordance_grounding_ros.images.compressed import compressed_topic
+from affordance_grounding_ros.images.reader import ImageReader
 
 KEPT = 8
 
@@ -90,6 +94,11 @@ class ImageWatch:
         """What is wrong now; empty while images arrive."""
         return self._warning
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the last image, or since it is waited for."""
+        return self._clock() - self._since
+
     def restart(self) -> None:
         """Time from now on, as if an image had just arrived."""
         self._since = self._clock()
@@ -116,7 +125,7 @@ class ImageWatch:
         Returns:
             A warning when the silence has just become too long, empty otherwise.
         """
-        silence = self._clock() - self._since
+        silence = self.silence
         if timeout <= 0.0:
             self._warning = ""
         if self._warning or timeout <= 0.0 or silence < timeout:
@@ -158,11 +167,18 @@ class ImageInput:
         node: that subscribes.
         take: called with each image, and must not raise.
         clock: seconds that never go back.
+
+    Attributes:
+        clocks: compares the images' stamps with the node's clock.
+        reader: makes colours of the images.
     """
 
     LINGER = 3.0
     """Seconds without a goal after which the subscription is given up: a stream of goals and stops
     must not make a stream of subscriptions."""
+
+    STILL = 1.0
+    """Seconds without an image after which the last one is asked for again at a new goal."""
 
     def __init__(
         self,
@@ -175,11 +191,15 @@ class ImageInput:
         self._clock = clock
         self._lock = threading.RLock()
         self._subscription: Subscription[Any] | None = None
+        self._latched: Subscription[Any] | None = None
         self._watch = ImageWatch(clock)
         self._heard = False
+        self._only_kept = False
         self._needed_at = clock()
         self._compressed = False
         self._companion: Companion | None = None
+        self.clocks = ClockWatch(node, clock)
+        self.reader = self._make_reader()
 
     def use(self, transport: str, companion: Companion | None) -> None:
         """Decide how images come, from the next time they are subscribed to.
@@ -192,6 +212,7 @@ class ImageInput:
         with self._lock:
             self._compressed = transport == "compressed"
             self._companion = companion
+            self.reader = self._make_reader()
 
     @property
     def is_open(self) -> bool:
@@ -207,7 +228,7 @@ class ImageInput:
     @property
     def warning(self) -> str:
         """What is wrong with the camera now; empty while images arrive or are not needed."""
-        return self._watch.warning
+        return joined(self._watch.warning, self.clocks.warning)
 
     def open(self) -> None:
         """Subscribe, unless that is done already; the silence is timed from now on.
@@ -219,14 +240,22 @@ class ImageInput:
             self._needed_at = self._clock()
             if self._subscription is None:
                 self._watch.restart()
-                self._heard = False
+                self._heard = self._only_kept = False
                 if self._companion:
                     self._companion.open()
-                kind = CompressedImage if self._compressed else Image
-                topic = self.topic if self._compressed else TOPIC
-                self._subscription = qos.create_subscription(
-                    self._node, kind, topic, self._on_image, qos.image_input()
-                )
+                self._subscription = self._subscribe(self._on_image, qos.image_input())
+            self._listen_for_latched()
+
+    def ask_again(self) -> None:
+        """Get the image again that a publisher keeps, where it is the only one there is.
+
+        A photograph that was published once is wanted for every new goal.
+        """
+        with self._lock:
+            if self._subscription is not None and self._watch.silence > self.STILL:
+                self._heard = False
+                self._drop_latched()
+                self._listen_for_latched()
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -234,6 +263,7 @@ class ImageInput:
             subscription, self._subscription = self._subscription, None
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
+            self._drop_latched()
             if self._companion:
                 self._companion.close()
             self._watch.restart()
@@ -256,13 +286,68 @@ class ImageInput:
             elif self._heard and self._clock() - self._needed_at >= self.LINGER:
                 self.close()
                 return ""
-            return self._watch.check(timeout, self.topic, self._publishers)
+            if self._heard:
+                self._drop_latched()
+            else:
+                self._listen_for_latched()
+            # A photograph that was published once is followed by silence.
+            patience = 0.0 if self._only_kept else timeout
+            silent = self._watch.check(patience, self.topic, self._publishers)
+            return joined(silent, self.clocks.check())
+
+    def _subscribe(
+        self,
+        callback: Callable[[Any], None],
+        profile: QoSProfile,
+        *,
+        name: str | None = None,
+        report_incompatible: bool = True,
+    ) -> Subscription[Any]:
+        return qos.create_subscription(
+            self._node,
+            CompressedImage if self._compressed else Image,
+            self.topic if self._compressed else TOPIC,
+            callback,
+            profile,
+            name=name,
+            report_incompatible=report_incompatible,
+        )
+
+    def _listen_for_latched(self) -> None:
+        """Subscribes a second time where a publisher keeps its last image for those who come later.
+
+        Only until an image has come, and only where there is such a publisher: every other one
+        would log that this subscription asks for too much.
+        """
+        if self._heard or self._latched is not None:
+            return
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        durabilities = [one.qos_profile.durability for one in publishers]
+        if DurabilityPolicy.TRANSIENT_LOCAL in durabilities:
+            self._latched = self._subscribe(
+                self._on_latched, qos.image_latched(), name="latched", report_incompatible=False
+            )
+
+    def _drop_latched(self) -> None:
+        latched, self._latched = self._latched, None
+        if latched is not None:
+            self._node.destroy_subscription(latched)
+
+    def _on_latched(self, message: Image | CompressedImage) -> None:
+        if not self._heard:
+            self._on_image(message)
+            self._only_kept = True
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._heard = True
+        self._only_kept = False
+        self.clocks.arrived(message.header.stamp)
         if self._watch.arrived():
             self._node.get_logger().info("images arrive again")
         self._take(message)
+
+    def _make_reader(self) -> ImageReader:
+        return ImageReader(lambda line: self._node.get_logger().warning(line))
 
     def _publishers(self) -> str:
         endpoints = self._node.get_publishers_info_by_topic(self.topic)

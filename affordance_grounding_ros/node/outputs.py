@@ -9,6 +9,7 @@ import numpy as np
 from geometry_msgs.msg import Pose
 from numpy.typing import NDArray
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
@@ -29,10 +30,12 @@ class Outputs:
 
     Args:
         node: that publishes.
+        latency: tells how old an image of a stamp is now, in seconds; NaN where clocks cannot tell.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, latency: Callable[[Any], float]) -> None:
         self._node = node
+        self._latency = latency
         self._result = qos.create_publisher(
             node, messages.AffordanceResult, "~/result", qos.output()
         )
@@ -51,6 +54,7 @@ class Outputs:
         runtime: str,
         draw_overlay: Overlay,
         poses: RegionPoses | None = None,
+        images: bool = False,
     ) -> float:
         """Publish what was found in one image.
 
@@ -64,32 +68,45 @@ class Outputs:
             draw_overlay: draws the result over the image; called only while the overlay has
                 a subscriber, because drawing costs time.
             poses: of the regions; None while depth is off.
+            images: whether the result holds heatmap and mask of the whole image.
 
         Returns:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
-            the image carries no stamp.
+            the image carries no stamp, or one that does not fit this clock.
         """
         message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
-        for publisher, picture in ((self._heatmap, message.heatmap), (self._mask, message.mask)):
-            if publisher.get_subscription_count() > 0:  # The result holds them too.
-                publisher.publish(picture)
-        latency = message.latency_seconds = self._latency(header)
+        heatmap = self._picture(self._heatmap, heatmap_message, header, result, images)
+        mask = self._picture(self._mask, mask_message, header, result, images)
+        if images:
+            message.heatmap, message.mask = heatmap, mask
+        latency = message.latency_seconds = self._latency(header.stamp)
         self._result.publish(message)
         if self._overlay.get_subscription_count() > 0:
             drawn = draw_overlay(image, result)
             self._overlay.publish(array_to_image(drawn, "rgb8", header))
         return latency
 
+    def _picture(
+        self,
+        publisher: Publisher[Image],
+        make: Callable[[Header, GroundingResult], Image],
+        header: Header,
+        result: GroundingResult,
+        needed: bool,
+    ) -> Image | None:
+        """Publishes a picture where somebody subscribes; gives it if needed."""
+        heard = publisher.get_subscription_count() > 0
+        if not heard and not needed:
+            return None
+        picture = make(header, result)
+        if heard:
+            publisher.publish(picture)
+        return picture
+
     def destroy(self) -> None:
         """Take the topics away."""
         for publisher in (self._result, self._heatmap, self._mask, self._overlay):
             self._node.destroy_publisher(publisher)
-
-    def _latency(self, header: Header) -> float:
-        stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
-        if stamp == 0.0:
-            return float("nan")
-        return float(self._node.get_clock().now().nanoseconds * 1e-9 - stamp)
 
 
 def result_message(
@@ -112,7 +129,7 @@ def result_message(
         poses: of the regions; None while depth is off.
 
     Returns:
-        The message, its latency left NaN.
+        The message, without images and its latency left NaN.
     """
     grasps = poses.grasps if poses else [None] * len(result.regions)
     return messages.AffordanceResult(
@@ -123,14 +140,14 @@ def result_message(
         score=float(result.score),
         threshold=float(result.threshold),
         found=result.found,
+        image_height=result.heatmap.shape[0],
+        image_width=result.heatmap.shape[1],
         regions=[
-            region_message(region, grasp)
+            region_message(header, region, grasp)
             for region, grasp in zip(result.regions, grasps, strict=True)
         ],
         pose_frame_id=poses.frame_id if poses else "",
         pose_problem=poses.problem if poses else "",
-        heatmap=array_to_image(result.heatmap, "32FC1", header),
-        mask=array_to_image(result.mask.view(np.uint8) * np.uint8(255), "mono8", header),
         model=model,
         runtime=runtime,
         inference_seconds=float(result.seconds),
@@ -138,16 +155,42 @@ def result_message(
     )
 
 
-def region_message(region: AffordanceRegion, grasp: Grasp | None = None) -> Any:
+def heatmap_message(header: Header, result: GroundingResult) -> Image:
+    """Make the image of the heat, 32FC1.
+
+    Args:
+        header: of the image.
+        result: of the grounder.
+    """
+    return array_to_image(result.heatmap, "32FC1", header)
+
+
+def mask_message(header: Header, result: GroundingResult) -> Image:
+    """Make the image of the union of the regions, mono8.
+
+    Args:
+        header: of the image.
+        result: of the grounder.
+    """
+    return _mono8(header, result.mask)
+
+
+def _mono8(header: Header, mask: NDArray[np.bool_]) -> Image:
+    return array_to_image(mask.view(np.uint8) * np.uint8(255), "mono8", header)
+
+
+def region_message(header: Header, region: AffordanceRegion, grasp: Grasp | None = None) -> Any:
     """Make an AffordanceRegion.
 
     Args:
+        header: of the image.
         region: in pixels of the image.
         grasp: its place in space; None where it is not known.
     """
     box, oriented_box = region.box, region.oriented_box
     return messages.AffordanceRegion(
         box=RegionOfInterest(x_offset=box.x, y_offset=box.y, width=box.width, height=box.height),
+        mask=_mono8(header, region.mask),
         oriented_box_center_x=float(oriented_box.center_x),
         oriented_box_center_y=float(oriented_box.center_y),
         oriented_box_length=float(oriented_box.length),

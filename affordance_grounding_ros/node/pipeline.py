@@ -18,14 +18,16 @@ from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
-from affordance_grounding_ros.common.problem_log import ProblemLog, one_line
+from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.depth.input import DepthClaim
 from affordance_grounding_ros.depth.outputs import RegionPoses
-from affordance_grounding_ros.depth.stage import DepthStage, depth_figures
-from affordance_grounding_ros.health.figures import FrameFigures
-from affordance_grounding_ros.images.compressed import encoding_of, message_to_rgb
+from affordance_grounding_ros.depth.stage import DepthStage
+from affordance_grounding_ros.health.health import NodeHealth
+from affordance_grounding_ros.health.state import DepthStatus
+from affordance_grounding_ros.images.compressed import encoding_of
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.node.goals import GoalKeeper, Turn
+from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.outputs import Outputs
 from affordance_grounding_ros.node.settings import GrounderSettings
 from affordance_grounding_ros.node.worker import Worker
@@ -51,8 +53,8 @@ class Pipeline:
         node: that publishes.
         grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
-        figures: counts what becomes of the images, and times them.
-        problems: logs what goes wrong.
+        health: counts and times the images, and logs what goes wrong.
+        images: whose reader makes colours of them, and whose clocks tell how old they are.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
@@ -66,8 +68,8 @@ class Pipeline:
         node: Node,
         grounder: Grounder,
         goals: GoalKeeper,
-        figures: FrameFigures,
-        problems: ProblemLog,
+        health: NodeHealth,
+        images: ImageInput,
         settings: Callable[[], GrounderSettings],
         depth: DepthStage | None = None,
         exclusive: threading.Lock | None = None,
@@ -75,9 +77,9 @@ class Pipeline:
         self.grounder = grounder
         self._node = node
         self._goals = goals
-        self._figures = figures
-        self._count = figures.counter.add
-        self._problems = problems
+        self._figures = health.figures
+        self._count = health.figures.counter.add
+        self._problems = health.problems
         self._settings = settings
         self._depth = depth
         self._exclusive = exclusive or threading.Lock()
@@ -85,7 +87,8 @@ class Pipeline:
         self._model_cpu = 0.0
         self._publishing = threading.Lock()
         self._active = False
-        self._outputs = Outputs(node)
+        self._reader = images.reader
+        self._outputs = Outputs(node, images.clocks.latency)
         self._worker: Worker[Frame] = Worker(self._work, self._report, grounder.close)
         self._worker.start()
 
@@ -95,14 +98,11 @@ class Pipeline:
         return self._problem if self._goals.active else ""
 
     @property
-    def depth_problem(self) -> str:
-        """Why regions of the last image have no pose; empty if they have, or none is wanted."""
-        return self._depth.problem if self._depth and self._goals.active else ""
-
-    @property
-    def depth_figures(self) -> dict[str, str]:
-        """What became of the images' depth, by name, as text; all empty while depth is off."""
-        return depth_figures(self._depth)
+    def depth_status(self) -> DepthStatus:
+        """How it stands with the places of regions in space."""
+        if self._depth is None:
+            return DepthStatus()
+        return DepthStatus(True, self._depth.problem, self._depth.counts)
 
     @property
     def busy(self) -> float:
@@ -170,7 +170,7 @@ class Pipeline:
         turn, settings = self._goals.turn(), self._settings()
         if turn is None:
             return None
-        image = message_to_rgb(frame.message)
+        image = self._reader.read(frame.message)
         before = time.thread_time()
         with self._exclusive:
             result = self.grounder.ground(
@@ -210,6 +210,7 @@ class Pipeline:
             runtime=self.grounder.runtime,
             draw_overlay=self._draw_overlay,
             poses=poses,
+            images=self._settings().result_images,
         )
         if self._depth and poses:
             self._depth.outputs.publish(header, image, result, poses)

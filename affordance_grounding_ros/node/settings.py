@@ -89,6 +89,12 @@ PARAMETERS = ParameterTable(
             one_of=get_args(Colormap),
         ),
         ParameterSpecification(
+            "result_images",
+            False,
+            "Whether every result holds heatmap and mask of the whole image; their topics have "
+            "them in any case, and each region has its own mask.",
+        ),
+        ParameterSpecification(
             "image_transport",
             "raw",
             'How images come: "raw" on the topic image, "compressed" (JPEG or PNG) on the same '
@@ -108,6 +114,12 @@ PARAMETERS = ParameterTable(
             "Whether regions get a pose, from the topics depth (registered to the image) and "
             "camera_info.",
             needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "depth_registered",
+            False,
+            "Whether depth is registered to the image although its header names another frame, as "
+            "some drivers send it; false: such depth is refused.",
         ),
         ParameterSpecification(
             "depth_slop",
@@ -179,9 +191,11 @@ class GrounderSettings:
     maximum_regions: int
     overlay_opacity: float
     overlay_colormap: Colormap
+    result_images: bool
     image_transport: str
     image_rectified: bool
     depth_enabled: bool
+    depth_registered: bool
     depth_slop: float
     depth_wait: float
     depth_maximum: float

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,8 @@ from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog, one_line
-from affordance_grounding_ros.images.compressed import message_to_rgb
+from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
+from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.msg import TaughtActions, TeachAction
 from affordance_grounding_ros.node.goals import GoalKeeper
@@ -100,16 +99,12 @@ class AroundTeaching:
     Attributes:
         images: opened for a command that waits for one.
         goals: get the new vocabulary.
-        notices: logs what was followed.
-        problems: logs what was refused.
-        publish_status: called after a change.
+        health: logs what was followed and what was refused.
     """
 
     images: ImageInput
     goals: GoalKeeper
-    notices: ProblemLog
-    problems: ProblemLog
-    publish_status: Callable[[], None]
+    health: NodeHealth
 
 
 @dataclass(frozen=True)
@@ -208,17 +203,17 @@ class Teaching:
         if waiting is not None:
             self._worker.mailbox.put(_Job(waiting[0], message))
 
-    def check(self) -> bool:
-        """Refuse the command that has waited too long for an image; call it often.
-
-        Returns:
-            Whether a command waits for the next image.
-        """
+    def check(self) -> None:
+        """Refuse the command that has waited too long for an image; call it often."""
         self._expire(
             self.IMAGE_TIMEOUT,
             f"no image has come within {self.IMAGE_TIMEOUT:g} s; check the camera and the topic "
             "'image', and send it again",
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether a command waits for the next image."""
         with self._lock:
             return self._waiting is not None
 
@@ -227,7 +222,7 @@ class Teaching:
             busy, self._busy = self._busy, True
         if busy:
             # The answer of the one at work is still to come, and must not be overwritten.
-            self._around.problems.report_command(
+            self._around.health.problems.report_command(
                 f"{_described(command)} refused: the last command is still at work; send it again "
                 "when ~/taught has answered"
             )
@@ -267,7 +262,7 @@ class Teaching:
 
     def _do(self, job: _Job) -> str:
         command = job.command
-        image = None if job.image is None else message_to_rgb(job.image)
+        image = None if job.image is None else self._around.images.reader.read(job.image)
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
         with self.exclusive:
             if self._teacher is None:
@@ -301,7 +296,7 @@ class Teaching:
         try:
             return str(own), self._make_teacher(str(own))
         except TeachingError as error:
-            self._around.problems.report_command(
+            self._around.health.problems.report_command(
                 f"without taught actions, which are kept in memory only: {error}"
             )
             return "", None
@@ -331,10 +326,10 @@ class Teaching:
             self._busy = False
         self._publish()
         if accepted:
-            self._around.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
-            self._around.publish_status()
+            self._around.health.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
+            self._around.health.publish()
         else:
-            self._around.problems.report_command(f"{said} refused: {message}")
+            self._around.health.problems.report_command(f"{said} refused: {message}")
 
     def _publish(self) -> None:
         actions = self._teacher.taught.actions if self._teacher else {}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
@@ -21,7 +20,7 @@ from affordance_grounding_ros.common.parameters import (
     ParameterSpecification,
     ParameterTable,
 )
-from affordance_grounding_ros.common.process import ClosableNode, run_node
+from affordance_grounding_ros.common.process import Host, run_node
 from affordance_grounding_ros.depth.camera_model import ideal_camera_info
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.player.camera_files import read_calibration, read_depth
@@ -166,11 +165,11 @@ def main(args: list[str] | None = None) -> int:
         Exit code: 0 after the last frame, SIGINT and SIGTERM; 1 if there is nothing to play.
     """
 
-    def run(made: Callable[[ClosableNode], None]) -> None:
+    def run(host: Host) -> None:
         player = ImagePlayer()
-        made(player)
-        while not player.finished:
-            rclpy.spin_once(player)
+        host.adopt(player)
+        while not player.finished and not host.stopped:
+            host.spin_once(player)
 
     return run_node("image_player", run, args, (ParameterError, AffordanceGroundingError))
 

@@ -43,11 +43,10 @@ class Observer:
 
     def __init__(self, namespace: str, image_topic: str, name: str = "grounder") -> None:
         import rclpy
-        from diagnostic_msgs.msg import DiagnosticStatus
         from sensor_msgs.msg import Image
 
         from affordance_grounding_ros.common import qos
-        from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+        from affordance_grounding_ros.msg import ActionGoal, AffordanceResult, GrounderStatus
 
         self._rclpy = rclpy
         self.context = rclpy.Context()
@@ -61,7 +60,7 @@ class Observer:
         self.statuses: list[Any] = []
         subscribe = self.node.create_subscription
         subscribe(AffordanceResult, f"{name}/result", self.results.append, qos.output())
-        subscribe(DiagnosticStatus, f"{name}/status", self.statuses.append, qos.status())
+        subscribe(GrounderStatus, f"{name}/status", self.statuses.append, qos.status())
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -78,11 +77,11 @@ class Observer:
         header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="camera")
         self._images.publish(array_to_image(np.full((48, 64, 3), 127, np.uint8), "rgb8", header))
 
-    def status(self) -> dict[str, str]:
-        """Values of the last status; empty before the first."""
-        from affordance_grounding_ros.health.status import status_values
+    def status(self) -> Any:
+        """The last GrounderStatus; an empty one before the first."""
+        from affordance_grounding_ros.msg import GrounderStatus
 
-        return status_values(self.statuses[-1]) if self.statuses else {}
+        return self.statuses[-1] if self.statuses else GrounderStatus()
 
     def wait(
         self, condition: Callable[[], Any], what: str, each: Callable[[], object] = int

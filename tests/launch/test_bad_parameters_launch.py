@@ -72,9 +72,9 @@ class TestBadParameters(unittest.TestCase):
     def test_the_node_stays_and_says_what_is_wrong(self) -> None:
         observer = Observer("wrong_values", "image")
         try:
-            observer.wait(lambda: observer.status().get("level") == "2", "the status")
-            assert observer.status()["state"] == "unconfigured"
-            assert "maximum_regions" in observer.status()["message"]
+            observer.wait(lambda: observer.status().level == 2, "the status")
+            assert observer.status().state == 1
+            assert "maximum_regions" in observer.status().summary
         finally:
             observer.close()
 

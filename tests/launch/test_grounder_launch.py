@@ -81,23 +81,18 @@ class TestRunning(unittest.TestCase):
         assert (images[0].height, images[0].width) == (48, 64)
 
     def test_the_status_says_that_the_model_is_missing(self) -> None:
-        from diagnostic_msgs.msg import DiagnosticStatus
-
         from affordance_grounding_ros.common import qos
+        from affordance_grounding_ros.msg import GrounderStatus
 
-        statuses: list[DiagnosticStatus] = []
-        failed = DiagnosticStatus.ERROR
+        statuses: list[GrounderStatus] = []
 
-        def keep_failed(message: DiagnosticStatus) -> None:
-            if message.level == failed:
+        def keep_failed(message: GrounderStatus) -> None:
+            if message.level == GrounderStatus.ERROR:
                 statuses.append(message)
 
-        self.node.create_subscription(
-            DiagnosticStatus, "grounder/status", keep_failed, qos.status()
-        )
+        self.node.create_subscription(GrounderStatus, "grounder/status", keep_failed, qos.status())
         self.wait(statuses, "the status")
-        assert MISSING_MODEL in statuses[0].message
-        assert "robot/grounder" in statuses[0].name
+        assert MISSING_MODEL in statuses[0].problem
 
     def test_the_log_names_the_model(self, proc_output: object) -> None:
         proc_output.assertWaitFor(f"cannot configure: model '{MISSING_MODEL}'", timeout=DEADLINE)

@@ -64,7 +64,7 @@ class TestRespawn(unittest.TestCase):
             )
             observer.results.clear()
             observer.statuses.clear()
-            observer.wait(lambda: observer.status().get("goal") == "hold", "the goal to be back")
+            observer.wait(lambda: observer.status().goal == "hold", "the goal to be back")
             observer.wait(lambda: observer.results, "a result of the new one", observer.show)
             assert observer.results[-1].action == "hold"
             assert observer.results[-1].header.frame_id == "camera"

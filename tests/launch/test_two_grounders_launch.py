@@ -68,11 +68,11 @@ class TestTwo(unittest.TestCase):
                 # Topics keep no order among each other: the result may be here while the last
                 # status that has come is one from before the goal.
                 observer.wait(
-                    lambda o=observer, a=action: o.status().get("goal") == a,
+                    lambda o=observer, a=action: o.status().goal == a,
                     f"the status of {namespace} to show the goal '{action}'",
                 )
-                assert observer.status()["goal"] == action
-                assert "nodes are called" not in observer.status()["message"]
+                assert observer.status().goal == action
+                assert "nodes are called" not in observer.status().summary
         finally:
             for observer in observers.values():
                 observer.close()

@@ -53,12 +53,10 @@ class Patch:
 
     Attributes:
         region: the only one of the heatmap.
-        inside: which pixels of the region's box belong to it.
         heatmap: (H, W) float32.
     """
 
     region: AffordanceRegion
-    inside: NDArray[np.bool_]
     heatmap: NDArray[np.float32]
 
 
@@ -67,9 +65,7 @@ def patch(mask: NDArray[np.bool_], heat: float = 0.9) -> Patch:
     heatmap = (mask * heat).astype(np.float32)
     config = RegionConfig(threshold=0.5, minimum_area=0.0, maximum_regions=1)
     (region,), kept = extract_regions(heatmap, config)
-    box = region.box
-    inside = kept[box.y : box.y + box.height, box.x : box.x + box.width]
-    return Patch(region, inside, heatmap * kept)
+    return Patch(region, heatmap * kept)
 
 
 def ellipse(

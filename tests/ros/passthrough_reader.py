@@ -23,6 +23,10 @@ _NAMED = {
     "bgr8": (np.uint8, 3),
     "rgba8": (np.uint8, 4),
     "bgra8": (np.uint8, 4),
+    "rgb16": (np.uint16, 3),
+    "bgr16": (np.uint16, 3),
+    "rgba16": (np.uint16, 4),
+    "bgra16": (np.uint16, 4),
     "mono8": (np.uint8, 1),
     "mono16": (np.uint16, 1),
 }
@@ -48,7 +52,7 @@ def _type_of(encoding: str) -> tuple[np.dtype[Any], int]:
         dtype, channels = _NAMED[encoding]
         return np.dtype(dtype), channels
     if encoding.startswith("bayer_"):
-        return np.dtype(np.uint8), 1
+        return np.dtype(np.uint16 if encoding.endswith("16") else np.uint8), 1
     found = re.fullmatch(r"(8|16|32|64)(U|S|F)C(\d+)", encoding)
     if not found:
         raise ValueError(f"Unrecognized image encoding [{encoding}]")

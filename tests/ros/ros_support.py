@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -30,9 +29,9 @@ from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.grounder_node import GrounderNode
-from affordance_grounding_ros.health.status import status_values
+from affordance_grounding_ros.health.status import STATES
 from affordance_grounding_ros.images.conversions import array_to_image
-from affordance_grounding_ros.msg import ActionGoal, AffordanceResult
+from affordance_grounding_ros.msg import ActionGoal, AffordanceResult, GrounderStatus
 
 NEEDS_WEIGHTS = pytest.mark.skipif(
     packaged_checkpoint("default") is None
@@ -99,6 +98,32 @@ def bright_square(height: int = 48, width: int = 64) -> NDArray[np.uint8]:
     return image
 
 
+def status_texts(status: GrounderStatus) -> dict[str, str]:
+    """What tests look for in a status, by name, as text."""
+    state = next(name for name, number in STATES.items() if number == status.state)
+    depth = (status.depth_problem or "on") if status.depth_enabled else "off"
+    frames = ("received", "processed", "dropped", "idle", "refused", "failed")
+    return {
+        "state": state,
+        "level": str(status.level),
+        "message": status.summary,
+        "problem": status.problem,
+        "warning": status.warning,
+        "last_error": status.last_error,
+        "model": status.model,
+        "runtime": status.runtime,
+        "vocabulary": ", ".join(status.vocabulary),
+        "goal": status.goal,
+        "action": "; ".join(one.action for one in status.actions),
+        "understood": "; ".join(one.understood for one in status.actions),
+        "goal_timeout": f"{status.goal_timeout:g}",
+        "goal_ended": status.goal_ended,
+        **{f"frames_{name}": str(getattr(status, f"frames_{name}")) for name in frames},
+        "depth": depth,
+        "depth_used": str(status.depth_used),
+    }
+
+
 class NodeThread:
     """A node spun by a thread of its own, as in a process of its own."""
 
@@ -134,12 +159,12 @@ class Client:
         self.results: list[AffordanceResult] = []
         self.heatmaps: list[Image] = []
         self.masks: list[Image] = []
-        self.statuses: list[DiagnosticStatus] = []
+        self.statuses: list[GrounderStatus] = []
         for kind, topic, kept, profile in (
             (AffordanceResult, "result", self.results, qos.output()),
             (Image, "heatmap", self.heatmaps, qos.output()),
             (Image, "mask", self.masks, qos.output()),
-            (DiagnosticStatus, "status", self.statuses, qos.status()),
+            (GrounderStatus, "status", self.statuses, qos.status()),
         ):
             self.node.create_subscription(kind, f"grounder/{topic}", kept.append, profile)
         self._stamp = 0
@@ -165,10 +190,10 @@ class Client:
         self.wait_for_status("active", state="active")
 
     def header(self, frame: str = "camera") -> Header:
-        """A header with a stamp of its own, one millisecond after the one before."""
-        self._stamp += 1
+        """A header with a stamp of its own: the time of now, later than the one before."""
+        self._stamp = max(time.time_ns(), self._stamp + 1)
         header = Header(frame_id=frame)
-        header.stamp.sec, header.stamp.nanosec = 1000, self._stamp * 1_000_000
+        header.stamp.sec, header.stamp.nanosec = divmod(self._stamp, 10**9)
         return header
 
     def image(self, values: NDArray[np.uint8] | None = None) -> Image:
@@ -180,8 +205,8 @@ class Client:
         self.images.publish(self.image(values))
 
     def status(self) -> dict[str, str]:
-        """Values of the last status, by key; empty before the first."""
-        return status_values(self.statuses[-1]) if self.statuses else {}
+        """Values of the last status, by key, as text; empty before the first."""
+        return status_texts(self.statuses[-1]) if self.statuses else {}
 
     def wait_for_status(self, what: str, **expected: str) -> dict[str, str]:
         """Wait until the status holds the expected values."""

@@ -21,10 +21,10 @@ from affordance_grounding_ros.images.compressed import (
     compressed_to_rgb,
     compressed_topic,
     encoding_of,
-    message_to_rgb,
 )
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.images.layouts import ImageMessageError
+from affordance_grounding_ros.images.reader import ImageReader
 
 
 def message(data: bytes, name: str = "jpeg") -> CompressedImage:
@@ -165,8 +165,26 @@ def test_damaged_bytes_give_an_image_or_a_named_refusal(
 def test_either_kind_of_message_is_read() -> None:
     compressed = message(packed(smooth()), "png")
     raw = array_to_image(smooth(), "rgb8", compressed.header)
-    np.testing.assert_array_equal(message_to_rgb(compressed), message_to_rgb(raw))
+    reader = ImageReader()
+    np.testing.assert_array_equal(reader.read(compressed), reader.read(raw))
     assert (encoding_of(compressed), encoding_of(raw)) == ("png", "rgb8")
+
+
+def test_a_jpeg_without_its_end_marker_is_read_as_browsers_do() -> None:
+    pytest.importorskip("simplejpeg", reason="simplejpeg hears what libjpeg says of the bytes")
+    data = packed(smooth(), ".jpg")
+    assert data.endswith(b"\xff\xd9")
+    whole = compressed_to_rgb(message(data))
+    np.testing.assert_array_equal(compressed_to_rgb(message(data[:-2])), whole)
+
+
+def test_a_jpeg_with_zeroed_bytes_in_its_scan_is_refused() -> None:
+    random = np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
+    data = bytearray(packed(cv2.GaussianBlur(random, (5, 5), 2.0), ".jpg"))
+    data[len(data) // 2 : len(data) // 2 + 30] = bytes(30)
+    with pytest.raises(ImageMessageError, match="damaged") as caught:
+        compressed_to_rgb(message(bytes(data)))
+    assert caught.value.kind == "data"
 
 
 def test_the_topic_is_that_of_image_transport() -> None:

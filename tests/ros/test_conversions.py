@@ -24,7 +24,12 @@ from affordance_grounding_ros.images.conversions import (
     plain_reader,
     read_with_numpy,
 )
-from affordance_grounding_ros.images.layouts import LAYOUTS, ImageMessageError
+from affordance_grounding_ros.images.layouts import (
+    BAYER_PATTERNS,
+    LAYOUTS,
+    UNNAMED_COLOURS,
+    ImageMessageError,
+)
 
 HAS_CV_BRIDGE = plain_reader() is not read_with_numpy
 READERS = [
@@ -60,7 +65,7 @@ def message_of(
     )
 
 
-PLAIN = [name for name, layout in LAYOUTS.items() if not layout.even_width]
+PLAIN = [name for name, layout in LAYOUTS.items() if layout.is_plain]
 
 
 @st.composite
@@ -132,10 +137,10 @@ def test_cv_bridge_is_asked_only_for_what_it_reads_correctly(encoding: str) -> N
     image_to_array(message_of(values, encoding, 4, padding=5, big_endian=native), reader)
     assert asked == []
     image_to_array(message_of(values, encoding, 4, big_endian=not native), reader)
-    assert bool(asked) == (layout.dtype.itemsize == 1 and not layout.even_width)
+    assert bool(asked) == (layout.dtype.itemsize == 1 and layout.is_plain)
     asked.clear()
     image_to_array(message_of(values, encoding, 4, big_endian=native), reader)
-    assert bool(asked) == (not layout.even_width)
+    assert bool(asked) == layout.is_plain
 
 
 @settings(deadline=None)
@@ -145,16 +150,33 @@ def test_colours_are_those_of_the_encoding(case: tuple[NDArray[Any], Image]) -> 
     rgb = image_to_rgb(message)
     assert rgb.shape == (*values.shape[:2], 3)
     assert rgb.dtype == np.uint8
-    encoding = message.encoding
-    if encoding in ("rgb8", "rgba8"):
-        np.testing.assert_array_equal(rgb, values[..., :3])
-    elif encoding in ("bgr8", "bgra8"):
-        np.testing.assert_array_equal(rgb, values[..., 2::-1])
-    elif not encoding.startswith("bayer"):
-        scale = {"mono8": 1.0, "mono16": 257.0, "16UC1": 257.0, "32FC1": 1.0 / 255.0}[encoding]
-        for channel in range(3):
-            grey = values.astype(np.float64) / scale
-            assert np.abs(rgb[..., channel] - grey).max() <= 0.5 + 1e-4
+    encoding = UNNAMED_COLOURS.get(message.encoding, message.encoding)
+    if encoding.startswith("bayer"):
+        return
+    scale = scale_of(values)
+    grey = "mono" in encoding or encoding.endswith("C1")
+    for channel, letter in enumerate("rgb"):
+        seen = values if grey else values[..., encoding.index(letter)]
+        assert np.abs(rgb[..., channel] - seen.astype(np.float64) / scale).max() <= 0.5 + 1e-4
+
+
+def scale_of(values: NDArray[Any]) -> float:
+    """What one of 255 levels is in an image's own values."""
+    if values.dtype == np.float32:
+        return 1.0 / 255.0
+    if values.dtype == np.uint8:
+        return 1.0
+    bits = next(bits for bits in (10, 12, 14, 16) if values.max() < 2**bits)
+    return (2**bits - 1) / 255.0
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "rgb16", "bgra16", "bayer_gbrg16"])
+def test_white_is_white_however_many_bits_a_camera_fills(encoding: str, bits: int) -> None:
+    layout = LAYOUTS[encoding]
+    shape = (8, 10) if layout.channels == 1 else (8, 10, layout.channels)
+    white = np.full(shape, 2**bits - 1, np.uint16)
+    assert (image_to_rgb(message_of(white, encoding, 8, padding=3)) == 255).all()
 
 
 @settings(deadline=None)
@@ -172,12 +194,14 @@ def test_an_image_made_from_an_array_reads_as_that_array(case: tuple[NDArray[Any
     np.testing.assert_array_equal(image_to_array(made), values)
 
 
-@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", BAYER_PATTERNS)
 @pytest.mark.parametrize("colour", ["red", "green", "blue"])
-def test_a_bayer_pattern_begins_where_its_name_says(pattern: str, colour: str) -> None:
+def test_a_bayer_pattern_begins_where_its_name_says(pattern: str, colour: str, bits: int) -> None:
     lit = np.array([[letter == colour[0] for letter in pattern]]).reshape(2, 2)
-    values = np.tile(lit, (6, 8)).astype(np.uint8) * np.uint8(255)
-    rgb = image_to_rgb(message_of(values, f"bayer_{pattern}8", 12, padding=3))
+    values = np.tile(lit, (6, 8)).astype(f"uint{bits}") * (2**bits - 1)
+    values = values.astype(f"uint{bits}")
+    rgb = image_to_rgb(message_of(values, f"bayer_{pattern}{bits}", 12, padding=4))
     inner = rgb[2:-2, 2:-2].reshape(-1, 3).mean(axis=0)
     assert int(inner.argmax()) == ["red", "green", "blue"].index(colour)
     assert sorted(inner)[1] == 0
@@ -189,12 +213,16 @@ YUV_COLOURS = {"red": (81, 90, 240), "green": (145, 54, 34), "blue": (41, 240, 1
 
 @pytest.mark.parametrize("padding", [0, 5])
 @pytest.mark.parametrize("colour", YUV_COLOURS)
-@pytest.mark.parametrize("encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12"])
+@pytest.mark.parametrize(
+    "encoding", ["uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12", "nv21", "nv24"]
+)
 def test_yuv_comes_out_in_its_colour(encoding: str, colour: str, padding: int) -> None:
     y, u, v = YUV_COLOURS[colour]
     height, width = 6, 8
-    if encoding == "nv12":
-        chroma = np.tile(np.array([u, v], np.uint8), (height // 2, width // 2))
+    if encoding.startswith("nv"):
+        pair = [v, u] if encoding == "nv21" else [u, v]
+        tiles = (2 * height, width // 2) if encoding == "nv24" else (height // 2, width // 2)
+        chroma = np.tile(np.array(pair, np.uint8), tiles)
         values = np.vstack([np.full((height, width), y, np.uint8), chroma])
     else:
         pair = [u, y, v, y] if encoding in ("uyvy", "yuv422") else [y, u, y, v]
@@ -212,7 +240,9 @@ def good() -> Image:
 @pytest.mark.parametrize(
     ("changes", "kind", "expectation"),
     [
-        ({"encoding": "rgb16"}, "encoding", "Did the publisher mean 'rgb8'"),
+        ({"encoding": "RGB8"}, "encoding", "Did the publisher mean 'rgb8'"),
+        ({"encoding": "bayer-rggb16"}, "encoding", "Did the publisher mean 'bayer_rggb16'"),
+        ({"encoding": "nv24"}, "data", "18 rows"),
         ({"encoding": ""}, "encoding", "expected one of rgb8"),
         ({"encoding": "x" * 100_000}, "encoding", "is not supported"),
         ({"height": 0}, "size", "8 x 0 px"),
@@ -239,6 +269,17 @@ def test_what_contradicts_itself_is_refused(
     assert caught.value.kind == kind
     assert isinstance(caught.value, InvalidImageError)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "encoding", ["bgr24", "rgb", "nv16", "nv42", "yuv420", "bayer_rggb12", "8SC3", "yvyu", "mono"]
+)
+def test_no_hint_names_an_encoding_with_other_channels(encoding: str) -> None:
+    message = good()
+    message.encoding = encoding
+    with pytest.raises(ImageMessageError, match="is not supported") as caught:
+        image_to_rgb(message)
+    assert "Did the publisher mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5, -0.1])

@@ -46,7 +46,7 @@ def photograph(name: str) -> Path:
 
 @needs_weights
 def test_the_default_model_grounds_a_photograph(scene: Scene) -> None:
-    scene.start(loader=load_model)
+    scene.start(loader=load_model, result_images=True)
     client = scene.client
     assert "drink_with" in client.status()["vocabulary"].split(", ")
     image = cv2.cvtColor(cv2.imread(str(photograph(COFFEE))), cv2.COLOR_BGR2RGB)

@@ -33,6 +33,7 @@ class Settings:
     depth_maximum: float = 20.0
     image_rectified: bool = False
     target_frame: str = ""
+    depth_registered: bool = False
 
 
 NOBODY = SimpleNamespace(
@@ -68,6 +69,19 @@ def test_depth_and_calibration_of_the_image_make_a_view() -> None:
     assert view.frame_id == "camera"
     assert view.transform is None
     assert (view.depth.width, view.depth.height) == (160, 120)
+
+
+def test_depth_of_another_frame_is_taken_only_where_it_is_said_to_be_registered() -> None:
+    depth = metres()
+    depth.header.frame_id = "depth_optical_frame"
+    info = pinhole(header(), 120, 160, 60.0)
+    with pytest.raises(DepthError, match="set the parameter 'depth_registered' to true"):
+        view_of(depth, info, header())
+    view = view_of(depth, info, header(), Settings(depth_registered=True))
+    assert view.frame_id == "camera"
+    info.header.frame_id = "depth_optical_frame"
+    with pytest.raises(DepthError, match="camera_info is in frame"):
+        view_of(depth, info, header(), Settings(depth_registered=True))
 
 
 @pytest.mark.parametrize(

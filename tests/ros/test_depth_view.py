@@ -12,8 +12,6 @@ import pytest
 from builtin_interfaces.msg import Time
 from depth_scenes import CAMERA, ellipse, pixel_rays, plane_depth
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.node import Node
@@ -29,7 +27,7 @@ from affordance_grounding_ros.depth.image import DepthImage
 from affordance_grounding_ros.depth.messages import cloud_message, markers, no_markers, pose_array
 from affordance_grounding_ros.depth.rotations import rotation_of
 from affordance_grounding_ros.depth.transforms import RigidTransform, TfLookup, why_no_tf
-from affordance_grounding_ros.depth.view import DepthView, region_masks
+from affordance_grounding_ros.depth.view import DepthView
 
 
 def result_of(heatmap: NDArray[np.float32], smallest: float = 0.0) -> GroundingResult:
@@ -55,21 +53,6 @@ def two_regions() -> GroundingResult:
 def view(metres: NDArray[np.float32], transform: RigidTransform | None = None) -> DepthView:
     frame = "base" if transform else "camera"
     return DepthView(DepthImage(metres, 160, 120), CAMERA, frame, transform)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.9), st.sampled_from([0.0, 0.01]))
-def test_regions_are_told_apart(seed: int, filled: float, smallest: float) -> None:
-    random = np.random.default_rng(seed)
-    heat = (random.random((24, 31)) < filled).astype(np.float32)
-    result = result_of(heat, smallest)
-    union = np.zeros(result.mask.shape, np.int64)
-    for region, inside in zip(result.regions, region_masks(result), strict=True):
-        box = region.box
-        assert inside.shape == (box.height, box.width)
-        assert np.count_nonzero(inside) == region.area
-        union[box.y : box.y + box.height, box.x : box.x + box.width] += inside
-    np.testing.assert_array_equal(union, result.mask)
 
 
 def test_every_region_gets_its_own_depth() -> None:

@@ -20,9 +20,9 @@ from affordance_grounding_ros.health.diagnostics import (
     precision_of,
 )
 from affordance_grounding_ros.health.figures import FrameFigures, Percentiles, Window
-from affordance_grounding_ros.health.status import NodeStatus
+from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.measure.soak import read_figures
-from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40), st.integers(1, 16))
@@ -59,10 +59,13 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
 
 
+HOLD = goal_status(ActiveGoal("hold", ("hold",)))
+
+
 @pytest.mark.parametrize(
     ("status", "level"),
     [
-        (NodeStatus(state="active", goal=ActiveGoal("hold", ("hold",))), DiagnosticStatus.OK),
+        (NodeStatus(state="active", goal=HOLD), DiagnosticStatus.OK),
         (NodeStatus(state="active"), DiagnosticStatus.OK),
         (NodeStatus(state="inactive"), DiagnosticStatus.STALE),
         (NodeStatus(state="unconfigured"), DiagnosticStatus.STALE),
@@ -105,6 +108,18 @@ def test_the_gate_of_a_runtime_is_told() -> None:
     assert values["engine"] == "f" * 64
     assert values["runtime_asked"] == "onnx-int8"
     assert values["runtime_rejected"] == "tensorrt: no GPU"
+    assert values["runtime_building"] == ""
+
+
+def test_an_engine_that_is_built_is_told() -> None:
+    line = "openvino-bf16 for 196 x 252 px: converting 500 operators"
+
+    class Building(BrightnessRuntime):
+        report = RuntimeReport(
+            "eager-cpu-fp32", "openvino-bf16", False, None, "", None, (), building=line
+        )
+
+    assert engine_values(make_grounder(Building()))["runtime_building"] == line
 
 
 def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Lines) -> None:

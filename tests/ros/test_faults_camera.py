@@ -53,7 +53,7 @@ def answer(scene: Scene, message: Image) -> AffordanceResult:
 
 
 def test_resolution_and_encoding_change_in_the_stream(scene: Scene, log: Lines) -> None:
-    scene.start(action="hold")
+    scene.start(action="hold", result_images=True)
     for message in STREAM:
         result = answer(scene, message)
         assert image_to_array(result.heatmap).shape == (message.height, message.width)
@@ -103,7 +103,7 @@ def test_a_camera_faster_than_the_model_is_answered_for_its_newest_image(scene: 
     )
     last = client.image()
     client.wait(
-        lambda: scene.node._pipeline._worker.mailbox._item.message.header == last.header,
+        lambda: scene.node._model.pipeline._worker.mailbox._item.message.header == last.header,
         "the last image to wait",
         lambda: client.images.publish(last),
     )

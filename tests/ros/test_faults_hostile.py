@@ -32,7 +32,7 @@ def test_ten_thousand_hostile_images_do_no_harm(scene: Scene, log: Lines) -> Non
     )
     client = scene.client
     client.next_result()
-    counter = node._figures.counter
+    counter = node._health.figures.counter
 
     def open_images() -> int:
         counts = counter.counts
@@ -63,7 +63,7 @@ def test_ten_thousand_hostile_goals_do_no_harm(scene: Scene, log: Lines) -> None
     started = time.monotonic()
     for command in goals(10_000, seed=2):
         before = node._goals.active
-        node._on_goal(command)
+        node._following._on_goal(command)
         goal = node._goals.active
         if goal is not None and goal is not before:
             accepted += 1

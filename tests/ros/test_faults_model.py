@@ -69,7 +69,7 @@ WRONG_HEAT: dict[str, Callable[[NDArray[np.float32]], NDArray[Any]]] = {
 
 @pytest.mark.parametrize("kind", WRONG_HEAT)
 def test_heat_that_is_wrong_is_never_published(scene: Scene, log: Lines, kind: str) -> None:
-    scene.start(action="hold")
+    scene.start(action="hold", result_images=True)
     client = scene.client
     healthy = scene.runtime.run
     scene.runtime.run = lambda pixels, actions: WRONG_HEAT[kind](healthy(pixels, actions))

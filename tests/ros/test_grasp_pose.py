@@ -30,7 +30,7 @@ QUICK = settings(deadline=None, max_examples=40)
 
 def grasp(on: Patch, metres: NDArray[np.float32], config: GraspConfig | None = None) -> Grasp:
     depth = DepthImage(metres, CAMERA.width, CAMERA.height)
-    return grasp_of_region(on.region, on.inside, on.heatmap, depth, CAMERA, config)
+    return grasp_of_region(on.region, on.heatmap, depth, CAMERA, config)
 
 
 def axes(of: Grasp) -> NDArray[np.float64]:
@@ -167,7 +167,7 @@ def test_a_region_as_large_as_a_large_image_has_the_pose_of_its_surface() -> Non
     normal, point = unit(0.3, 0.2, -1.0), np.array([0.0, 0.0, 1.5])
     on = patch(np.ones((1080, 1920), np.bool_))
     depth = DepthImage(plane_depth(point, normal, camera), 1920, 1080)
-    found = grasp_of_region(on.region, on.inside, on.heatmap, depth, camera)
+    found = grasp_of_region(on.region, on.heatmap, depth, camera)
     np.testing.assert_allclose(found.position, point, atol=0.02)
     assert float(axes(found)[:, 2] @ -normal) > math.cos(math.radians(0.5))
     assert found.length > found.width > 1.0
@@ -185,7 +185,7 @@ def test_the_motorcycle_of_the_stereo_pair_is_grasped_on_its_surface() -> None:
     rows, columns = np.indices(disparity.shape)
     for row, column in itertools.product(range(60, height - 40, 60), range(60, width - 40, 70)):
         on = patch(np.hypot(rows - row, 0.6 * (columns - column)) < 12.0)
-        found = grasp_of_region(on.region, on.inside, on.heatmap, depth, camera)
+        found = grasp_of_region(on.region, on.heatmap, depth, camera)
         measured = metres[on.heatmap > 0]
         nearest = measured[np.nanargmin(np.abs(measured - found.position[2]))]
         assert found.position[2] == pytest.approx(nearest, abs=0.02), (row, column)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.context import Context
 from rclpy.node import Node
-from ros_support import DEADLINE
+from ros_support import DEADLINE, VOCABULARY
 
 from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAnswerError
 from affordance_grounding_ros.common import qos
-from affordance_grounding_ros.health.figures import FrameCounts
-from affordance_grounding_ros.health.status import NodeStatus, status_message, status_values
-from affordance_grounding_ros.measure.ping_client import diagnosed_ms, distribution_ms, picture
-from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.health.figures import FrameCounts, FrameFigures
+from affordance_grounding_ros.health.state import NodeStatus
+from affordance_grounding_ros.health.status import status_message
+from affordance_grounding_ros.measure.ping_client import distribution_ms, picture, told_ms
+from affordance_grounding_ros.msg import DurationFigures, GrounderStatus
+from affordance_grounding_ros.node.goals import GoalKeeper, goal_status
 
 
 class Ended(Exception):
@@ -33,16 +35,16 @@ def grounder(context: Context) -> Iterator[Node]:
 
 def tell(grounder: Node, status: NodeStatus) -> None:
     """Publish a status for those who come and those who are there."""
-    publisher = grounder.create_publisher(DiagnosticStatus, "grounder/status", qos.status())
-    publisher.publish(status_message("grounder", status))
+    publisher = grounder.create_publisher(GrounderStatus, "grounder/status", qos.status())
+    publisher.publish(status_message(status))
 
 
 def test_the_status_of_an_active_grounder_is_given(grounder: Node) -> None:
     tell(grounder, NodeStatus(state="active", vocabulary=("hold", "pour")))
     with GrounderClient("client", lambda: None) as client:
         status = client.wait_until_active(DEADLINE)
-    assert status["vocabulary"] == "hold, pour"
-    assert (status["message"], status["level"]) == ("waiting for a goal", "0")
+    assert list(status.vocabulary) == ["hold", "pour"]
+    assert (status.summary, status.level) == ("waiting for a goal", GrounderStatus.OK)
     assert not rclpy.ok(), "it has left ROS"
 
 
@@ -90,17 +92,29 @@ def test_counts_are_those_of_the_next_status(grounder: Node) -> None:
             client.frame_counts(0.1)
 
 
-def test_a_status_is_read_as_it_was_told() -> None:
-    status = NodeStatus(state="active", goal=ActiveGoal("grasp", ("hold",)), warning="no image")
-    read = status_values(status_message("grounder", status))
-    assert read == {**status.values, "message": "no image", "level": "1"}
+def test_a_status_says_how_a_goal_was_understood_and_how_long_images_took() -> None:
+    goals = GoalKeeper()
+    goals.use(VOCABULARY)
+    goals.accept("grasp; pour")
+    figures = FrameFigures()
+    figures.inference.add(0.25)
+    message = status_message(NodeStatus(state="active", goal=goals.status), figures)
+    assert [one.action for one in message.actions] == ["hold", "pour"]
+    assert [one.understood for one in message.actions] == [
+        "hold (alias, 1.00)",
+        "pour (exact, 1.00)",
+    ]
+    assert message.actions[0].candidates[0] == "hold"
+    assert message.actions[0].confidences[0] == 1.0
+    assert message.inference.median == message.inference.maximum == 0.25
+    assert goal_status(None, "ended").ended == "ended"
 
 
 def test_durations_are_told_in_milliseconds() -> None:
     assert distribution_ms([], 2) == {"p50": None, "p95": None, "max": None}
     assert distribution_ms([0.1, 0.2, 0.30004], 2) == {"p50": 200.0, "p95": 290.04, "max": 300.04}
-    told = {"overhead_p50_ms": "1.50", "overhead_p95_ms": ""}
-    assert diagnosed_ms(told, "overhead") == {"p50": 1.5, "p95": None, "max": None}
+    told = DurationFigures(median=0.0015, percentile_95=math.nan, maximum=0.25)
+    assert told_ms(told) == {"p50": 1.5, "p95": None, "max": 250.0}
 
 
 def test_pictures_differ_by_their_seed() -> None:

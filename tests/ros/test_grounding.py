@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from rclpy.parameter import Parameter
+from rclpy.serialization import serialize_message
 from ros_support import Scene, bright_square
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -35,13 +37,36 @@ def test_two_actions_are_found_in_different_places(scene: Scene) -> None:
     )
     cut = scene.client.results[-1]
     assert cut.goal == "cut with"
-    mask = image_to_array(cut.mask) > 0
+    (region,) = cut.regions
+    mask = np.zeros((cut.image_height, cut.image_width), bool)
+    top, left = region.box.y_offset, region.box.x_offset
+    inside = image_to_array(region.mask) > 0
+    mask[top : top + region.mask.height, left : left + region.mask.width] = inside
+    assert np.count_nonzero(mask) == region.area
     assert mask[30:, :].all()
     assert not mask[2:12, 36:44].any()
 
 
+def test_a_result_is_small_and_holds_the_pixels_of_its_regions(scene: Scene) -> None:
+    scene.start(action="hold")
+    result = scene.client.next_result(bright_square(480, 640))
+    assert (result.image_height, result.image_width) == (480, 640)
+    assert result.heatmap.height == result.mask.height == 0
+    (region,) = result.regions
+    assert (region.mask.height, region.mask.width) == (region.box.height, region.box.width)
+    assert region.mask.encoding == "mono8"
+    assert region.mask.header == result.header
+    assert set(np.unique(image_to_array(region.mask))) <= {0, 255}
+    size = len(serialize_message(result))
+    assert size < 2000 + region.box.height * region.box.width
+    assert scene.node.set_parameters([Parameter("result_images", value=True)])[0].successful
+    scene.client.wait(
+        lambda: scene.client.results[-1].heatmap.height, "a result with images", scene.client.show
+    )
+
+
 def test_an_action_that_is_not_afforded_is_answered_with_not_found(scene: Scene) -> None:
-    scene.start(action="pour")
+    scene.start(action="pour", result_images=True)
     result = scene.client.next_result()
     assert not result.found
     assert result.regions == []
@@ -51,7 +76,7 @@ def test_an_action_that_is_not_afforded_is_answered_with_not_found(scene: Scene)
 
 
 def test_outputs_carry_stamp_frame_and_size_of_their_image(scene: Scene) -> None:
-    scene.start(action="hold")
+    scene.start(action="hold", result_images=True)
     tall = np.zeros((70, 30, 3), np.uint8)
     tall[20:40, 5:20] = 255
     result = scene.client.next_result(tall)
@@ -70,6 +95,7 @@ def test_outputs_carry_stamp_frame_and_size_of_their_image(scene: Scene) -> None
     assert (heatmap.encoding, mask.encoding) == ("32FC1", "mono8")
     assert heatmap == result.heatmap
     assert mask == result.mask
+    assert (result.image_height, result.image_width) == (70, 30)
     heat = image_to_array(heatmap)
     assert heat.shape == (70, 30)
     assert np.isfinite(heat).all()

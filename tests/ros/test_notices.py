@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from diagnostic_msgs.msg import DiagnosticStatus
 
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog
 from affordance_grounding_ros.health.figures import FrameCounter, FrameCounts
-from affordance_grounding_ros.health.status import NodeStatus, status_message
-from affordance_grounding_ros.node.goals import ActiveGoal
+from affordance_grounding_ros.health.state import NodeStatus
+from affordance_grounding_ros.health.status import status_message
+from affordance_grounding_ros.msg import GrounderStatus
+from affordance_grounding_ros.node.goals import ActiveGoal, goal_status
 from affordance_grounding_ros.node.image_input import ImageWatch
 
 
@@ -99,17 +102,19 @@ def test_counts_add_up() -> None:
 
 
 def test_a_status_says_what_matters_first() -> None:
-    working = NodeStatus(state="active", goal=ActiveGoal("grasp", ("hold",)))
+    goal = goal_status(ActiveGoal("grasp", ("hold",), "cup", timeout=2.5))
+    working = NodeStatus(state="active", goal=goal)
     for status, level, message in (
-        (NodeStatus(), DiagnosticStatus.OK, "unconfigured"),
-        (NodeStatus(state="active"), DiagnosticStatus.OK, "waiting for a goal"),
-        (working, DiagnosticStatus.OK, "grounding 'hold'"),
-        (NodeStatus(state="active", warning="no image"), DiagnosticStatus.WARN, "no image"),
-        (NodeStatus(warning="w", problem="broken"), DiagnosticStatus.ERROR, "broken"),
+        (NodeStatus(), GrounderStatus.OK, "unconfigured"),
+        (NodeStatus(state="active"), GrounderStatus.OK, "waiting for a goal"),
+        (working, GrounderStatus.OK, "grounding 'hold'"),
+        (NodeStatus(state="active", warning="no image"), GrounderStatus.WARN, "no image"),
+        (NodeStatus(warning="w", problem="broken"), GrounderStatus.ERROR, "broken"),
     ):
-        made = status_message("grounder", status)
-        assert (made.level, made.message, made.name) == (level, message, "grounder")
-    values = {pair.key: pair.value for pair in status_message("grounder", working).values}
-    assert values["goal"] == "grasp"
-    assert values["action"] == "hold"
-    assert values["frames_received"] == "0"
+        made = status_message(status)
+        assert (made.level, made.summary) == (level, message)
+    made = status_message(working)
+    assert (made.goal, made.object_name, made.goal_timeout) == ("grasp", "cup", 2.5)
+    assert [one.action for one in made.actions] == ["hold"]
+    assert made.frames_received == 0
+    assert math.isnan(made.latency.median)

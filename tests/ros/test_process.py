@@ -189,6 +189,58 @@ def test_two_signals_end_the_grounder_once(
     assert "Traceback" not in process.output()
 
 
+# Sends itself a signal at every line of the code that makes, spins and ends the node: also at the
+# lines where another one has just been noticed.
+SIGNALLED = """
+import os, signal, sys
+from affordance_grounding_ros.common import process
+
+FIRST = {first!r}
+seen = False
+
+def at_line(frame, event, argument):
+    global seen
+    if event == "line" and frame.f_code.co_filename == process.__file__:
+        seen = seen or frame.f_code.co_name == FIRST
+        if seen:
+            os.kill(os.getpid(), signal.{number})
+    return at_line
+
+sys.settrace(at_line)
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("first", ["adopt", "spin", "close", "_leave_hanging_threads"])
+def test_signals_at_every_line_end_the_grounder_once(
+    processes: list[Process], tmp_path: Path, first: str, number: str
+) -> None:
+    program = SIGNALLED.format(first=first, number=number) + GROUNDER
+    process = Process(tmp_path, "-c", program, "--ros-args", "-p", "action:=hold")
+    processes.append(process)
+    if first in ("close", "_leave_hanging_threads"):
+        process.wait_for("active")
+        process.process.send_signal(signal.SIGINT)
+    assert process.process.wait(DEADLINE) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+def test_a_stream_of_signals_ends_the_grounder_once(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "action:=hold")
+    processes.append(process)
+    client.wait_for_grounder()
+    deadline = time.monotonic() + DEADLINE
+    while process.process.poll() is None:
+        assert time.monotonic() < deadline, process.output()
+        process.process.send_signal(signal.SIGINT)
+        process.process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert process.process.returncode == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
 def test_wrong_values_on_the_command_line_are_reported_and_the_node_stays(
     processes: list[Process], client: Client, tmp_path: Path
 ) -> None:

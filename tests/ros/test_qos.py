@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.publisher import Publisher
 from rclpy.qos import (
     DurabilityPolicy,
@@ -21,9 +21,8 @@ from std_msgs.msg import String
 
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.health.figures import FrameCounter
-from affordance_grounding_ros.health.status import status_values
 from affordance_grounding_ros.health.watchdogs import PublisherWatch
-from affordance_grounding_ros.msg import AffordanceResult
+from affordance_grounding_ros.msg import AffordanceResult, GrounderStatus
 
 Lines = Callable[[], list[tuple[str, str]]]
 
@@ -84,11 +83,13 @@ def test_cameras_of_both_reliabilities_are_heard(scene: Scene) -> None:
 
 def test_the_status_reaches_those_who_come_late(scene: Scene) -> None:
     scene.start()
-    late: list[DiagnosticStatus] = []
+    late: list[GrounderStatus] = []
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    scene.client.node.create_subscription(DiagnosticStatus, "grounder/status", late.append, latched)
+    scene.client.node.create_subscription(GrounderStatus, "grounder/status", late.append, latched)
     scene.client.wait(lambda: late, "a status")
-    assert late[0].name == "grounder: affordance grounding"
+    assert late[0].state == GrounderStatus.ACTIVE
+    assert list(late[0].vocabulary) == ["hold", "cut_with", "pour"]
+    assert late[0].header.stamp.sec > 0
 
 
 def test_quality_of_service_is_overridden_by_parameters(scene: Scene) -> None:
@@ -137,17 +138,18 @@ def test_diagnostics_warn_of_goals_that_cannot_be_heard(scene: Scene) -> None:
     )
     scene.start()
 
-    def said() -> dict[str, str]:
-        return status_values(received[-1].status[0]) if received else {}
+    def said() -> tuple[int, str]:
+        last = received[-1].status[0] if received else None
+        return (ord(last.level), last.message) if last else (-1, "")
 
-    client.wait(lambda: said().get("level") == "0", "diagnostics before")
+    client.wait(lambda: said()[0] == 0, "diagnostics before")
     commander = client.node.create_publisher(String, "grounder/action", UNRELIABLE)
-    client.wait(lambda: said()["level"] == "1", "the warning")
-    assert said()["message"].startswith(
+    client.wait(lambda: said()[0] == 1, "the warning")
+    assert said()[1].startswith(
         "publishers on '/grounder/action' cannot be heard: their RELIABILITY does not"
     )
     client.node.destroy_publisher(commander)
-    client.wait(lambda: said()["level"] == "0", "diagnostics without it")
+    client.wait(lambda: said()[0] == 0, "diagnostics without it")
 
 
 def test_who_is_not_heard_is_news_again_when_the_others_fall_silent(scene: Scene) -> None:

@@ -30,7 +30,7 @@ from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.depth.view import DepthView
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.node.goals import ActiveGoal
-from affordance_grounding_ros.node.outputs import result_message
+from affordance_grounding_ros.node.outputs import heatmap_message, mask_message, result_message
 from affordance_grounding_ros.player.image_player import pinhole
 
 STAMPS = (1_700_000_000_000_000_001, 1_700_000_001_500_000_002)
@@ -63,8 +63,8 @@ def messages(stamp: int) -> dict[str, Any]:
         "camera_info": pinhole(head, 120, 160, 60.0),
         "grounder/result": answer,
         "grounder/overlay": array_to_image(image, "rgb8", head),
-        "grounder/mask": answer.mask,
-        "grounder/heatmap": answer.heatmap,
+        "grounder/mask": mask_message(head, result),
+        "grounder/heatmap": heatmap_message(head, result),
         "depth": array_to_image(metres, "32FC1", head),
         "grounder/grasps": pose_array(head, grasps),
         "grounder/region_cloud": cloud_message(head, view.cloud(image, result)),

@@ -41,8 +41,12 @@ if [ -z "${COLCON_CURRENT_PREFIX:-}" ] && [ -f "${_repository}/install/local_set
   source "${_repository}/install/local_setup.bash"
 fi
 
-# Without more shared memory Fast DDS loses nearly every image of a camera's size.
-export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-${_repository}/config/fastdds.xml}"
-# The same on Humble and Jazzy, whose Fast DDS 2 knows it by this name.
-export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-${FASTDDS_DEFAULT_PROFILES_FILE}}"
-unset _repository _environment _ros _libraries
+# Without more shared memory Fast DDS loses nearly every image of a camera's size. Fast DDS 2, of
+# Humble and Jazzy, knows the file by another name, which Fast DDS 3 warns about at every start.
+_profiles=FASTDDS_DEFAULT_PROFILES_FILE
+if [[ "${ROS_DISTRO:-}" =~ ^(humble|iron|jazzy)$ ]] || \
+  { [ "${_ros}" = wheels ] && compgen -G "${VIRTUAL_ENV}/lib/libfastrtps.so*" >/dev/null; }; then
+  _profiles=FASTRTPS_DEFAULT_PROFILES_FILE
+fi
+export "${_profiles}=${!_profiles:-${_repository}/config/fastdds.xml}"
+unset _repository _environment _ros _libraries _profiles

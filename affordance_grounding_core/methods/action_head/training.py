@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from affordance_grounding_core.inference.preprocess import Policy
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.methods.action_head.data import ActionHeadData
 from affordance_grounding_core.methods.action_head.task import ActionHeadTask
+from affordance_grounding_core.training.run_cli import add_trial_option, parse_run
 
 
 class TrainingCLI(LightningCLI):
@@ -25,6 +25,7 @@ class TrainingCLI(LightningCLI):
         """Say vocabulary and blocks once, for task and data."""
         parser.add_argument("--method", type=str, default="action_head", help="Training method.")
         parser.add_argument("--output", type=str, help="Checkpoint folder to write.")
+        add_trial_option(parser)
         parser.add_argument(
             "--policy", type=Policy, default="aspect", help="How the model will see camera images."
         )
@@ -46,20 +47,11 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
 
     Raises:
         DatasetError: the data does not have the documented layout.
+        TrainingError: an option that does not exist, or a value that does not fit.
         CheckpointError: the checkpoint cannot be written.
     """
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        # Lightning cannot know that these are the command line's own arguments.
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-        cli = TrainingCLI(
-            ActionHeadTask,
-            ActionHeadData,
-            run=False,
-            args=list(arguments),
-            save_config_callback=None,
-            seed_everything_default=0,
-        )
+    cli = parse_run(TrainingCLI, ActionHeadTask, ActionHeadData, arguments)
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     seconds = time.perf_counter() - started
     return write_checkpoint(

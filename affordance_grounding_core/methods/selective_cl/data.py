@@ -45,6 +45,9 @@ from affordance_grounding_core.training.scored_images import (
 
 logger = logging.getLogger(__name__)
 
+OWN_MASKS = "trainset"
+"""Value of `part_labels` for the masks of the data itself, wherever it lies."""
+
 
 @dataclass(frozen=True)
 class _Listing:
@@ -78,7 +81,8 @@ class SelectiveData(RunData):
         cache_features: whether frozen features are computed once and kept on disk.
         cached_views: views of a training image in the cache.
         part_labels: folder with part masks, in the layout that `affordance-grounding label`
-            writes, for images that have one; None learns from image-level labels alone.
+            writes, for images that have one; "trainset" for the masks beside the training images;
+            None learns from image-level labels alone.
         workers: processes that load images; 0 loads in the training process.
         seed: of everything random.
     """
@@ -145,6 +149,8 @@ class SelectiveData(RunData):
         if self._listing is not None:
             return
         training = read_training_set(self.root, self.split)
+        if self.part_labels == Path(OWN_MASKS):
+            self.part_labels = training.folder
         scored = scored_images(
             self.selection, self.root, self.split, training, self.actions, self.validation_every
         )

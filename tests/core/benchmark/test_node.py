@@ -35,16 +35,28 @@ def test_what_the_node_measured_becomes_rows(monkeypatch: pytest.MonkeyPatch) ->
         file.write_text(json.dumps({"rows": [ROW], "node": {"640x480": {}}}))
         return subprocess.CompletedProcess(command, 0)
 
+    built: list[str] = []
+
+    class Model:
+        def warm_up(self, height: int, width: int) -> None:
+            built.append(f"{width}x{height}")
+
+        def close(self) -> None:
+            built.append("closed")
+
+    monkeypatch.setattr(node, "load_grounder", lambda model, runtime: Model())
     monkeypatch.setattr(node, "_require_ros", lambda: None)
     monkeypatch.setattr(node.subprocess, "run", run)
     figures = node.measure_node("default", "openvino-bf16", 50)
     (row,) = figures.rows
     assert (row.work, row.p95_ms, row.roofline_fraction) == ("node-640x480", 3.0, None)
     assert figures.details == {"640x480": {}}
+    assert built == ["640x480", "1280x720", "closed"], "else PyTorch is measured meanwhile"
     assert {"--model=default", "--runtime=openvino-bf16", "--frames=50"} <= set(asked)
 
 
 def test_a_node_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "_build_engines", lambda model, runtime: None)
     monkeypatch.setattr(node, "_require_ros", lambda: None)
     monkeypatch.setattr(
         node.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1)

@@ -80,3 +80,56 @@ def test_a_published_split_is_compared_with_its_class_list(
     assert "hold" not in missing["HICO-IIF testset"]
     make_test_set(tmp_path / "testset")
     assert not check_dataset(tmp_path / "testset").missing_actions
+
+
+def test_masks_are_judged_by_the_rule_of_training(drawn_data: Path) -> None:
+    folder = drawn_data / "trainset" / "PL" / "hold" / "mug"
+    write_png(folder / "mug_0_pl.png", np.ones((96, 128), np.uint8))
+    write_png(folder / "mug_1_pl.png", np.full((9, 9), 255, np.uint8))
+    (folder / "mug_2_pl.png").write_bytes(b"junk")
+    write_png(
+        drawn_data / "testset" / "masks" / "hit" / "hammer" / "hammer_0.png",
+        np.zeros((96, 128), np.uint8),
+    )
+    report = check_dataset(drawn_data)
+    test, training, _ = report.parts
+    assert report.spoils_training
+    assert "hammer_0.png' is empty" in test.bad_masks[0]
+    assert "multiply masks of 0 and 1 by 255" in training.bad_masks[0]
+    assert "9 x 9 px, its image 96 x 128" in training.bad_masks[1]
+    assert "cannot be read" in training.bad_masks[2]
+    assert report.as_text().count("training leaves out:") == 4
+
+
+def test_pictures_that_are_learned_from_and_tested_on_are_named(
+    tmp_path: Path,
+    make_test_set: Callable[[Path], None],
+    make_training_set: Callable[[Path], None],
+) -> None:
+    make_test_set(tmp_path / "Seen" / "testset")
+    make_training_set(tmp_path / "Unseen" / "trainset")
+    assert check_dataset(tmp_path).duplicates == ()  # of different splits
+    make_training_set(tmp_path / "Seen" / "trainset")
+    report = check_dataset(tmp_path, "seen")
+    # The first picture of both is the same, under two actions and with people "at work".
+    assert {line.split(" is ")[1] for line in report.duplicates} == {
+        str(tmp_path / "Seen/testset/egocentric" / place)
+        for place in (
+            "hold/mug/mug_0.png",
+            "drink_with/mug/mug_0.png",
+            "hold/hammer/hammer_0.png",
+            "hit/hammer/hammer_0.png",
+        )
+    }
+    assert "in training and in test: " in report.as_text()
+
+
+def test_images_of_every_class_are_counted(drawn_data: Path) -> None:
+    report = check_dataset(drawn_data)
+    assert report.parts[0].classes == {
+        "drink_with/mug": 2,
+        "hit/hammer": 2,
+        "hold/hammer": 2,
+        "hold/mug": 2,
+    }
+    assert "  hold: hammer 2, mug 2" in report.as_text()

@@ -34,6 +34,20 @@ def test_oriented_box_follows_a_bar(degrees: int) -> None:
     assert region.centroid == pytest.approx((100, 100), abs=1)
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.9), st.sampled_from([0.0, 0.01]))
+def test_every_region_has_its_own_pixels(seed: int, filled: float, smallest: float) -> None:
+    heat = (np.random.default_rng(seed).random((24, 31)) < filled).astype(np.float32)
+    regions, mask = extract_regions(heat, RegionConfig(minimum_area=smallest))
+    union = np.zeros(mask.shape, np.int64)
+    for region in regions:
+        box = region.box
+        assert region.mask.shape == (box.height, box.width)
+        assert np.count_nonzero(region.mask) == region.area
+        union[box.y : box.y + box.height, box.x : box.x + box.width] += region.mask
+    np.testing.assert_array_equal(union, mask)
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     heat=arrays(

@@ -21,9 +21,11 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.runtimes.building.job import BuildJob
+from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import ArtifactStore
-from affordance_grounding_core.runtimes.gated import GatedRuntime, Subject
+from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.ladder import Ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 
@@ -137,6 +139,38 @@ class FakeBackend:
         return engine
 
 
+@dataclass
+class ManualBeside:
+    """Does tasks beside the answers when the test says so, in this process."""
+
+    tasks: list[Callable[[], None]] = field(default_factory=list)
+    jobs: list[BuildJob] = field(default_factory=list)
+    during: Callable[[], None] = field(default=lambda: None)
+    closed: bool = False
+
+    def submit(self, task: Callable[[], None]) -> None:
+        self.tasks.append(task)
+
+    def build(self, job: BuildJob, report: Callable[[str], None]) -> None:
+        self.jobs.append(job)
+        report("half done")
+        self.during()
+        job.perform(report)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def finish(self) -> None:
+        """Do all tasks that wait."""
+        while self.tasks:
+            self.tasks.pop(0)()
+
+
+@pytest.fixture
+def beside() -> ManualBeside:
+    return ManualBeside()
+
+
 @pytest.fixture
 def backend() -> FakeBackend:
     return FakeBackend()
@@ -160,9 +194,13 @@ def preprocess() -> Preprocess:
 
 @pytest.fixture
 def make_runtime(
-    network: SmallNetwork, backend: FakeBackend, preprocess: Preprocess, tmp_path: Path
+    network: SmallNetwork,
+    backend: FakeBackend,
+    preprocess: Preprocess,
+    beside: ManualBeside,
+    tmp_path: Path,
 ) -> Callable[..., GatedRuntime]:
-    """Make a runtime of the fake backend on a store in a temporary folder."""
+    """Make a runtime of the fake backend on a store in a temporary folder; frames wait for it."""
 
     def make(
         request: RuntimeRequest | None = None,
@@ -170,7 +208,7 @@ def make_runtime(
         of: GroundingNetwork | None = None,
         store: Path | None = None,
     ) -> GatedRuntime:
-        request = request or RuntimeRequest("openvino")  # any but auto
+        request = request or RuntimeRequest("openvino", wait=True)  # any but auto
         candidates = backend.ladder(request.precision)
         ladder = Ladder(
             candidates if request.fall_back else candidates[:1], (), {backend.name: backend}
@@ -181,6 +219,7 @@ def make_runtime(
             ArtifactStore(store or tmp_path / "engines"),
             request,
             Subject(preprocess.config, len(ACTIONS), 0.6),
+            beside,
         )
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,18 @@ def test_another_shape_is_refused() -> None:
 def test_figures_survive_json() -> None:
     found = figures(frames(bump(3, 3)), frames(bump(3, 3.1)))
     assert GateFigures.from_dict(found.as_dict()) == found
+
+
+def test_int8_that_only_just_passes_is_not_offered() -> None:
+    passing = GateFigures(16, 48, True, 0.99, 0.995, 0.1, 0.9, 4.0, 48)
+    assert judge(passing, LIMITS["int8"]) == []
+    narrow = replace(passing, mask_iou=0.801)
+    (failure,) = judge(narrow, LIMITS["int8"])
+    assert failure == "mask IoU 0.801 is below 0.83, the limit with room"
+    assert judge(narrow, replace(LIMITS["int8"], room=0.0)) == []
+    assert judge(replace(passing, mask_iou=0.785), LIMITS["int8"]) == [
+        "mask IoU 0.785 is below 0.8"
+    ]
 
 
 def test_limits_loosen_with_the_precision() -> None:

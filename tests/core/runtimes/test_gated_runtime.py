@@ -224,7 +224,7 @@ def test_other_weights_have_an_engine_of_their_own(
 def test_auto_answers_a_few_frames_with_pytorch_before_it_builds(
     make_runtime: MakeRuntime, backend: Any, pixels: Any, expected: Any
 ) -> None:
-    runtime = make_runtime(RuntimeRequest("auto", patience=3))
+    runtime = make_runtime(RuntimeRequest("auto", patience=3, wait=True))
     for _ in range(3):
         np.testing.assert_array_equal(runtime.run(pixels, [0, 1, 2]), expected)
         assert runtime.description == "eager-cpu-fp32"
@@ -237,8 +237,8 @@ def test_auto_answers_a_few_frames_with_pytorch_before_it_builds(
 def test_auto_uses_a_stored_engine_at_once(
     make_runtime: MakeRuntime, backend: Any, pixels: Any
 ) -> None:
-    make_runtime(RuntimeRequest("auto")).prepare(56, 56)
-    runtime = make_runtime(RuntimeRequest("auto"))
+    make_runtime(RuntimeRequest("auto", wait=True)).prepare(56, 56)
+    runtime = make_runtime(RuntimeRequest("auto", wait=True))
     runtime.run(pixels, [0])
     assert runtime.description == "fake-int8-cpu"
     assert len(backend.builds) == 1
@@ -247,9 +247,9 @@ def test_auto_uses_a_stored_engine_at_once(
 def test_auto_does_not_build_what_it_finds_stale_for_a_single_frame(
     make_runtime: MakeRuntime, backend: Any, pixels: Any
 ) -> None:
-    make_runtime(RuntimeRequest("auto")).prepare(56, 56)
+    make_runtime(RuntimeRequest("auto", wait=True)).prepare(56, 56)
     backend.versions["fake"] = "2.0"
-    runtime = make_runtime(RuntimeRequest("auto"))
+    runtime = make_runtime(RuntimeRequest("auto", wait=True))
     runtime.run(pixels, [0])
     assert runtime.description == "eager-cpu-fp32"
     assert len(backend.builds) == 1
@@ -296,7 +296,7 @@ def test_warm_up_builds_for_the_images_that_will_come(
     grounder = make_grounder(network)
     grounder.preprocess = type(preprocess)(replace(preprocess.config, policy="aspect"))
     assert grounder.runtime_report is None
-    grounder.use_runtime(lambda _: make_runtime(RuntimeRequest("auto")))
+    grounder.use_runtime(lambda _: make_runtime(RuntimeRequest("auto", wait=True)))
     grounder.warm_up(300, 600)
     assert backend.builds == ["fake-int8 42x84"]
     assert grounder.runtime == "fake-int8-cpu"

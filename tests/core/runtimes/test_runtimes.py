@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,27 @@ def test_a_runtime_answers_as_pytorch_does(
     assert report.folder is not None
     assert report.folder.is_relative_to(tmp_path)
     grounder.close()
+
+
+@needs("openvino")
+@needs("nncf")
+@pytest.mark.parametrize("rung", [0, 1])
+def test_what_nncf_prints_is_in_our_log(
+    network: Any, tmp_path: Path, rung: int, capfd: Any, caplog: Any
+) -> None:
+    pictures = [np.random.default_rng(0).normal(size=(1, 3, 56, 56)).astype(np.float32)]
+    backend = ladder_module.BACKENDS["openvino"]()
+    candidate = backend.ladder("int8")[rung]
+    work = Work(network, GraphInput(56, 56, 3, 3), candidate, calibration=lambda: pictures)
+    with caplog.at_level(logging.DEBUG, "affordance_grounding_core"):
+        backend.build(work, tmp_path)
+        logging.getLogger("nncf").error("something")
+    assert capfd.readouterr() == ("", "")
+    assert any("int8: " in record.getMessage() for record in caplog.records)
+    assert ("affordance_grounding_core.runtimes.openvino", logging.ERROR, "nncf: something") in (
+        caplog.record_tuples
+    )
+    assert type(logging.getLogger("a new one")) is logging.Logger
 
 
 @needs("openvino")

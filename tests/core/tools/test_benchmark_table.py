@@ -17,13 +17,13 @@ from affordance_grounding_core.data.agd20k import read_evaluation_set, read_trai
 from affordance_grounding_core.errors import DatasetError, TrainingError, WeightsError
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.summary import mean_score
-from tools.benchmark_table import __main__ as program
-from tools.benchmark_table import runs
-from tools.benchmark_table.document import END, START, as_markdown, put_table
-from tools.benchmark_table.outcomes import Outcome, make_lines, read_outcome
-from tools.benchmark_table.probes import GRID, probe_scores, train_probe
-from tools.benchmark_table.rows import ROWS
-from tools.benchmark_table.zero_shot import zero_shot_scores
+from tools.studies import benchmark_rows as runs
+from tools.studies.benchmark_table import __main__ as program
+from tools.studies.benchmark_table.document import END, START, as_markdown, put_table
+from tools.studies.benchmark_table.outcomes import Outcome, make_lines, read_outcome
+from tools.studies.benchmark_table.rows import ROWS
+from tools.studies.probes import GRID, probe_scores, train_probe
+from tools.studies.zero_shot import zero_shot_scores
 
 LOCATE = PROTOCOLS["locate"]
 

@@ -184,3 +184,16 @@ def test_damaged_part_labels_are_left_out_by_name(
     assert "4 files are left out" in caplog.text
     known = PartMasks(folder, CROPS, 8, [place("PL_refined", 3)])
     assert known.file(images[3], "hold", images[3].parent.name) == place("PL", 3)
+
+
+def test_the_config_of_both_methods_needs_nothing_but_the_root(
+    forty_images: Path, tiny: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    for image in (forty_images / "trainset" / "egocentric").rglob("*.png"):
+        place = Path("PL") / image.parent.relative_to(forty_images / "trainset" / "egocentric")
+        mask = np.full((72, 96), 255, np.uint8)
+        write_png(forty_images / "trainset" / place / f"{image.stem}_pl.png", mask)
+    both = Path(__file__).parents[4] / "config" / "train" / "both_rendered.yaml"
+    options = [option for option in tiny(forty_images, tmp_path / "run") if "config=" not in option]
+    outcome = train_from_config([f"--config={both}", *options])
+    assert outcome.last.config["training"]["labels"] == "image level and part masks"

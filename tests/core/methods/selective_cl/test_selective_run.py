@@ -114,8 +114,19 @@ def test_a_trial_run_of_one_batch_goes_through_the_command_line(
         app, ["train", *tiny(forty_images, tmp_path / "trial", "--fast-dev-run")]
     )
     assert outcome.exit_code == 0, outcome.output
-    assert f"checkpoint {tmp_path / 'trial' / 'last'}" in outcome.output
-    assert read_model(read_checkpoint(tmp_path / "trial" / "last")).actions == ("hold", "cut_with")
+    written = tmp_path / "trial" / "trial" / "last"
+    assert f"checkpoint {written}" in outcome.output
+    assert "the checkpoint is worth nothing" in outcome.output
+    assert read_model(read_checkpoint(written)).actions == ("hold", "cut_with")
+
+
+def test_a_trial_never_replaces_a_run(forty_images: Path, tiny: Arguments, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_from_config(tiny(forty_images, run, "--trainer.max_epochs=1"))
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    outcome = CliRunner().invoke(app, ["train", *tiny(forty_images, run, "--fast-dev-run")])
+    assert outcome.exit_code == 0, outcome.output
+    assert all(file.read_bytes() == content for file, content in before.items())
 
 
 def test_a_loss_that_is_not_finite_names_the_images(

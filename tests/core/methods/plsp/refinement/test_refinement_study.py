@@ -21,12 +21,12 @@ from affordance_grounding_core.methods.plsp.refinement.encoders import (
 )
 from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
-from tools.label_noise import __main__ as label_noise
-from tools.refinement import prepare
-from tools.refinement import run as study
-from tools.refinement.__main__ import as_markdown, main
-from tools.refinement.objects import whole_objects
-from tools.refinement.visible import ObjectFinder, PatchDescriber
+from tools.studies import label_folder as prepare
+from tools.studies.held_tools import whole_objects
+from tools.studies.label_noise import __main__ as label_noise
+from tools.studies.object_finder import ObjectFinder, PatchDescriber
+from tools.studies.refinement import run as study
+from tools.studies.refinement.__main__ import as_markdown, main
 
 HEIGHT, WIDTH = 96, 128
 GREY, RED, GREEN, SKIN, BLUE = (

@@ -1,0 +1,1 @@
+"""Cameras that look at an arrangement, and how their pictures are developed."""

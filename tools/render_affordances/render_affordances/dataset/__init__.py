@@ -1,0 +1,1 @@
+"""Which pictures are rendered, and the files they lie in."""

@@ -1,0 +1,1 @@
+"""Whether exocentric pictures teach anything, against guesses."""

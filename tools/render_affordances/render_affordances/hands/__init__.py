@@ -1,0 +1,1 @@
+"""The hand: its joints, how it touches, and how it takes hold."""

@@ -1,0 +1,1 @@
+"""Objects as arrays, and the geometry they are built with."""

@@ -1,0 +1,1 @@
+"""Arrangements as scenes of Blender: materials, light, bodies and pictures."""

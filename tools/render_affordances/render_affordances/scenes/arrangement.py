@@ -1,0 +1,267 @@
+"""How a picture is set up: pose, surroundings, camera, clutter. Pure numpy, no rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from render_affordances.cameras.camera import (
+    Camera,
+    blur_limit,
+    direction,
+    framed,
+    random_focal,
+)
+from render_affordances.meshes.geometry import turn_matrix
+from render_affordances.meshes.model import Array, ObjectModel
+from render_affordances.shapes.catalogue import build_object, harmless_classes
+from render_affordances.shapes.parts.assembly import transformed
+from render_affordances.shapes.props import build_picture, build_prop
+
+SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
+    "table": (("table", "room", "studio", "floating"), (0.38, 0.27, 0.17, 0.18)),
+    "fixed": (("table", "room", "studio"), (0.45, 0.4, 0.15)),
+    "floor": (("table", "room", "studio"), (0.3, 0.5, 0.2)),
+    "wall": (("wall", "studio", "floating"), (0.72, 0.13, 0.15)),
+}
+"""What an object rests on to the settings it is shown in, and how often.
+
+table: on a plane whose edge shows what lies beyond. room: on a plane that runs to a wall.
+studio: on a plain sweep. wall: before a wall. floating: any way up before a background.
+"""
+
+FIXED = frozenset({"faucet"})
+"""Classes that are screwed to the surface they stand on, so that they never float."""
+
+LYING = frozenset({"bottle", "glass", "jar"})
+"""Classes that now and then lie on their side."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A model with its pose."""
+
+    model: ObjectModel
+    rotation: Array
+    shift: Array
+
+    @property
+    def vertices(self) -> Array:
+        """(V, 3) where its vertices are."""
+        return self.model.vertices @ self.rotation.T + self.shift
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Everything that decides what is where in a picture.
+
+    Attributes:
+        setting: as in `SETTINGS`.
+        subject: the object whose affordances are labelled.
+        clutter: what stands about; it affords none of the subject's actions.
+        camera: that looks at it.
+        f_number: of the aperture, None where everything is sharp.
+        focus: distance that is sharp, in metres.
+        size: characteristic length of the subject, in metres.
+    """
+
+    setting: str
+    subject: Item
+    clutter: tuple[Item, ...]
+    camera: Camera
+    f_number: float | None
+    focus: float
+    size: float
+
+    def camera_details(self) -> dict[str, Any]:
+        """Say how the picture is taken, ready for JSON."""
+        return {
+            "position": [round(float(v), 5) for v in self.camera.position],
+            "rotation": [[round(float(v), 6) for v in row] for row in self.camera.rotation],
+            "focal_mm": round(self.camera.focal, 3),
+            "principal_point": [round(v, 6) for v in self.camera.principal_point],
+            "f_number": None if self.f_number is None else round(self.f_number, 2),
+        }
+
+
+def arrange(
+    model: ObjectModel, random: Generator, crowding: float = 1.0, closeness: float = 0.0
+) -> Arrangement:
+    """Set up a picture of an object.
+
+    Args:
+        model: the subject.
+        random: decides everything.
+        crowding: multiplies how much clutter there is; less of it hides less.
+        closeness: least share of pictures that show the parts from near, cropping the object.
+    """
+    fixed = model.name in FIXED and model.support == "table"
+    names, weights = SETTINGS["fixed" if fixed else model.support]
+    setting = str(random.choice(names, p=weights))
+    if model.support == "wall" and setting == "studio":
+        setting = "wall_studio"
+    subject = _posed(model, random, setting)
+    camera = _camera(subject, random, setting, closeness)
+    vertices = subject.vertices
+    size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
+    clutter: tuple[Item, ...] = ()
+    if setting in ("table", "room") or (setting == "studio" and random.random() < 0.25):
+        clutter = _standing(subject, random, crowding)
+    elif setting == "wall":
+        clutter = _hanging(subject, random, crowding)
+    _, depth = camera.project(vertices)
+    f_number = None
+    if random.random() < 0.45:
+        f_number = blur_limit(camera, vertices, 0.012) * float(random.uniform(1.0, 4.0))
+    return Arrangement(setting, subject, clutter, camera, f_number, float(np.median(depth)), size)
+
+
+def _posed(model: ObjectModel, random: Generator, setting: str) -> Item:
+    """Turn the subject and set it down with its lowest point at z = 0."""
+    if setting == "floating":
+        spread = 25.0 if model.support == "wall" else 60.0
+        rotation = turn_matrix("x", float(random.normal(0, spread)))
+        rotation = rotation @ turn_matrix("y", float(random.normal(0, spread)))
+        if model.support != "wall":
+            rotation = rotation @ turn_matrix("z", float(random.uniform(0, 360)))
+    elif model.support == "wall":
+        rotation = np.eye(3)
+    else:
+        rotation = turn_matrix("z", float(random.uniform(0, 360)))
+        if model.support == "table" and model.name in ("microwave", "panel"):
+            rotation = turn_matrix("z", float(random.normal(0, 15)))
+        if model.support == "floor" and model.name in ("drawer", "cupboard"):
+            rotation = turn_matrix("z", float(random.normal(0, 12)))
+        if model.name in LYING and random.random() < 0.12:
+            rotation = rotation @ turn_matrix("x", 90.0)
+    vertices = model.vertices @ rotation.T
+    return Item(model, rotation, np.array([0.0, 0.0, -float(vertices[:, 2].min())]))
+
+
+def _view(subject: Item, random: Generator, setting: str) -> Array:
+    """Direction from the subject to the camera."""
+    model = subject.model
+    front = model.support == "wall" or model.name in ("microwave", "panel", "drawer", "cupboard")
+    if setting == "floating":
+        azimuth = -90 + random.normal(0, 30) if front else random.uniform(0, 360)
+        return direction(float(azimuth), float(random.uniform(-20, 50)))
+    if front:
+        return direction(-90 + float(random.uniform(-50, 50)), float(random.uniform(-8, 38)))
+    if model.name == "faucet":
+        turn = np.degrees(np.arctan2(subject.rotation[1, 0], subject.rotation[0, 0]))
+        azimuth = -90 + turn + random.uniform(-100, 100)
+        return direction(float(azimuth), float(random.uniform(5, 60)))
+    flat = np.ptp(subject.vertices, axis=0)
+    is_flat = flat[2] < 0.35 * max(flat[0], flat[1])
+    low, high = (22.0, 88.0) if is_flat else (4.0, 68.0)
+    return direction(float(random.uniform(0, 360)), float(random.uniform(low, high)))
+
+
+def _camera(subject: Item, random: Generator, setting: str, closeness: float) -> Camera:
+    towards, focal = _view(subject, random, setting), random_focal(random)
+    roll = float(random.normal(0, 6))
+    if setting == "floating" or (towards[2] > 0.9 and random.random() < 0.5):
+        roll = float(random.uniform(-180, 180)) if random.random() < 0.4 else roll
+    points, model = subject.vertices, subject.model
+    large = model.name in ("door", "cupboard", "drawer")
+    if random.random() < max(0.75 if large else 0.1, closeness):
+        points = _close_up(subject, random)
+    fill = float(np.sqrt(random.uniform(0.36**2, 0.97**2)))
+    camera = framed(points, towards, focal, fill, roll, random.uniform(-0.9, 0.9, 2))
+    grounded = setting in ("table", "room", "studio")
+    if grounded and camera.position[2] < 0.02:
+        lifted = camera.position * [1, 1, 0] + [0, 0, 0.02]
+        camera = replace(camera, position=lifted)
+    return camera
+
+
+def _close_up(subject: Item, random: Generator) -> Array:
+    """Points to frame so that the object is cropped but the parts that matter are not."""
+    model = subject.model
+    moved = transformed(model, subject.rotation, subject.shift)
+    chosen = []
+    for action in model.affords:
+        grips = moved.grips[action]
+        count = int(random.integers(1, len(grips) + 1))
+        if count == len(grips) or len(grips) == 1:
+            chosen.append(moved.part_vertices(*model.part_ids(action)))
+            continue
+        one = grips[int(random.integers(len(grips)))].point
+        part = moved.part_vertices(*model.part_ids(action))
+        order = np.argsort(np.linalg.norm(part - one, axis=1))
+        chosen.append(part[order[: max(len(part) // len(grips), 8)]])
+    points = np.concatenate(chosen)
+    middle, reach = points.mean(axis=0), float(np.ptp(points, axis=0).max())
+    grow = random.uniform(1.3, 3.5) * max(
+        reach, 0.12 * float(np.ptp(subject.vertices, axis=0).max())
+    )
+    return np.concatenate([points, middle + grow / 2 * np.array([[-1, -1, -1], [1, 1, 1]])])
+
+
+def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:
+    """A neutral thing, or an object of a class that affords nothing the subject does."""
+    choices = [
+        name
+        for name in harmless_classes(set(subject.affords))
+        if name not in ("chair", "stool", "door", "cupboard", "drawer", "valve", "switch")
+    ]
+    if choices and random.random() < 0.3:
+        model = build_object(str(random.choice(choices)), random)
+        if model.support == "table":
+            return model
+    return build_prop(random)
+
+
+def _standing(subject: Item, random: Generator, crowding: float) -> tuple[Item, ...]:
+    """Things on the same plane as the subject, not touching it or each other."""
+    vertices = subject.vertices
+    taken = [(np.zeros(2), _footprint(vertices))]
+    reach = taken[0][1]
+    items: list[Item] = []
+    wanted = int(random.choice([0, 1, 2, 3, 5, 7], p=[0.14, 0.2, 0.24, 0.2, 0.14, 0.08]) * crowding)
+    for _ in range(wanted * 3):
+        if len(items) >= wanted:
+            break
+        model = _distractor(subject.model, random)
+        scale = float(np.clip(reach / 0.12, 0.6, 5.0)) if model.name == "prop" else 1.0
+        rotation = turn_matrix("z", float(random.uniform(0, 360))) * scale
+        own = _footprint(model.vertices) * scale
+        angle, distance = random.uniform(0, 2 * np.pi), reach + own
+        distance *= 1.02 + random.exponential(0.5)
+        at = np.array([np.cos(angle), np.sin(angle)]) * distance
+        if all(np.linalg.norm(at - centre) > own + radius for centre, radius in taken):
+            taken.append((at, own))
+            items.append(Item(model, rotation, np.array([*at, 0.0])))
+    return tuple(items)
+
+
+def _footprint(vertices: Array) -> float:
+    return float(np.linalg.norm(vertices[:, :2], axis=1).max())
+
+
+def _hanging(subject: Item, random: Generator, crowding: float) -> tuple[Item, ...]:
+    """Pictures and signs on the wall beside the subject, touching nothing."""
+    vertices = subject.vertices
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    span = float(max(high[0] - low[0], high[2] - low[2]))
+    back = float(high[1])
+    boxes = [(low[[0, 2]], high[[0, 2]])]
+    items: list[Item] = []
+    wanted = int(random.choice([0, 1, 2, 4], p=[0.35, 0.25, 0.25, 0.15]) * crowding)
+    for _ in range(wanted * 4):
+        if len(items) >= wanted:
+            break
+        model = build_picture(random)
+        scale = float(np.clip(span / 0.25, 0.4, 4.0))
+        size = np.ptp(model.vertices, axis=0) * scale
+        centre = (low + high)[[0, 2]] / 2 + random.normal(0, 1.1, 2) * span
+        own = (centre - size[[0, 2]] / 2, centre + size[[0, 2]] / 2)
+        if all((own[0] > b[1]).any() or (own[1] < b[0]).any() for b in boxes):
+            boxes.append(own)
+            shift = np.array([centre[0], back - size[1] / 2, centre[1] - size[2] / 2])
+            items.append(Item(model, np.eye(3) * scale, shift))
+    return tuple(items)

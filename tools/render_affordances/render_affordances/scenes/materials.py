@@ -1,0 +1,346 @@
+"""Shaders for the finishes of `model.FINISHES`. Runs in Blender."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.random import Generator
+
+from render_affordances.meshes.model import Finish
+
+Colour = tuple[float, float, float, float]
+
+
+def colour(
+    random: Generator,
+    saturation: tuple[float, float] = (0.1, 0.95),
+    value: tuple[float, float] = (0.08, 0.9),
+    hue: tuple[float, float] = (0.0, 1.0),
+) -> Colour:
+    """Draw a colour, (4,) linear RGB and alpha 1."""
+    h, s, v = (float(random.uniform(*bounds)) for bounds in (hue, saturation, value))
+    return (*colorsys.hsv_to_rgb(h % 1.0, s, v), 1.0)
+
+
+def grey(value: float, tint: float = 0.0) -> Colour:
+    """Make a grey, a little blue (`tint` below 0) or warm (above 0)."""
+    return (min(value * (1 + tint), 1.0), value, min(value * (1 - tint), 1.0), 1.0)
+
+
+class Shader:
+    """A material under construction: its nodes, and short ways to add more.
+
+    Args:
+        name: of the material.
+        random: that textures are drawn with.
+        scale: characteristic size of what it covers, in metres: textures scale with it.
+    """
+
+    def __init__(self, name: str, random: Generator, scale: float) -> None:
+        self.material = bpy.data.materials.new(name)
+        self.material.use_nodes = True
+        self.tree = self.material.node_tree
+        self.surface = self.tree.nodes["Principled BSDF"]
+        self.random = random
+        self.scale = scale
+        coordinates = self.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
+        self.vector = self.mapped(coordinates, (1.0, 1.0, 1.0))
+
+    def mapped(self, source: Any, stretch: tuple[float, float, float]) -> Any:
+        """Texture coordinates, stretched and randomly turned and shifted."""
+        node = self.tree.nodes.new("ShaderNodeMapping")
+        node.inputs["Scale"].default_value = stretch
+        node.inputs["Rotation"].default_value = tuple(self.random.uniform(0, 0.6, 3))
+        node.inputs["Location"].default_value = tuple(self.random.uniform(-5, 5, 3))
+        self.tree.links.new(source, node.inputs["Vector"])
+        return node.outputs["Vector"]
+
+    def set(self, **inputs: Any) -> None:
+        """Set inputs of the surface; underscores stand for spaces ("Base_Color")."""
+        for name, value in inputs.items():
+            self.surface.inputs[name.replace("_", " ")].default_value = value
+
+    def texture(self, kind: str, frequency: float, vector: Any = None, **inputs: float) -> Any:
+        """Output of a texture ("Noise", "Voronoi", "Wave", "Brick", "Checker", "Magic").
+
+        Args:
+            kind: of texture.
+            frequency: repetitions over the characteristic size.
+            vector: coordinates, or None for the object's.
+            inputs: other settings by name.
+        """
+        node = self.tree.nodes.new(f"ShaderNodeTex{kind}")
+        node.inputs["Scale"].default_value = frequency / self.scale
+        for name, value in inputs.items():
+            node.inputs[name].default_value = value
+        self.tree.links.new(self.vector if vector is None else vector, node.inputs["Vector"])
+        return node.outputs["Fac" if "Fac" in node.outputs else 0]
+
+    def ramp(self, source: Any, stops: list[tuple[float, Colour]], sharp: bool = False) -> Any:
+        """Turn a value into a colour."""
+        node = self.tree.nodes.new("ShaderNodeValToRGB")
+        ramp = node.color_ramp
+        ramp.interpolation = "CONSTANT" if sharp else "LINEAR"
+        while len(ramp.elements) < len(stops):
+            ramp.elements.new(0.5)
+        for element, (position, value) in zip(ramp.elements, stops, strict=True):
+            element.position, element.color = position, value
+        self.tree.links.new(source, node.inputs["Fac"])
+        return node.outputs["Color"]
+
+    def link(self, source: Any, name: str) -> None:
+        """Connect an output to an input of the surface."""
+        self.tree.links.new(source, self.surface.inputs[name])
+
+    def bump(self, source: Any, strength: float, depth: float) -> None:
+        """Make the surface uneven; `depth` in metres."""
+        node = self.tree.nodes.new("ShaderNodeBump")
+        node.inputs["Strength"].default_value = strength
+        node.inputs["Distance"].default_value = depth
+        self.tree.links.new(source, node.inputs["Height"])
+        self.tree.links.new(node.outputs["Normal"], self.surface.inputs["Normal"])
+
+
+def build_material(finish: Finish, scale: float) -> Any:
+    """Make the material of a finish.
+
+    Args:
+        finish: kind and seed; the same pair always looks the same.
+        scale: characteristic size of the object in metres; textures scale with it.
+
+    Returns:
+        A `bpy.types.Material`.
+    """
+    random = np.random.default_rng(finish.seed)
+    shader = Shader(f"{finish.kind}_{finish.seed}", random, max(scale, 1e-3))
+    _RECIPES.get(finish.kind, _plastic)(shader)
+    return shader.material
+
+
+def _pattern(shader: Shader, base: Colour) -> None:
+    """Stripes, dots, blotches or a second colour on top of a base colour."""
+    random = shader.random
+    kind = str(random.choice(["Wave", "Voronoi", "Noise", "Checker", "Magic"]))
+    frequency = float(random.uniform(1.5, 9))
+    if kind == "Wave":
+        source = shader.texture("Wave", frequency, Distortion=float(random.uniform(0, 6)))
+    elif kind == "Checker":
+        source = shader.texture("Checker", frequency * 2)
+    else:
+        source = shader.texture(kind, frequency)
+    other = colour(random)
+    cut = float(random.uniform(0.35, 0.55))
+    stops = [(0.0, base), (cut, other)]
+    if random.random() < 0.3:
+        stops.append((min(cut + 0.15, 0.95), colour(random)))
+    shader.link(shader.ramp(source, stops, sharp=bool(random.random() < 0.7)), "Base Color")
+
+
+def _plastic(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random) if random.random() < 0.75 else grey(float(random.uniform(0.3, 0.85)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.12, 0.6)))
+    if random.random() < 0.18:
+        _pattern(shader, base)
+
+
+def _dark_plastic(shader: Shader) -> None:
+    random = shader.random
+    base = grey(float(random.uniform(0.008, 0.06)), float(random.uniform(-0.2, 0.2)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.2, 0.6)))
+
+
+def _rubber(shader: Shader) -> None:
+    random = shader.random
+    base = grey(float(random.uniform(0.01, 0.1))) if random.random() < 0.5 else colour(random)
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.6, 0.9)))
+
+
+def _metal(value: tuple[float, float], roughness: tuple[float, float]) -> Callable[[Shader], None]:
+    def recipe(shader: Shader) -> None:
+        random = shader.random
+        base = grey(float(random.uniform(*value)), float(random.uniform(-0.04, 0.06)))
+        rough = float(random.uniform(*roughness))
+        shader.set(Base_Color=base, Metallic=1.0, Roughness=rough)
+        if random.random() < 0.5:
+            source = shader.texture("Noise", float(random.uniform(3, 10)))
+            low, high = grey(rough * 0.7), grey(min(rough * 1.4, 1.0))
+            shader.link(shader.ramp(source, [(0.3, low), (0.7, high)]), "Roughness")
+
+    return recipe
+
+
+def _brushed_metal(shader: Shader) -> None:
+    random = shader.random
+    value = float(random.uniform(0.4, 0.75))
+    stretched = shader.mapped(shader.vector, (1.0, 14.0, 14.0))
+    source = shader.texture("Noise", 6.0, stretched, Detail=3.0)
+    stops = [(0.3, grey(value * 0.8)), (0.7, grey(min(value * 1.15, 1.0)))]
+    shader.link(shader.ramp(source, stops), "Base Color")
+    shader.set(Metallic=1.0, Roughness=float(random.uniform(0.25, 0.45)))
+
+
+def _brass(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.5, 0.75), (0.45, 0.85), (0.04, 0.13))
+    shader.set(Base_Color=base, Metallic=1.0, Roughness=float(random.uniform(0.12, 0.4)))
+
+
+def _painted_metal(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.3, 1.0), (0.1, 0.85))
+    if random.random() < 0.3:
+        base = grey(float(random.uniform(0.02, 0.85)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.15, 0.5)))
+    shader.set(Metallic=float(random.choice([0.0, 0.0, 0.6])), Coat_Weight=0.4)
+    if random.random() < 0.15:
+        _pattern(shader, base)
+
+
+def _ceramic(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.05, 0.8), (0.15, 0.95))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.08, 0.45)), Coat_Weight=0.4)
+    if random.random() < 0.4:
+        _pattern(shader, base)
+
+
+def _porcelain(shader: Shader) -> None:
+    random = shader.random
+    base = grey(float(random.uniform(0.6, 0.92)), float(random.uniform(-0.03, 0.08)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.06, 0.25)), Coat_Weight=0.3)
+    if random.random() < 0.2:
+        _pattern(shader, base)
+
+
+def _wood(shader: Shader) -> None:
+    random = shader.random
+    grain = [(1.0, 9.0, 9.0), (9.0, 1.0, 9.0)][int(random.random() < 0.25)]
+    stretched = shader.mapped(shader.vector, grain)
+    source = shader.texture(
+        "Noise", float(random.uniform(0.5, 1.4)), stretched, Detail=4.0, Distortion=1.0
+    )
+    hue, value = float(random.uniform(0.03, 0.11)), float(random.uniform(0.08, 0.65))
+    saturation = float(random.uniform(0.35, 0.75))
+    light = (*colorsys.hsv_to_rgb(hue, saturation, value), 1.0)
+    dark = (*colorsys.hsv_to_rgb(hue * 0.9, min(saturation * 1.15, 1), value * 0.55), 1.0)
+    shader.link(shader.ramp(source, [(0.3, dark), (0.7, light)]), "Base Color")
+    shader.set(Roughness=float(random.uniform(0.25, 0.65)))
+
+
+def _paint(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.0, 0.6), (0.25, 0.9))
+    if random.random() < 0.4:
+        base = grey(float(random.uniform(0.5, 0.9)), float(random.uniform(-0.04, 0.08)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.35, 0.8)))
+
+
+def _label(shader: Shader) -> None:
+    _pattern(shader, colour(shader.random, (0.0, 0.9), (0.3, 0.95)))
+    shader.set(Roughness=float(shader.random.uniform(0.3, 0.7)))
+
+
+def _cloth(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.05, 0.85), (0.04, 0.8))
+    shader.set(Base_Color=base, Roughness=0.95)
+    if random.random() < 0.45:
+        _pattern(shader, base)
+    shader.bump(shader.texture("Noise", 30.0), 0.3, shader.scale * 0.01)
+
+
+def _bristle(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.1, 0.8), (0.1, 0.9))
+    stretched = shader.mapped(shader.vector, (2.0, 30.0, 30.0))
+    source = shader.texture("Noise", 8.0, stretched, Detail=2.0)
+    dark = (base[0] * 0.5, base[1] * 0.5, base[2] * 0.5, 1.0)
+    shader.link(shader.ramp(source, [(0.35, dark), (0.65, base)]), "Base Color")
+    shader.set(Roughness=0.8)
+
+
+def _screen(shader: Shader) -> None:
+    random = shader.random
+    shader.set(Base_Color=grey(0.01), Roughness=float(random.uniform(0.05, 0.2)))
+    if random.random() < 0.35:
+        glow = colour(random, (0.0, 0.8), (0.3, 1.0))
+        shader.set(Emission_Color=glow, Emission_Strength=float(random.uniform(0.1, 0.8)))
+
+
+def _bread(shader: Shader) -> None:
+    random = shader.random
+    source = shader.texture("Noise", 8.0, Detail=6.0)
+    dark = colour(random, (0.6, 0.8), (0.2, 0.4), (0.06, 0.09))
+    light = colour(random, (0.4, 0.6), (0.5, 0.75), (0.07, 0.1))
+    shader.link(shader.ramp(source, [(0.35, dark), (0.65, light)]), "Base Color")
+    shader.set(Roughness=0.85)
+
+
+def _fruit(shader: Shader) -> None:
+    random = shader.random
+    hue = (float(random.choice([0.0, 0.03, 0.08, 0.14, 0.25])), 0.0)
+    base = colour(random, (0.7, 0.95), (0.3, 0.8), (hue[0] - 0.01, hue[0] + 0.02))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.25, 0.5)))
+
+
+def _liquid(shader: Shader) -> None:
+    random = shader.random
+    kinds = [
+        colour(random, (0.6, 0.9), (0.02, 0.1), (0.04, 0.08)),
+        colour(random, (0.5, 0.9), (0.2, 0.6), (0.06, 0.1)),
+        colour(random, (0.0, 0.15), (0.7, 0.9)),
+        colour(random, (0.5, 0.95), (0.2, 0.8)),
+    ]
+    shader.set(Base_Color=kinds[int(random.integers(4))], Roughness=0.08)
+
+
+def _glass(shader: Shader) -> None:
+    """Thin glass: see-through with reflections at the edges; no refraction, which needs time."""
+    random, tree = shader.random, shader.tree
+    clear = random.random() < 0.6
+    tint = grey(0.93) if clear else colour(random, (0.3, 0.9), (0.25, 0.9))
+    transparent = tree.nodes.new("ShaderNodeBsdfTransparent")
+    transparent.inputs["Color"].default_value = tint
+    glossy = tree.nodes.new("ShaderNodeBsdfGlossy")
+    glossy.inputs["Roughness"].default_value = float(random.uniform(0.02, 0.12))
+    body = tree.nodes.new("ShaderNodeMixShader")
+    body.inputs[0].default_value = float(random.uniform(0.02, 0.3))
+    shader.set(Base_Color=tint, Roughness=0.3)
+    tree.links.new(transparent.outputs[0], body.inputs[1])
+    tree.links.new(shader.surface.outputs[0], body.inputs[2])
+    facing = tree.nodes.new("ShaderNodeLayerWeight")
+    facing.inputs["Blend"].default_value = float(random.uniform(0.25, 0.45))
+    mix = tree.nodes.new("ShaderNodeMixShader")
+    tree.links.new(facing.outputs["Fresnel"], mix.inputs[0])
+    tree.links.new(body.outputs[0], mix.inputs[1])
+    tree.links.new(glossy.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], tree.nodes["Material Output"].inputs["Surface"])
+
+
+_RECIPES: dict[str, Callable[[Shader], None]] = {
+    "plastic": _plastic,
+    "dark_plastic": _dark_plastic,
+    "rubber": _rubber,
+    "steel": _metal((0.5, 0.85), (0.08, 0.35)),
+    "brushed_metal": _brushed_metal,
+    "dark_metal": _metal((0.02, 0.12), (0.25, 0.5)),
+    "brass": _brass,
+    "painted_metal": _painted_metal,
+    "ceramic": _ceramic,
+    "porcelain": _porcelain,
+    "wood": _wood,
+    "glass": _glass,
+    "paint": _paint,
+    "label": _label,
+    "cloth": _cloth,
+    "bristle": _bristle,
+    "screen": _screen,
+    "bread": _bread,
+    "fruit": _fruit,
+    "liquid": _liquid,
+}

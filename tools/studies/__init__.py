@@ -1,0 +1,1 @@
+"""Studies whose tables stand in docs/: settings, each with several seeds, to one table."""
