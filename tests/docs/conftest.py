@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.commands import cli
 from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.images import read_rgb, write_png
+from affordance_grounding_core.runtimes import ladder
 from tools.first_steps.__main__ import write_photographs
 
 Run = Callable[[list[str]], int]
@@ -41,6 +42,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the photographs, masks and data sets that pages speak of."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AFFORDANCE_GROUNDING_TAUGHT", str(tmp_path / "home.safetensors"))
+    # "auto" is PyTorch at once: pages that build engines name their runtime.
+    monkeypatch.setattr(ladder, "PREFERENCE", {"cuda": (), "cpu": ()})
     write_photographs(tmp_path)
     photograph = read_rgb(tmp_path / "mug.jpg")
     for name in ("camera", "other", "third", "desk", "cup"):
