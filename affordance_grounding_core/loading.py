@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,6 +14,7 @@ from affordance_grounding_core.actions.vocabulary import (
     vocabulary_from_mapping,
 )
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
@@ -35,6 +37,7 @@ def load_grounder(
     backbone_weights: str | Path | None = None,
     request: RuntimeRequest | None = None,
     taught: str | Path | None = None,
+    input_size: int | None = None,
 ) -> Grounder:
     """Load a model.
 
@@ -50,6 +53,8 @@ def load_grounder(
             pinned weights, which are fetched once.
         request: more options of the runtime, in place of `runtime` and `precision`.
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
+        input_size: side in px of the square that images are brought to, or whose area they keep,
+            a multiple of the model's patch; None: the model's own.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -60,6 +65,7 @@ def load_grounder(
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
         ArtifactError: an exported folder that is damaged or of another model.
+        ValueError: an input size that is no multiple of the patch.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
@@ -70,6 +76,9 @@ def load_grounder(
     try:
         if exported is not None:
             exported.require(folder, grounder.information.fingerprint)
+        if input_size is not None:
+            own = grounder.preprocess.config
+            grounder.preprocess = Preprocess(replace(own, size=input_size))
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:

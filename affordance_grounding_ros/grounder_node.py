@@ -27,26 +27,27 @@ from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.loaded_model import LoadedModel
 from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
 
-GrounderLoader = Callable[[str, str], Grounder]
+GrounderLoader = Callable[[str, str, int], Grounder]
 
 
-def load_model(model: str, runtime: str) -> Grounder:
+def load_model(model: str, runtime: str, input_size: int) -> Grounder:
     """Load a model of the core; the import is put off, because it takes seconds.
 
     Args:
         model: name or checkpoint folder.
         runtime: what runs it.
+        input_size: side of the network's input in px; 0 for the model's own.
     """
     from affordance_grounding_core import load_grounder
 
-    return load_grounder(model, runtime=runtime)
+    return load_grounder(model, runtime=runtime, input_size=input_size or None)
 
 
 class GrounderNode(LifecycleNode):
     """Grounds the commanded action in camera images.
 
     Args:
-        grounder_loader: makes a grounder from the parameters `model` and `runtime`.
+        grounder_loader: makes a grounder from the parameters `model`, `runtime` and `input_size`.
         node_options: keyword arguments of rclpy's node, such as `parameter_overrides`.
     """
 
@@ -169,7 +170,7 @@ class GrounderNode(LifecycleNode):
         settings = GrounderSettings.from_values(PARAMETERS.read(self))
         loading = f"loading model '{settings.model}' ..."
         self._health.notices.report("model", loading, COMMAND_BURST)
-        grounder = self._load(settings.model, settings.runtime)
+        grounder = self._load(settings.model, settings.runtime, settings.input_size)
         self._settings = settings
         try:
             self._model = LoadedModel(

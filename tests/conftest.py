@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from affordance_grounding_core.telemetry import refuse_reports
+from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 refuse_reports()

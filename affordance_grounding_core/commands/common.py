@@ -46,6 +46,14 @@ TaughtOption = Annotated[
         "'none'.",
     ),
 ]
+InputSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--input-size",
+        min=14,
+        help="Side of the network's input in px, a multiple of its patch; default: the model's.",
+    ),
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option(
@@ -66,7 +74,11 @@ RootArgument = Annotated[
 
 
 def load_model(
-    model: str, runtime: str, weights: Path | None = None, taught: str = "none"
+    model: str,
+    runtime: str,
+    weights: Path | None = None,
+    taught: str = "none",
+    input_size: int | None = None,
 ) -> Grounder:
     """Load a grounder; PyTorch is imported here and not before, so that --help is quick.
 
@@ -76,13 +88,21 @@ def load_model(
         weights: see `WeightsOption`.
         taught: see `TaughtOption`. With "auto", a file that cannot be used is named on stderr
             and left alone: nobody asked for it here.
+        input_size: see `InputSizeOption`.
     """
     from affordance_grounding_core.loading import add_taught, load_grounder
     from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
     # No camera waits here, and figures of a file are those of one runtime.
     request = RuntimeRequest(*parse_runtime(runtime), wait=True)
-    grounder = load_grounder(model, backbone_weights=weights, request=request)
+    try:
+        grounder = load_grounder(
+            model, backbone_weights=weights, request=request, input_size=input_size
+        )
+    except ValueError as error:
+        if input_size is None:
+            raise
+        raise typer.BadParameter(str(error), param_hint="--input-size") from error
     if taught == "none":
         return grounder
     from affordance_grounding_core.teaching.file import default_file

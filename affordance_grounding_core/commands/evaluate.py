@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -28,6 +30,7 @@ from affordance_grounding_core.evaluation.evaluate import Evaluation
 from affordance_grounding_core.evaluation.manifest import evaluate_manifest
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.report import make_report
+from affordance_grounding_core.evaluation.robustness import changes_as_text, evaluate_changes
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.methods.base import METHODS
 
@@ -60,6 +63,7 @@ def evaluate(
         typer.Option("--object", help="Only images of this object; may be given several times."),
     ] = None,
     runtime: RuntimeOption = "auto",
+    input_size: InputSizeOption = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
     ] = False,
@@ -74,18 +78,29 @@ def evaluate(
     picture_count: Annotated[
         int, typer.Option(min=1, help="How many of each kind of case are written.")
     ] = 6,
+    robustness: Annotated[
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=0,
+            help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
+            "blurred, dark and grey: twelve looks each.",
+        ),
+    ] = 0,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",
 ) -> None:
     """Score a model: heat (KLD, SIM, NSS), masks (IoU), and what it calls found."""
+    if robustness and data is None:
+        raise typer.BadParameter("--robustness needs --data: a test set with heatmaps")
     if (data is None) == (manifest is None):
         raise typer.BadParameter("expected --data ROOT or --manifest FILE, one of the two")
     if manifest is not None and (split or objects):
         raise typer.BadParameter("--split and --object choose from --data, not from a --manifest")
     dataset = None if data is None else read_evaluation_set(data, split)
     training = None if dataset is None else training_set_beside(dataset)
-    grounder = load_model(model, runtime, backbone_weights, taught)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     chosen = PROTOCOLS[protocol]
     if dataset is not None:
         evaluation = evaluate_test_set(
@@ -97,7 +112,12 @@ def evaluate(
     report = make_report(grounder, dataset or Path(str(manifest)), protocol, evaluation, guesses)
     typer.echo(report.as_text())
     _hints(grounder, evaluation, missing)
-    write_json(json_file, report.as_dict())
+    content = report.as_dict()
+    if robustness and dataset is not None:
+        changed = evaluate_changes(grounder, dataset, chosen, robustness, show_progress=True)
+        typer.echo("\n" + changes_as_text(changed))
+        content["robustness"] = [asdict(score) for score in changed]
+    write_json(json_file, content)
     if pictures is not None:
         from affordance_grounding_core.evaluation.pictures import write_pictures
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     WeightsOption,
@@ -71,6 +72,7 @@ def export(
             callback=output_folder,
         ),
     ] = None,
+    input_size: InputSizeOption = None,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
 ) -> None:
@@ -85,7 +87,9 @@ def export(
     from affordance_grounding_core.loading import load_grounder
 
     request = RuntimeRequest(*parse_runtime(runtime, precision), frames=frames, store=output)
-    grounder = load_grounder(model, backbone_weights=backbone_weights, request=request)
+    grounder = load_grounder(
+        model, backbone_weights=backbone_weights, request=request, input_size=input_size
+    )
     entries = []
     try:
         for width, height in sizes:

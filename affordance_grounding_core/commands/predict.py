@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.commands.common import (
+    InputSizeOption,
     JsonOption,
     ModelOption,
     RuntimeOption,
@@ -94,6 +95,7 @@ def predict(
     ] = Path("predictions"),
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",
+    input_size: InputSizeOption = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Heat from which a pixel can be found, in (0, 1]; default: the model's."),
@@ -116,7 +118,7 @@ def predict(
     if threshold is not None and not 0.0 < threshold <= 1.0:
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
-    grounder = load_model(model, runtime, backbone_weights, taught)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
     resolutions = [grounder.resolve(text) for text in action]
     for resolution in resolutions:
         if resolution.found != "exact":

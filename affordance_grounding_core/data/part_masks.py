@@ -106,6 +106,17 @@ def mask_problems(pairs: Iterable[tuple[Path, Path]]) -> dict[Path, str]:
     return {file: problem for file, problem in found.items() if problem is not None}
 
 
+def is_boxes(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is nothing but upright rectangles, as boxes drawn around parts are.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    count, _, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    sides = statistics[1:count, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    return bool((statistics[1:count, cv2.CC_STAT_AREA] == sides.prod(axis=1)).all())
+
+
 def _mask_problem(file: Path, image: Path) -> str | None:
     return _content_problem(file, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), image_size(image))
 

@@ -107,6 +107,12 @@ class Grounder:
             ValueError: no action.
             RuntimeError: the network returned values that are not finite.
         """
+        return self._look(image, actions)[0]
+
+    def _look(
+        self, image: NDArray[np.uint8], actions: Sequence[str]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Heat of some actions and their part masks, (K, H, W) float32 each; None for none."""
         if not len(actions):
             raise ValueError(
                 f"actions must name at least one action, got none; expected some of "
@@ -115,14 +121,16 @@ class Grounder:
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
         pixels, geometry = self.preprocess(image)
-        heat = self._runtime.run(pixels, indices)
-        if not np.isfinite(heat).all():
+        answer = self._runtime.run(pixels, indices)
+        if not np.isfinite(answer).all():
             raise RuntimeError(
                 f"model {self.information.name!r} on {self.runtime} returned heat that is not "
                 "finite; expected values in [0, 1]. The frame is refused: try another runtime "
                 "or precision, or load the checkpoint again"
             )
-        return np.stack([self.preprocess.heat_to_image(one, geometry) for one in heat])
+        maps = np.stack([self.preprocess.heat_to_image(one, geometry) for one in answer])
+        heat, masks = maps[: len(indices)], maps[len(indices) :]
+        return heat, masks if len(masks) else None
 
     def evaluation_maps(
         self, image: NDArray[np.uint8], actions: Sequence[str]
@@ -210,22 +218,28 @@ class Grounder:
         if threshold is not None:
             options = options.with_threshold(threshold)
         resolutions = [self.resolve(action) for action in actions]
-        heatmaps = self.heatmaps(image, [resolution.action for resolution in resolutions])
+        heatmaps, masks = self._look(image, [resolution.action for resolution in resolutions])
         share = (time.perf_counter() - started) / len(resolutions)
         return [
-            self._result(heatmap, resolution, options, share)
-            for heatmap, resolution in zip(heatmaps, resolutions, strict=True)
+            self._result(heatmap, mask, resolution, options, share)
+            for heatmap, mask, resolution in zip(
+                heatmaps,
+                [None] * len(heatmaps) if masks is None else masks,
+                resolutions,
+                strict=True,
+            )
         ]
 
     def _result(
         self,
         heatmap: NDArray[np.float32],
+        part_mask: NDArray[np.float32] | None,
         resolution: ActionResolution,
         options: RegionConfig,
         seconds: float,
     ) -> GroundingResult:
         started = time.perf_counter()
-        found, mask = extract_regions(heatmap, options)
+        found, mask = extract_regions(heatmap, options, part_mask)
         return GroundingResult(
             heatmap=heatmap,
             mask=mask,

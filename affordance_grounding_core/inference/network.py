@@ -33,7 +33,9 @@ class GroundingNetwork(nn.Module, ABC):
             actions: (K,) int64 indices into the vocabulary.
 
         Returns:
-            (K, rows, columns) in [0, 1], comparable between frames.
+            (K, rows, columns) in [0, 1], comparable between frames. A network that draws part
+            masks returns (2 K, rows, columns): the heat of all actions first, then, for each,
+            how sure a place belongs to the part, in [0, 1].
         """
 
     @abstractmethod

@@ -39,9 +39,10 @@ class OverlayConfig:
     Attributes:
         opacity: share of the colour where the heat is 1, in [0, 1]; it falls with the heat,
             and a pixel without heat keeps its own colour.
-        colormap: perceptually uniform scale from heat 0 to heat 1.
+        colormap: perceptually uniform scale from heat 0 to heat 1; its bright half begins at the
+            threshold of the answer.
         contours: whether the edge of the mask is drawn.
-        boxes: whether the oriented box and the score of every region are drawn.
+        boxes: whether the oriented box of every region is drawn, its score beside it.
         caption: whether action and score are written in the upper left corner.
     """
 
@@ -90,15 +91,16 @@ def draw_overlay(
             f"of {result.heatmap.shape} and a mask of {result.mask.shape}: draw the result over "
             "the image it came from"
         )
-    picture = blend_heat(image, result.heatmap, config)
+    picture = blend_heat(image, result.heatmap, config, bright_from=result.threshold)
     thickness = max(1, round(min(image.shape[:2]) / 320))
+    if config.boxes:
+        for region in result.regions:
+            _draw_box(picture, region, thickness)
     if config.contours:
         _draw_contours(picture, result.mask, thickness)
     if config.boxes:
         for region in result.regions:
-            _draw_box(picture, region, thickness)
-        for region in result.regions:
-            _draw_score(picture, region)
+            _draw_score(picture, region, thickness)
     if config.caption:
         answer = f"{result.score:.2f}" if result.found else f"not found ({result.score:.2f})"
         colour = _WHITE if result.found else _NOT_FOUND_COLOUR
@@ -110,6 +112,8 @@ def blend_heat(
     image: NDArray[np.uint8],
     heatmap: NDArray[np.float32],
     config: OverlayConfig = DEFAULT_OVERLAY,
+    *,
+    bright_from: float = 0.5,
 ) -> NDArray[np.uint8]:
     """Colour an image by its heat; a pixel without heat keeps its own colour.
 
@@ -117,11 +121,13 @@ def blend_heat(
         image: (H, W, 3) uint8, RGB.
         heatmap: (H, W) float32 in [0, 1].
         config: opacity and colormap.
+        bright_from: heat at which the bright half of the colours begins, in (0, 1].
 
     Returns:
         (H, W, 3) uint8, RGB, a new array.
     """
-    heat = np.clip(heatmap, 0.0, 1.0).astype(np.float32)
+    scale = [0.0, bright_from, 1.0], [0.0, 0.5, 1.0]
+    heat = np.interp(np.clip(heatmap, 0.0, 1.0), *scale).astype(np.float32)
     levels = np.rint(heat * 255).astype(np.uint8)
     coloured = cv2.cvtColor(
         cv2.applyColorMap(levels, _COLORMAPS[config.colormap]), cv2.COLOR_BGR2RGB
@@ -186,7 +192,8 @@ def _draw_lines(
     cv2.polylines(picture, polygons, True, colour, thickness, cv2.LINE_AA)
 
 
-def _draw_score(picture: NDArray[np.uint8], region: AffordanceRegion) -> None:
+def _draw_score(picture: NDArray[np.uint8], region: AffordanceRegion, thickness: int) -> None:
+    """Write a region's score above its box, or below it where there is no room above."""
     height, width = picture.shape[:2]
     scale = max(0.35, 0.5 * min(height, width) / _REFERENCE_SIDE)
     weight = max(1, round(1.6 * scale))
@@ -194,9 +201,14 @@ def _draw_score(picture: NDArray[np.uint8], region: AffordanceRegion) -> None:
     (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, weight)
     if text_width > width / 4 or text_height > height / 4:
         return
-    x, y = region.centroid
-    left = int(np.clip(x - text_width / 2, 0, width - text_width))
-    bottom = int(np.clip(y + text_height / 2, text_height, height - 1))
+    box, reach = region.oriented_box, abs(np.sin(region.oriented_box.angle))
+    half = (box.length * reach + box.width * abs(np.cos(box.angle))) / 2
+    gap = 3 * thickness + 2
+    bottom = box.center_y - half - gap
+    if bottom < text_height:
+        bottom = min(box.center_y + half + gap + text_height, height - 1)
+    left = int(np.clip(box.center_x - text_width / 2, 0, width - text_width))
     below = weight + max(2, weight)
-    cv2.putText(picture, text, (left, bottom), _FONT, scale, _BLACK, below, cv2.LINE_AA)
-    cv2.putText(picture, text, (left, bottom), _FONT, scale, _WHITE, weight, cv2.LINE_AA)
+    place = (left, int(bottom))
+    cv2.putText(picture, text, place, _FONT, scale, _BLACK, below, cv2.LINE_AA)
+    cv2.putText(picture, text, place, _FONT, scale, _WHITE, weight, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""From a heatmap to grasp regions: threshold, connected components, oriented boxes."""
+"""From heat and part mask to grasp regions: thresholds, connected components, oriented boxes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ from affordance_grounding_core.inference.result import AffordanceRegion, Box, Or
 
 @dataclass(frozen=True)
 class RegionConfig:
-    """How regions are taken from a heatmap.
+    """How regions are taken from heat, and from part masks where a model draws them.
 
     Attributes:
-        threshold: heat above or at which a pixel can belong to a region, in (0, 1].
+        threshold: heat above or at which a place is found, in (0, 1]. Without part masks also
+            where a region ends.
         minimum_area: smallest region, as a share of the image's pixels, in [0, 1].
         minimum_score: lowest peak heat of a region, in [0, 1].
         maximum_regions: how many are kept, the best first; at least 1.
+        mask_threshold: value of a part mask above or at which a pixel belongs to the part, in
+            (0, 1]; of no effect on models without.
     """
 
     threshold: float = 0.5
     minimum_area: float = 0.0005
     minimum_score: float = 0.0
     maximum_regions: int = 8
+    mask_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.threshold <= 1.0:
-            raise ValueError(f"threshold must lie in (0, 1], got {self.threshold}")
+        for name in ("threshold", "mask_threshold"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)}")
         for name in ("minimum_area", "minimum_score"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -47,27 +52,30 @@ class RegionConfig:
 
 
 def extract_regions(
-    heatmap: NDArray[np.float32], config: RegionConfig
+    heatmap: NDArray[np.float32],
+    config: RegionConfig,
+    part_mask: NDArray[np.float32] | None = None,
 ) -> tuple[list[AffordanceRegion], NDArray[np.bool_]]:
-    """Find the connected regions (8-neighbourhood) of a heatmap that are hot enough.
+    """Find the connected regions (8-neighbourhood) of an image that are hot enough.
+
+    With a part mask, a region is a connected piece of it whose highest heat reaches the
+    threshold. Without one, and where no piece is hot enough, it is a connected piece of the heat
+    at or above the threshold.
 
     Args:
         heatmap: (H, W) float32 in [0, 1], finite.
         config: thresholds and limits.
+        part_mask: (H, W) float32 in [0, 1], how sure each pixel belongs to the part.
 
     Returns:
         The regions by falling score, then falling area; and their union, (H, W) bool.
     """
-    hot = (heatmap >= config.threshold).astype(np.uint8)
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
-    smallest = max(1, math.ceil(config.minimum_area * heatmap.size))
     candidates = []
-    for label in range(1, count):
-        if statistics[label, cv2.CC_STAT_AREA] < smallest:
-            continue
-        region, inside = _describe(heatmap, np.asarray(labels), statistics[label], label)
-        if region.score >= config.minimum_score:
-            candidates.append((region, inside))
+    if part_mask is not None and heatmap.max() >= config.threshold:
+        pieces = _pieces(part_mask >= config.mask_threshold, heatmap, config)
+        candidates = [piece for piece in pieces if piece[0].score >= config.threshold]
+    if not candidates:
+        candidates = _pieces(heatmap >= config.threshold, heatmap, config)
     candidates.sort(key=lambda pair: (-pair[0].score, -pair[0].area))
     mask = np.zeros(heatmap.shape, np.bool_)
     kept = candidates[: config.maximum_regions]
@@ -75,6 +83,24 @@ def extract_regions(
         box = region.box
         mask[box.y : box.y + box.height, box.x : box.x + box.width] |= inside
     return [region for region, _ in kept], mask
+
+
+def _pieces(
+    chosen: NDArray[np.bool_], heatmap: NDArray[np.float32], config: RegionConfig
+) -> list[tuple[AffordanceRegion, NDArray[np.bool_]]]:
+    """Connected pieces of chosen pixels that are large and hot enough, each with its pixels."""
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(
+        chosen.astype(np.uint8), connectivity=8
+    )
+    smallest = max(1, math.ceil(config.minimum_area * heatmap.size))
+    pieces = []
+    for label in range(1, count):
+        if statistics[label, cv2.CC_STAT_AREA] < smallest:
+            continue
+        region, inside = _describe(heatmap, np.asarray(labels), statistics[label], label)
+        if region.score >= config.minimum_score:
+            pieces.append((region, inside))
+    return pieces
 
 
 def _describe(
@@ -86,6 +112,8 @@ def _describe(
     x, y, width, height, area = (int(value) for value in statistics[:5])
     inside = labels[y : y + height, x : x + width] == label
     heat = np.where(inside, heatmap[y : y + height, x : x + width], 0.0)
+    if not heat.any():  # part of a mask without any heat: its middle is that of its pixels
+        heat = inside.astype(np.float32)
     total = float(heat.sum(dtype=np.float64))
     weights_x, weights_y = heat.sum(axis=0, dtype=np.float64), heat.sum(axis=1, dtype=np.float64)
     region = AffordanceRegion(
@@ -96,7 +124,7 @@ def _describe(
             y + float(weights_y @ np.arange(height)) / total,
         ),
         area=area,
-        score=float(heat.max()),
+        score=float(heatmap[y : y + height, x : x + width][inside].max()),
         mask=inside,
     )
     return region, inside

@@ -70,7 +70,7 @@ class GroundingResult:
         regions: best score first; empty if the action is not afforded.
         action: vocabulary entry the request was resolved to.
         score: highest value of the heatmap.
-        threshold: heat at or above which a pixel can belong to the mask.
+        threshold: heat at or above which a place is found; see `RegionConfig`.
         found: whether there is at least one region.
         seconds: time spent in preprocessing, network and region extraction.
         resolution: how `action` was found from the request; None where a result was made by hand.

@@ -121,7 +121,8 @@ class HeatRuntime(ABC):
             actions: K indices into the vocabulary.
 
         Returns:
-            (K, rows, columns) float32 in [0, 1].
+            (K, rows, columns) float32 in [0, 1]. Where the network draws part masks,
+            (2 K, rows, columns): the heat of all actions first, then their part masks.
         """
 
     @abstractmethod

@@ -1,7 +1,8 @@
-"""PyTorch as it is: the reference that every other runtime is measured against."""
+"""PyTorch: as it is, the reference that every other runtime is measured against, and compiled."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import _inductor as inductor
 
-from affordance_grounding_core.errors import RuntimeUnavailableError
+from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.runtimes.base import Candidate, Work
-from affordance_grounding_core.runtimes.graph import StaticNetwork
+from affordance_grounding_core.runtimes.graph import StaticNetwork, export_network
 from affordance_grounding_core.runtimes.request import RUNTIMES
 
 
@@ -231,3 +233,66 @@ def torch_environment(device: str) -> dict[str, str]:
     else:
         versions["cpu"] = torch.backends.cpu.get_cpu_capability()
     return versions
+
+
+_PACKAGE = "model.pt2"
+
+
+class CompiledBackend:
+    """Engines of PyTorch's ahead-of-time compiler."""
+
+    name = "compile"
+
+    @property
+    def device(self) -> str:
+        """The device networks run on."""
+        return default_device()
+
+    def ladder(self, precision: str) -> tuple[Candidate, ...]:
+        """Candidates for a precision; "auto" is 16 bits where the device has them."""
+        if self.device == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+            raise RuntimeUnavailableError(
+                "runtime 'compile' needs a C++ compiler on PATH and found neither g++ nor clang++; "
+                "on Debian or Ubuntu: sudo apt install g++"
+            )
+        known = (*half_precisions(self.device), "fp32")
+        if precision != "auto":
+            require_precision(self.name, precision, known, self.device)
+        lower = known[known.index(precision) :] if precision != "auto" else known
+        return tuple(Candidate(self.name, name) for name in lower)
+
+    def environment(self) -> Mapping[str, str]:
+        """Versions and device an engine depends on."""
+        return torch_environment(self.device)
+
+    def options(self, candidate: Candidate) -> Mapping[str, Any]:
+        """Options of the compiler."""
+        return {"freezing": True}
+
+    def build(self, work: Work, folder: Path) -> None:
+        """Compile the exported graph."""
+        work.report("exporting the graph")
+        graph = export_network(work.network.to(self.device), work.shape, work.candidate.precision)
+        work.report(f"compiling {graph.calls} operators; this takes a minute or more")
+        try:
+            with torch.no_grad():
+                inductor.aoti_compile_and_package(
+                    graph.program,
+                    package_path=str(folder / _PACKAGE),
+                    inductor_configs=dict(self.options(work.candidate)),
+                )
+        except Exception as error:
+            raise ExportError(f"PyTorch's compiler failed ({error})") from error
+
+    def load(self, work: Work, folder: Path) -> TorchEngine:
+        """Load the package."""
+        try:
+            model = inductor.aoti_load_package(str(folder / _PACKAGE))
+        except Exception as error:
+            raise ExportError(f"PyTorch cannot load {folder / _PACKAGE} ({error})") from error
+        return TorchEngine(
+            model,
+            f"compile-{self.device}-{work.candidate.precision}",
+            self.device,
+            answers_all=work.shape.answers_all,
+        )

@@ -22,7 +22,7 @@ def _backend(module: str, name: str) -> Backend:
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     "eager": partial(_backend, "eager", "EagerBackend"),
-    "compile": partial(_backend, "compiled", "CompiledBackend"),
+    "compile": partial(_backend, "eager", "CompiledBackend"),
     "onnx": partial(_backend, "onnx", "OnnxBackend"),
     "openvino": partial(_backend, "openvino", "OpenvinoBackend"),
     "tensorrt": partial(_backend, "tensorrt", "TensorrtBackend"),

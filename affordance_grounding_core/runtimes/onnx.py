@@ -17,7 +17,7 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
 from affordance_grounding_core.runtimes.graph import write_onnx
-from affordance_grounding_core.telemetry import refuse_reports
+from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 _MODEL = "model.onnx"
 

@@ -20,7 +20,7 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision
 from affordance_grounding_core.runtimes.graph import export_network, nodes_within
-from affordance_grounding_core.telemetry import refuse_reports
+from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 _log = logging.getLogger(__name__)
 

@@ -59,7 +59,9 @@ class TaughtRuntime(HeatRuntime):
             actions: K indices into the vocabulary.
 
         Returns:
-            (K, rows, columns) float32 in [0, 1].
+            (K, rows, columns) float32 in [0, 1]. Where the model draws part masks and a trained
+            action is among them, (2 K, rows, columns): heat, then part masks, which are empty
+            for taught actions.
         """
         routes = [self._routes[action] for action in actions]
         channels = [route for route in routes if isinstance(route, int)]
@@ -68,12 +70,18 @@ class TaughtRuntime(HeatRuntime):
             return self.inner.run(pixels, channels)
         trained, features = self._look(pixels, channels)
         shape = trained.shape[1:] if trained is not None else features.shape[:2]
-        answers = iter(() if trained is None else trained)
+        count = len(channels)
+        answers = iter(() if trained is None else trained[:count])
+        heat = [
+            next(answers) if isinstance(route, int) else _to_grid(route.heat(features), shape)
+            for route in routes
+        ]
+        masks = iter(() if trained is None else trained[count:])
+        if trained is None or len(trained) == count:
+            return np.stack(heat)
+        empty = np.zeros(shape, np.float32)
         return np.stack(
-            [
-                next(answers) if isinstance(route, int) else _to_grid(route.heat(features), shape)
-                for route in routes
-            ]
+            [*heat, *(next(masks) if isinstance(route, int) else empty for route in routes)]
         )
 
     def evaluation_maps(
@@ -124,16 +132,12 @@ def _one_pass(
     rows, columns = features.grid(pixels)
     of_head = tuple(block % network.backbone.depth for block in network.head.config.blocks)
     wanted = tuple(dict.fromkeys((*of_head, *features.blocks)))
+    batch = torch.from_numpy(pixels)[None].to(device)
     with torch.inference_mode():
-        found = dict(
-            zip(
-                wanted,
-                network.backbone(torch.from_numpy(pixels)[None].to(device), wanted),
-                strict=True,
-            )
-        )
+        found = dict(zip(wanted, network.backbone(batch, wanted), strict=True))
         indices = torch.tensor(list(channels), dtype=torch.int64, device=device)
-        heat = network.decode([found[block] for block in of_head], rows, columns, indices)
+        tokens = [found[block] for block in of_head]
+        heat = network.decode(tokens, rows, columns, indices, batch)
     return (
         np.asarray(heat.float().cpu().numpy(), np.float32),
         features.of_tokens([found[block] for block in features.blocks], rows, columns),

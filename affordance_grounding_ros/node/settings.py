@@ -26,6 +26,15 @@ PARAMETERS = ParameterTable(
             needs_reconfigure=True,
         ),
         ParameterSpecification(
+            "input_size",
+            0,
+            "Side in px of the square whose area the network sees, a multiple of the model's "
+            "patch of 14 px; 0: the model's own. Larger is slower and finds smaller parts.",
+            minimum=0,
+            maximum=1064,
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
             "taught_file",
             "auto",
             "File that taught actions are read from and kept in; 'auto': your own, which "
@@ -182,6 +191,7 @@ class GrounderSettings:
 
     model: str
     runtime: str
+    input_size: int
     taught_file: str
     action: str
     goal_timeout: float

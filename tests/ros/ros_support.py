@@ -252,7 +252,8 @@ class Scene:
     def start(self, *, start: bool = True, loader: Any = None, **values: Any) -> GrounderNode:
         """Start the node with parameter values and wait until it can be talked to."""
         node = GrounderNode(
-            grounder_loader=loader or (lambda model, runtime: make_grounder(self.runtime)),
+            grounder_loader=loader
+            or (lambda model, runtime, input_size: make_grounder(self.runtime)),
             context=self.context,
             parameter_overrides=overrides(**values),
         )

@@ -28,7 +28,7 @@ def picture(x: int, y: int) -> NDArray[np.uint8]:
     return image
 
 
-def make_teachable(model: str = "small", runtime: str = "eager") -> Grounder:
+def make_teachable(model: str = "small", runtime: str = "eager", input_size: int = 0) -> Grounder:
     """A grounder of random weights, the same every time."""
     torch.manual_seed(0)
     sizes = TransformerSizes(image_size=112, patch_size=14, width=32, depth=4, heads=2)

@@ -128,7 +128,7 @@ def test_a_runtime_that_is_not_the_one_asked_for_is_said(scene: Scene, log: Line
             "eager-cpu-fp32", "onnx-int8", True, None, "", None, ("onnx-int8: mask IoU 0.4",)
         )
 
-    scene.start(loader=lambda model, runtime: make_grounder(Fallen()))
+    scene.start(loader=lambda model, runtime, input_size: make_grounder(Fallen()))
     warnings = [text for level, text in log() if level == "warn" and "asked for" in text]
     assert warnings == [
         "asked for runtime 'onnx-int8', 'eager-cpu-fp32' answers: onnx-int8: mask IoU 0.4"

@@ -28,7 +28,8 @@ def assert_short_and_printable(lines: list[tuple[str, str]], most: int) -> None:
 
 def test_ten_thousand_hostile_images_do_no_harm(scene: Scene, log: Lines) -> None:
     node = scene.start(
-        loader=lambda model, runtime: make_grounder(scene.runtime, size=28), action="hold"
+        loader=lambda model, runtime, input_size: make_grounder(scene.runtime, size=28),
+        action="hold",
     )
     client = scene.client
     client.next_result()

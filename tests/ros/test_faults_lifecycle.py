@@ -71,7 +71,7 @@ def test_a_storm_of_parameters_changes_what_is_valid_and_nothing_else(
 def test_a_hundred_life_cycles_leave_nothing_behind(scene: Scene) -> None:
     runtimes: list[BrightnessRuntime] = []
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         runtimes.append(BrightnessRuntime())
         return make_grounder(runtimes[-1], size=28)
 

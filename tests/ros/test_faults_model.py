@@ -136,7 +136,7 @@ def test_a_model_that_hangs_for_ever_does_not_hold_the_transitions_up(
 def test_out_of_memory_at_loading_fails_the_configuration(scene: Scene, log: Lines) -> None:
     failing = True
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         if failing:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return make_grounder(scene.runtime)
@@ -151,7 +151,7 @@ def test_out_of_memory_at_loading_fails_the_configuration(scene: Scene, log: Lin
 def load_checkpoint(scene: Scene) -> Callable[[str, str], Grounder]:
     """Reads a checkpoint with all its checks, and runs a model that needs no backbone."""
 
-    def load(model: str, runtime: str) -> Grounder:
+    def load(model: str, runtime: str, input_size: int) -> Grounder:
         checkpoint = read_checkpoint(Path(model))
         scene.runtime.closed = False
         return make_grounder(scene.runtime, name=checkpoint.fingerprint[:8])

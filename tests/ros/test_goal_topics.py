@@ -121,7 +121,11 @@ class Synonyms:
 
 
 def test_free_text_resolves_by_meaning_where_a_text_encoder_is_loaded(scene: Scene) -> None:
-    scene.start(loader=lambda model, runtime: make_grounder(scene.runtime, similarity=Synonyms()))
+    scene.start(
+        loader=lambda model, runtime, input_size: make_grounder(
+            scene.runtime, similarity=Synonyms()
+        )
+    )
     client = scene.client
     client.command("levitate the cup")
     result = client.next_result()

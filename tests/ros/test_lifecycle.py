@@ -124,7 +124,7 @@ def test_cleaning_up_waits_for_the_model(scene: Scene) -> None:
 def test_a_model_can_be_changed_by_reconfiguring(scene: Scene) -> None:
     loaded: list[tuple[str, str]] = []
 
-    def load(model: str, runtime: str) -> object:
+    def load(model: str, runtime: str, input_size: int) -> object:
         loaded.append((model, runtime))
         return make_grounder(BrightnessRuntime(), name=model)
 
@@ -143,7 +143,7 @@ def test_a_model_can_be_changed_by_reconfiguring(scene: Scene) -> None:
 def test_a_failed_configuration_says_why_and_can_be_repeated(scene: Scene, log: Lines) -> None:
     broken = True
 
-    def load(model: str, runtime: str) -> object:
+    def load(model: str, runtime: str, input_size: int) -> object:
         if broken:
             raise WeightsError("weights of 'dinov2' are missing; fetch them with ...")
         return make_grounder(scene.runtime)
@@ -165,7 +165,7 @@ def test_a_failed_configuration_says_why_and_can_be_repeated(scene: Scene, log: 
 
 
 def test_an_unexpected_error_of_the_loader_does_not_end_the_node(scene: Scene, log: Lines) -> None:
-    def load(model: str, runtime: str) -> object:
+    def load(model: str, runtime: str, input_size: int) -> object:
         raise ZeroDivisionError("surprise")
 
     scene.start(loader=load)

@@ -34,7 +34,7 @@ class Hanging(BrightnessRuntime):
             threading.Event().wait()
         return super().run(pixels, actions)
 
-def load(model, runtime):
+def load(model, runtime, input_size):
     if model == "slow":
         print("loading slowly", flush=True)
         time.sleep(2.0)

@@ -17,6 +17,8 @@ class ActionHeadConfig:
         dropout: share of feature channels dropped in training, each in the whole sample.
         block_dropout: share of the samples from which a block is dropped in training; the
             last block of `blocks` never is.
+        attention: transformer blocks over the patches inside the head.
+        mask_width: channels of the part masks' own layers; 0 for a head without masks.
     """
 
     actions: int
@@ -25,6 +27,8 @@ class ActionHeadConfig:
     width: int = 128
     dropout: float = 0.3
     block_dropout: float = 0.3
+    attention: int = 0
+    mask_width: int = 0
 
     def __post_init__(self) -> None:
         if self.actions < 1:
@@ -33,6 +37,14 @@ class ActionHeadConfig:
             raise ValueError("a head needs the tokens of at least one backbone block, got none")
         if self.width < 8 or self.width % 8:
             raise ValueError(f"width must be a positive multiple of 8, got {self.width}")
+        if self.mask_width < 0 or self.mask_width % 8:
+            raise ValueError(f"mask_width must be 0 or a multiple of 8, got {self.mask_width}")
+        if self.attention < 0:
+            raise ValueError(f"attention must not be negative, got {self.attention}")
+        if self.attention and self.width % 32:
+            raise ValueError(
+                f"width must be a multiple of 32 for heads of attention, got {self.width}"
+            )
         for name in ("dropout", "block_dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
@@ -45,6 +57,12 @@ class ViewConfig:
     Attributes:
         count: views of an image alone, the plain one included.
         mosaics: views of an image in a mosaic with three of other object classes.
+        insets: views of an image small upon another of another object class.
+        inset_scale: side of the smallest and the largest inset, as a share of the scene's.
+        natural_aspect: whether views keep the aspect ratio of their image, up to `aspect`;
+            otherwise an image is squashed to a square first.
+        follow_parts: whether a crop is moved so that a marked part stays in view.
+        turns: share of the views turned by a multiple of a right angle.
         minimum_scale: side of the smallest crop, as a share of the image's.
         maximum_scale: side of the largest; above 1 the image is mirrored outwards.
         rotation: largest rotation either way, in degrees.
@@ -54,10 +72,18 @@ class ViewConfig:
         blur: largest standard deviation of a Gaussian blur, in px of the network input.
         noise: largest standard deviation of pixel noise, of 255.
         grey: share of the views without colour.
+        tint: largest relative change of each colour channel by itself.
+        darkness: share of the views with a tenth to six tenths of their light.
+        compression: share of the views compressed as JPEG of quality 8 to 60.
     """
 
     count: int = 3
     mosaics: int = 1
+    insets: int = 0
+    inset_scale: tuple[float, float] = (0.3, 0.7)
+    natural_aspect: bool = False
+    follow_parts: bool = False
+    turns: float = 0.0
     minimum_scale: float = 0.55
     maximum_scale: float = 1.15
     rotation: float = 20.0
@@ -67,16 +93,51 @@ class ViewConfig:
     blur: float = 1.5
     noise: float = 8.0
     grey: float = 0.2
+    tint: float = 0.0
+    darkness: float = 0.0
+    compression: float = 0.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"an image needs at least one view, got {self.count}")
-        if self.mosaics < 0:
-            raise ValueError(f"the number of mosaics must not be negative, got {self.mosaics}")
+        if min(self.mosaics, self.insets) < 0:
+            raise ValueError(
+                "the numbers of mosaics and insets must not be negative, got "
+                f"{self.mosaics} and {self.insets}"
+            )
+        low, high = self.inset_scale
+        if not 0.0 < low <= high < 1.0:
+            raise ValueError(
+                f"inset_scale must be two rising shares in (0, 1), got {self.inset_scale}"
+            )
+        for name in ("turns", "grey", "darkness", "compression"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if not 0.0 < self.minimum_scale <= self.maximum_scale:
             raise ValueError(
                 "scales must satisfy 0 < minimum_scale <= maximum_scale, got "
                 f"{self.minimum_scale} and {self.maximum_scale}"
+            )
+
+
+@dataclass(frozen=True)
+class SceneCounts:
+    """How many scenes are made of a picture.
+
+    Attributes:
+        views: of the picture alone, the plain one included.
+        mosaics: of it with three of other object classes.
+        insets: of it upon another of another object class.
+    """
+
+    views: int
+    mosaics: int = 0
+    insets: int = 0
+
+    def __post_init__(self) -> None:
+        if self.views < 1 or min(self.mosaics, self.insets) < 0:
+            raise ValueError(
+                f"a picture needs at least one view and no negative number of scenes, got {self}"
             )
 
 
@@ -92,13 +153,15 @@ class LossConfig:
         absence: cross entropy against zero for actions that the object does not afford.
         absent_peak: share of the highest heat in that term, beside the mean: a small hot
             spot is all it takes to be called found.
+        mask: cross entropy and overlap of the part mask, for a head that has one.
     """
 
     distribution: float = 1.0
     level: float = 1.0
     absence: float = 1.0
     absent_peak: float = 0.3
+    mask: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.distribution, self.level, self.absence, self.absent_peak) < 0:
+        if min(self.distribution, self.level, self.absence, self.absent_peak, self.mask) < 0:
             raise ValueError(f"loss weights must not be negative, got {self}")

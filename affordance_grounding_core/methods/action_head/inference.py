@@ -68,7 +68,9 @@ def build_grounder(
 
 
 def _load_head(head: ActionHead, checkpoint: Checkpoint) -> None:
+    # Checkpoints of before have no offsets: theirs are 0, as the head begins.
+    tensors = {"heat_offsets": head.heat_offsets} | dict(checkpoint.tensors)
     try:
-        head.load_state_dict(dict(checkpoint.tensors))
+        head.load_state_dict(tensors)
     except RuntimeError as error:
         raise unfit(checkpoint, METHOD, f"weights: {error}") from error

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from affordance_grounding_core.methods.action_head.config import LossConfig
+from affordance_grounding_core.methods.action_head.scenes import MASK_FULL, MASK_UNKNOWN
 
 _SMALL = 1e-6
 
@@ -20,12 +21,14 @@ class HeadLoss:
         distribution: KL divergence of the normalised heat from the normalised label.
         level: cross entropy of the heat against the label with its peak at 1.
         absence: cross entropy of the heat against 0, of its mean and of its peak.
+        mask: cross entropy and overlap of the part masks; 0 for a head without.
         total: weighted sum, scalar with gradient.
     """
 
     distribution: torch.Tensor
     level: torch.Tensor
     absence: torch.Tensor
+    mask: torch.Tensor
     total: torch.Tensor
 
 
@@ -63,7 +66,34 @@ def head_loss(
     total = (
         config.distribution * distribution + config.level * level_term + config.absence * absence
     )
-    return HeadLoss(distribution, level_term, absence, total)
+    return HeadLoss(distribution, level_term, absence, torch.zeros_like(total), total)
+
+
+def mask_loss(logits: torch.Tensor, masks: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """Compare part masks with the parts: cross entropy and overlap (Dice), equally.
+
+    Pairs whose part is not present teach that nothing belongs to it, by a third of the weight
+    and cross entropy alone.
+
+    Args:
+        logits: (B, A, h, w) of the masks.
+        masks: (B, A, h, w) uint8, 0 to `MASK_FULL`, `MASK_UNKNOWN` where nothing is said.
+        present: (B, A) bool, pairs with a label.
+
+    Returns:
+        Scalar; 0 where nothing is known.
+    """
+    known = (masks != MASK_UNKNOWN).to(logits.dtype)
+    shares = masks.to(logits.dtype) / MASK_FULL * known
+    entropy = functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
+    counts = known.sum((2, 3))
+    entropy_of_pair = (entropy * known).sum((2, 3)) / counts.clamp_min(1.0)
+    predicted = torch.sigmoid(logits) * known
+    overlap = 2 * (predicted * shares).sum((2, 3)) + 1.0
+    dice = 1.0 - overlap / (predicted.sum((2, 3)) + shares.sum((2, 3)) + 1.0)
+    seen = present & (shares.sum((2, 3)) > 0)
+    spared = (counts > 0) & ~seen
+    return _mean_over(entropy_of_pair + dice, seen) + _mean_over(entropy_of_pair, spared) / 3
 
 
 def _mean_over(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

@@ -12,20 +12,30 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from timm.models.vision_transformer import Block
 from torch import nn
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.inference.network import GroundingNetwork
+from affordance_grounding_core.inference.network import GroundingNetwork, KeepsFloatingPoint
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
+
+MASK_CELLS = 7
+"""Cells of a part mask along the side of a patch of 14 px."""
 
 
 class ActionHead(nn.Module):
-    """Scores every patch for every action.
+    """Scores every patch for every action, and where it has masks, every cell of a patch.
 
     Args:
         config: sizes.
+
+    Attributes:
+        heat_offsets: (actions,) added to the heat's logits at inference, so that one threshold
+            serves all actions; 0 until fitted.
     """
+
+    heat_offsets: torch.Tensor
 
     def __init__(self, config: ActionHeadConfig) -> None:
         super().__init__()
@@ -33,10 +43,18 @@ class ActionHead(nn.Module):
         channels = config.feature_width * len(config.blocks)
         self.feature_norm = nn.LayerNorm(channels)
         self.patch_projection = nn.Linear(channels, config.width)
+        self.attention = nn.Sequential(
+            *(
+                Block(config.width, config.width // 32, mlp_ratio=2, qkv_bias=True, proj_drop=0.1)
+                for _ in range(config.attention)
+            )
+        )
         self.mixing_norm = nn.GroupNorm(8, config.width)
         self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
         self.output_norm = nn.GroupNorm(8, config.width)
         self.action_embeddings = nn.Linear(config.width, config.actions)
+        self.masks = MaskDecoder(config) if config.mask_width else None
+        self.register_buffer("heat_offsets", torch.zeros(config.actions))
 
     def forward(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
         """Score patches.
@@ -48,32 +66,111 @@ class ActionHead(nn.Module):
             columns: of patches.
 
         Returns:
-            (B, actions, rows, columns) logits of the heat.
+            (B, actions, rows, columns) logits of the heat, without `heat_offsets`.
         """
-        patches = self.patch_projection(self._drop(self.feature_norm(tokens[:, 1:])))
+        return self.score(self.describe(tokens, rows, columns))
+
+    def describe(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+        """Describe patches, (B, width, rows, columns); arguments as of `forward`."""
+        patches = self.attention(self._project(tokens[:, 1:]))
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
-        activated = functional.gelu(self.output_norm(grid)).permute(0, 2, 3, 1)
-        logits: torch.Tensor = self.action_embeddings(activated)
+        return functional.gelu(self.output_norm(grid))
+
+    def score(self, described: torch.Tensor) -> torch.Tensor:
+        """Score described patches, (B, actions, rows, columns) logits."""
+        logits: torch.Tensor = self.action_embeddings(described.permute(0, 2, 3, 1))
         return logits.permute(0, 3, 1, 2)
 
-    def _drop(self, features: torch.Tensor) -> torch.Tensor:
+    def _project(self, features: torch.Tensor) -> torch.Tensor:
+        """Normalise, drop and project features, (B, N, blocks * feature_width) to (B, N, width).
+
+        In training the scale of the norm is moved into the projection: the same function, with
+        no gradient through the features, which are by far the largest tensors of a step.
+        """
+        if not self.training:
+            projected: torch.Tensor = self.patch_projection(self.feature_norm(features))
+            return projected
+        projection, norm = self.patch_projection, self.feature_norm
+        with torch.no_grad():
+            kept = self.draw_kept(len(features), features.device)
+            plain = functional.layer_norm(features.float(), norm.normalized_shape, eps=norm.eps)
+            plain.mul_(kept)
+        shift = functional.linear(kept * norm.bias, projection.weight, projection.bias)
+        return functional.linear(plain, projection.weight * norm.weight) + shift
+
+    def draw_kept(self, samples: int, device: torch.device) -> torch.Tensor:
         """Blank channels, and all of a block but the last, at random in training.
 
         A channel is blanked in the whole sample: neighbouring patches say much the same, so that
         one blanked here and there is no loss to the head (and takes a random number a patch).
         The last block carries over best from renders to photographs; the others add detail
         and must not be relied upon.
+
+        Args:
+            samples: of the batch.
+            device: of the answer.
+
+        Returns:
+            (samples, 1, blocks * feature_width) factors of the features: 0 for what is blanked.
         """
-        if not self.training:
-            return features
-        blocks = len(self.config.blocks)
-        samples = (len(features), 1, blocks, features.shape[-1] // blocks)
-        kept = functional.dropout(features.new_ones(samples), self.config.dropout)
-        drawn = torch.rand(len(features), 1, blocks, 1, device=features.device)
-        spared = torch.arange(blocks, device=features.device)[:, None] == blocks - 1
-        kept = kept * (spared | (drawn >= self.config.block_dropout))
-        return features * kept.flatten(2)
+        blocks, width = len(self.config.blocks), self.config.feature_width
+        ones = torch.ones(samples, 1, blocks, width, device=device)
+        kept = functional.dropout(ones, self.config.dropout)
+        drawn = torch.rand(samples, 1, blocks, 1, device=device)
+        spared = torch.arange(blocks, device=device)[:, None] == blocks - 1
+        return (kept * (spared | (drawn >= self.config.block_dropout))).flatten(2)
+
+
+class MaskDecoder(KeepsFloatingPoint):
+    """Draws part masks on a grid of `MASK_CELLS` x `MASK_CELLS` cells a patch.
+
+    What a patch is comes from its description, where exactly the part ends from the picture's
+    own pixels.
+
+    Args:
+        config: sizes; `mask_width` above 0.
+    """
+
+    def __init__(self, config: ActionHeadConfig) -> None:
+        super().__init__()
+        width = config.mask_width
+        self.pixels = nn.Sequential(
+            nn.Conv2d(3, width // 2, kernel_size=4, stride=2, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width // 2, width // 2, kernel_size=3, padding=1),
+        )
+        self.patches = nn.Conv2d(config.width, width, kernel_size=1)
+        self.mixing = nn.Sequential(
+            nn.GELU(),
+            nn.Conv2d(width + width // 2, width, kernel_size=3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, width, kernel_size=3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width, config.actions, kernel_size=1),
+        )
+        self.coarse = nn.Conv2d(config.width, config.actions, kernel_size=1)
+
+    def forward(self, described: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+        """Draw the masks of all actions.
+
+        Args:
+            described: (B, width, rows, columns) by `ActionHead.describe`.
+            pixels: (B, 3, h, w) float32, normalised, h and w 14 times rows and columns.
+
+        Returns:
+            (B, actions, `MASK_CELLS` * rows, `MASK_CELLS` * columns) logits.
+        """
+        edges = self.pixels(pixels)
+        patches = enlarge(self.patches(described))
+        fine: torch.Tensor = self.mixing(torch.cat([patches, edges], dim=1))
+        return fine + enlarge(self.coarse(described))
+
+
+def enlarge(grid: torch.Tensor) -> torch.Tensor:
+    """Bring a grid of patches to the cells of part masks, bilinearly."""
+    rows, columns = grid.shape[-2] * MASK_CELLS, grid.shape[-1] * MASK_CELLS
+    return functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -82,7 +179,7 @@ def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 class ActionHeadNetwork(GroundingNetwork):
-    """Backbone and head as one graph: pixels and actions in, heat out.
+    """Backbone and head as one graph: pixels and actions in, heat and part masks out.
 
     Args:
         backbone: frozen.
@@ -97,46 +194,58 @@ class ActionHeadNetwork(GroundingNetwork):
         self.head = head
 
     def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        """Compute the heat of some actions.
+        """Compute the heat of some actions, and their part masks where the head draws them.
 
         Args:
             pixels: (1, 3, h, w) float32, normalised.
             actions: (K,) int64 indices.
 
         Returns:
-            (K, h / patch, w / patch) in [0, 1].
+            (K, h / patch, w / patch) heat in [0, 1]; with masks (2 K, h / 2, w / 2): the heat of
+            all K actions first, then the masks of all.
         """
-        return torch.sigmoid(self.raw_maps(pixels, actions))
+        tokens = self.backbone(pixels, self.head.config.blocks)
+        return self.decode(tokens, *self._grid(pixels), actions, pixels)
 
     def raw_maps(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute the logits of the heat; arguments as for `forward`."""
-        rows = pixels.shape[-2] // self.backbone.patch_size
-        columns = pixels.shape[-1] // self.backbone.patch_size
         tokens = self.backbone(pixels, self.head.config.blocks)
-        return self._logits(tokens, rows, columns, actions)
+        described = self.head.describe(join_blocks(tokens), *self._grid(pixels))
+        return self._logits(described)[0].index_select(0, actions)
 
     def settings(self) -> dict[str, Any]:
         """Return the sizes of the head and the blocks it reads; see `GroundingNetwork`."""
         return {"head": asdict(self.head.config)}
 
     def decode(
-        self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
+        self,
+        tokens: Sequence[torch.Tensor],
+        rows: int,
+        columns: int,
+        actions: torch.Tensor,
+        pixels: torch.Tensor,
     ) -> torch.Tensor:
-        """Compute the heat of some actions from the tokens of a pass of the backbone.
+        """Compute the answer of `forward` from the tokens of a pass of the backbone.
 
         Args:
             tokens: (1, 1 + rows * columns, width) of each of the head's blocks.
             rows: of patches.
             columns: of patches.
             actions: (K,) int64 indices.
-
-        Returns:
-            (K, rows, columns) in [0, 1].
+            pixels: as of `forward`.
         """
-        return torch.sigmoid(self._logits(tokens, rows, columns, actions))
+        described = self.head.describe(join_blocks(tokens), rows, columns)
+        heat = torch.sigmoid(self._logits(described))
+        if self.head.masks is None:
+            return heat[0].index_select(0, actions)
+        masks = torch.sigmoid(self.head.masks(described, pixels))
+        return torch.cat(
+            [enlarge(heat)[0].index_select(0, actions), masks[0].index_select(0, actions)]
+        )
 
-    def _logits(
-        self, tokens: Sequence[torch.Tensor], rows: int, columns: int, actions: torch.Tensor
-    ) -> torch.Tensor:
-        logits: torch.Tensor = self.head(join_blocks(tokens), rows, columns)
-        return logits[0].index_select(0, actions)
+    def _grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        side = self.backbone.patch_size
+        return pixels.shape[-2] // side, pixels.shape[-1] // side
+
+    def _logits(self, described: torch.Tensor) -> torch.Tensor:
+        return self.head.score(described) + self.head.heat_offsets[:, None, None]

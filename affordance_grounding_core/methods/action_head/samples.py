@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import (
     TrainingImage,
+    TrainingSet,
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.blur import blur_mask
+from affordance_grounding_core.data.part_masks import image_size, is_boxes
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.images import read_rgb
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,20 +37,20 @@ class Sample:
     masks: dict[str, Path]
     absent: tuple[str, ...]
 
-    def labels(self, height: int, width: int) -> dict[str, NDArray[np.float32]]:
-        """Read the part masks as soft labels, blurred by AGD20K's rule.
+    def read_masks(self, height: int, width: int) -> dict[str, NDArray[np.bool_]]:
+        """Read the part masks.
 
         Args:
             height: of the picture in px; a mask of another size is refused.
             width: likewise.
 
         Returns:
-            Action to (H, W) float32 in [0, 1]. Actions whose mask is empty are left out.
+            Action to (H, W) bool. Actions whose mask is empty are left out.
 
         Raises:
             DatasetError: a mask that cannot be read or has another size.
         """
-        labels = {}
+        masks = {}
         for action, path in self.masks.items():
             mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
             if mask is None or mask.shape != (height, width):
@@ -59,42 +61,92 @@ class Sample:
                 )
             inside = mask >= 128
             if inside.any():
-                labels[action] = blur_mask(inside)
-        return labels
+                masks[action] = inside
+        return masks
 
 
-def read_samples(root: str | Path, actions: Sequence[str], with_masks: bool = True) -> list[Sample]:
-    """List the egocentric pictures of a training set, by default those that have part masks.
+@dataclass(frozen=True)
+class SamplePicture:
+    """What labels of a sample are made of.
 
-    A picture that stands under several actions (same object, same file name) is one sample.
+    Attributes:
+        height: of its picture in px.
+        width: likewise.
+        labels: action to (height, width): bool part masks where `exact`, float32 in [0, 1]
+            soft labels otherwise.
+        exact: whether the labels are the parts themselves, not blurred.
+        boxes: actions whose exact label is made of upright boxes around the parts.
+    """
+
+    height: int
+    width: int
+    labels: Mapping[str, NDArray[np.bool_] | NDArray[np.float32]]
+    exact: bool = False
+    boxes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, sample: Sample) -> SamplePicture:
+        """Read a sample's picture and part masks."""
+        height, width = image_size(sample.path) or read_rgb(sample.path).shape[:2]
+        masks = sample.read_masks(height, width)
+        boxes = frozenset(action for action, mask in masks.items() if is_boxes(mask))
+        return cls(height, width, masks, exact=True, boxes=boxes)
+
+    def centres(self) -> list[tuple[float, float]]:
+        """Where the parts are: (x, y) of each label's centre in [0, 1], by name of the action."""
+        found = []
+        for _, label in sorted(self.labels.items()):
+            rows, columns = np.nonzero(label > 0.5 * label.max())
+            found.append(
+                (float(columns.mean() + 0.5) / self.width, float(rows.mean() + 0.5) / self.height)
+            )
+        return found
+
+
+def read_samples(
+    roots: str | Path | Sequence[str | Path],
+    actions: Sequence[str],
+    with_masks: bool = True,
+    listed: Collection[str] | None = None,
+) -> list[Sample]:
+    """List the egocentric pictures of training sets, by default those that have part masks.
+
+    A picture that stands under several actions (same object, same file name) is one sample. What
+    a class of object affords is what it appears under in any of the sets.
 
     Args:
-        root: folder in AGD20K layout with part masks in `trainset/PL`.
+        roots: folder or folders in AGD20K layout with part masks in `trainset/PL`.
         actions: vocabulary of the model; pictures of other actions are not used.
         with_masks: False lists all pictures, and no masks.
+        listed: names (without folder) of the pictures to use from all sets but the first; None
+            for all.
 
     Returns:
-        Samples by object class and file name.
+        Samples set by set, by object class and file name.
 
     Raises:
         DatasetError: no training set, no part masks, or no pictures of the actions.
     """
-    training = read_training_set(root)
-    affordances = affordances_of_objects([*training.egocentric, *training.exocentric])
-    pictures: dict[tuple[str, str], list[TrainingImage]] = {}
-    for image in training.egocentric:
+    folders = [roots] if isinstance(roots, str | Path) else list(roots)
+    sets = [read_training_set(root) for root in folders]
+    kept: list[tuple[int, TrainingImage]] = []
+    for number, training in enumerate(sets):
+        chosen = [
+            image
+            for image in training.egocentric
+            if number == 0 or listed is None or image.image.name in listed
+        ]
+        kept += [(number, image) for image in chosen]
+        _require_pictures(training, chosen, actions, with_masks)
+    shown = [image for _, image in kept]
+    affordances = affordances_of_objects(
+        [*shown, *(image for training in sets for image in training.exocentric)]
+    )
+    pictures: dict[tuple[int, str, str], list[TrainingImage]] = {}
+    for number, image in kept:
         if image.action in actions and not (with_masks and image.part_mask is None):
-            pictures.setdefault((image.object_name, image.image.stem), []).append(image)
-    if not pictures and not with_masks:
-        raise DatasetError(
-            f"training set {training.folder} has no egocentric pictures of the actions "
-            f"{list(actions)}; expected egocentric/ACTION/OBJECT/<image>"
-        )
-    if not pictures:
-        raise DatasetError(
-            f"training set {training.folder} has no part masks for the actions {list(actions)}; "
-            "expected PL/ACTION/OBJECT/<image>_pl.png beside egocentric/"
-        )
+            key = (number, image.object_name, image.image.stem)
+            pictures.setdefault(key, []).append(image)
     return [
         Sample(
             path=images[0].image,
@@ -102,5 +154,21 @@ def read_samples(root: str | Path, actions: Sequence[str], with_masks: bool = Tr
             masks={i.action: i.part_mask for i in images if with_masks and i.part_mask},
             absent=tuple(action for action in actions if action not in affordances[name]),
         )
-        for (name, _), images in sorted(pictures.items())
+        for (_, name, _), images in sorted(pictures.items())
     ]
+
+
+def _require_pictures(
+    training: TrainingSet, chosen: Sequence[TrainingImage], actions: Sequence[str], with_masks: bool
+) -> None:
+    wanted = [image for image in chosen if image.action in actions]
+    if not wanted:
+        raise DatasetError(
+            f"training set {training.folder} has no egocentric pictures of the actions "
+            f"{list(actions)} that are to be used; expected egocentric/ACTION/OBJECT/<image>"
+        )
+    if with_masks and not any(image.part_mask for image in wanted):
+        raise DatasetError(
+            f"training set {training.folder} has no part masks for the actions {list(actions)}; "
+            "expected PL/ACTION/OBJECT/<image>_pl.png beside egocentric/"
+        )

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch.nn import functional
 
+from affordance_grounding_core.methods.action_head.calibration import (
+    HeatThresholds,
+    best_mask_threshold,
+    fit_thresholds,
+    mask_overlaps,
+)
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
 from affordance_grounding_core.methods.action_head.data import Batch
-from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss
+from affordance_grounding_core.methods.action_head.initial import start_from
+from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
 from affordance_grounding_core.methods.action_head.network import ActionHead
+from affordance_grounding_core.methods.action_head.scenes import MASK_UNKNOWN
 
 
 class ActionHeadTask(LightningModule):
@@ -21,9 +33,15 @@ class ActionHeadTask(LightningModule):
         width: channels inside the head.
         dropout: share of feature channels dropped in training.
         block_dropout: share of the samples from which all but the last block are dropped.
+        attention: transformer blocks inside the head.
+        mask_width: channels of the layers that draw part masks; 0 for a head without masks.
         loss: weights of its terms.
         learning_rate: highest of the one-cycle schedule.
         weight_decay: of AdamW.
+        mask_samples: of each batch that part masks are trained on, the dear part of a step.
+        initial: model of the package or checkpoint folder whose head training begins with; None
+            for a random one.
+        rehearsal: weight of staying with what the initial head says of pairs without a label.
     """
 
     def __init__(
@@ -33,9 +51,14 @@ class ActionHeadTask(LightningModule):
         width: int = 128,
         dropout: float = 0.3,
         block_dropout: float = 0.3,
+        attention: int = 0,
+        mask_width: int = 0,
         loss: LossConfig = LossConfig(),  # noqa: B008  frozen
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
+        mask_samples: int = 16,
+        initial: str | None = None,
+        rehearsal: float = 0.0,
     ) -> None:
         super().__init__()
         self.actions = list(actions)
@@ -45,12 +68,21 @@ class ActionHeadTask(LightningModule):
             width=width,
             dropout=dropout,
             block_dropout=block_dropout,
+            attention=attention,
+            mask_width=mask_width,
         )
         self.loss = loss
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.mask_samples = mask_samples
         self.head = ActionHead(self.config)
-        self.peaks: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.initial, self.rehearsal = initial, rehearsal
+        self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
+        if initial is not None:
+            start_from(self.head, initial, self.actions)
+            self._teacher.append(copy.deepcopy(self.head).eval().requires_grad_(False))
+        self.peaks: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self.overlaps: list[torch.Tensor] = []
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Compute the loss of one batch.
@@ -58,7 +90,7 @@ class ActionHeadTask(LightningModule):
         Raises:
             RuntimeError: the loss is not finite; the batch is named and training stops.
         """
-        loss = self._loss(self._logits(batch), batch)
+        loss, _, _ = self._compare(batch, self.mask_samples)
         if not torch.isfinite(loss.total):
             raise RuntimeError(
                 f"loss of batch {batch_index} in epoch {self.current_epoch} is "
@@ -69,15 +101,18 @@ class ActionHeadTask(LightningModule):
         return loss.total
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the peaks of the epoch before."""
+        """Forget the peaks and overlaps of the epoch before."""
         self.peaks.clear()
+        self.overlaps.clear()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Score held-out pictures and keep the peak heat of every pair that is known."""
-        logits = self._logits(batch)
-        self._log("validation", self._loss(logits, batch), progress=True)
-        peaks = torch.sigmoid(logits).amax(dim=(2, 3))
-        self.peaks.append((peaks[batch["present"]], peaks[batch["absent"]]))
+        """Score held-out pictures and keep what thresholds are fitted on."""
+        loss, logits, masks = self._compare(batch, None)
+        self._log("validation", loss, progress=True)
+        self.peaks.append((logits.amax(dim=(2, 3)), batch["present"], batch["absent"]))
+        if masks is not None:
+            known = batch["present"] & (batch["masks"] != MASK_UNKNOWN).all(3).all(2)
+            self.overlaps.append(mask_overlaps(masks[known], batch["masks"][known]))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a one-cycle learning rate over the whole run."""
@@ -95,40 +130,60 @@ class ActionHeadTask(LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
-    def found_threshold(self, fallback: float = 0.5) -> float:
-        """Choose the heat that best parts present from absent actions on held-out pictures.
-
-        A find where there is nothing weighs twice a miss: a robot that asks again does no harm.
+    def heat_thresholds(self, fallback: float = 0.5) -> HeatThresholds:
+        """Fit when heat is a find, on the held-out pictures of the last epoch.
 
         Args:
-            fallback: the answer where the held-out pictures have only one of the two kinds.
-
-        Returns:
-            The middle of the thresholds in [0.05, 0.95] at which the weighted mean of the shares
-            of present pairs above and absent pairs below is within one percent of the best.
+            fallback: the threshold where they have pairs of one kind alone.
         """
-        present = torch.cat([pair[0] for pair in self.peaks]) if self.peaks else torch.empty(0)
-        absent = torch.cat([pair[1] for pair in self.peaks]) if self.peaks else torch.empty(0)
-        if not len(present) or not len(absent):
-            return fallback
-        thresholds = torch.linspace(0.05, 0.95, 91)
-        accuracy = torch.stack(
-            [
-                ((present >= t).float().mean() + 2 * (absent < t).float().mean()) / 3
-                for t in thresholds
-            ]
-        )
-        return round(float(thresholds[accuracy >= accuracy.max() - 0.01].median()), 2)
+        if not self.peaks:
+            return HeatThresholds(fallback, torch.zeros(len(self.actions)))
+        logits, present, absent = (torch.cat(values) for values in zip(*self.peaks, strict=True))
+        return fit_thresholds(logits, present, absent, fallback)
 
-    def _logits(self, batch: Batch) -> torch.Tensor:
+    def mask_threshold(self) -> float:
+        """Fit where parts end, on the held-out pictures of the last epoch."""
+        overlaps = torch.cat(self.overlaps) if self.overlaps else torch.empty(0, 0)
+        return best_mask_threshold(overlaps)
+
+    def _compare(
+        self, batch: Batch, mask_samples: int | None
+    ) -> tuple[HeadLoss, torch.Tensor, torch.Tensor | None]:
+        """Loss, logits of the heat, and of the masks of so many samples (None: of all)."""
         rows, columns = batch["labels"].shape[-2:]
-        logits: torch.Tensor = self.head(batch["tokens"], rows, columns)
-        return logits
+        described = self.head.describe(batch["tokens"].float(), rows, columns)
+        logits = self.head.score(described).float()
+        present, absent = batch["present"], batch["absent"]
+        loss = head_loss(logits, batch["labels"], present, absent, self.loss)
+        if self.training and self._teacher and self.rehearsal:
+            kept = self._rehearse(batch, logits)
+            loss = replace(loss, total=loss.total + self.rehearsal * kept)
+        if self.head.masks is None or "masks" not in batch:
+            return loss, logits, None
+        some = slice(mask_samples)
+        masks = self.head.masks(described[some], batch["pixels"][some]).float()
+        term = mask_loss(masks, batch["masks"][some], present[some])
+        total = loss.total + self.loss.mask * term
+        return replace(loss, mask=term, total=total), logits, masks
 
-    def _loss(self, logits: torch.Tensor, batch: Batch) -> HeadLoss:
-        return head_loss(logits, batch["labels"], batch["present"], batch["absent"], self.loss)
+    def _rehearse(self, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
+        """Cross entropy against the initial head, on pairs of a quarter of the batch without label.
+
+        A quarter, because the initial head costs about as much as the trained one.
+        """
+        (teacher,) = self._teacher
+        teacher.to(logits.device)
+        some = slice(max(1, len(logits) // 4))
+        with torch.no_grad():
+            tokens = batch["tokens"][some].float()
+            said = torch.sigmoid(teacher(tokens, *batch["labels"].shape[-2:])).float()
+        silent = ~(batch["present"][some] | batch["absent"][some])
+        if not silent.any():
+            return logits.sum() * 0.0
+        logits = logits[some]
+        return functional.binary_cross_entropy_with_logits(logits[silent], said[silent])
 
     def _log(self, stage: str, loss: HeadLoss, progress: bool) -> None:
         self.log(f"{stage}/loss", loss.total, prog_bar=progress, on_step=False, on_epoch=True)
-        for term in ("distribution", "level", "absence"):
+        for term in ("distribution", "level", "absence", "mask"):
             self.log(f"{stage}/{term}", getattr(loss, term), on_step=False, on_epoch=True)

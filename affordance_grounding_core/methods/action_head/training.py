@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from affordance_grounding_core.checkpoints.format import Checkpoint, write_checkpoint
@@ -32,6 +33,7 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
         parser.link_arguments("model.actions", "data.actions")
         parser.link_arguments("model.blocks", "data.blocks")
+        parser.link_arguments("model.mask_width", "data.with_masks", compute_fn=bool)
         parser.link_arguments("seed_everything", "data.seed")
 
 
@@ -52,8 +54,11 @@ def train_from_config(arguments: Sequence[str]) -> Checkpoint:
     """
     started = time.perf_counter()
     cli = parse_run(TrainingCLI, ActionHeadTask, ActionHeadData, arguments)
+    # Deterministic algorithms stay; filling every new tensor first takes half of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     seconds = time.perf_counter() - started
+    cli.model.head.heat_offsets.copy_(cli.model.heat_thresholds().offsets)
     return write_checkpoint(
         Path(cli.config.output), _describe(cli, seconds), cli.model.head.state_dict()
     )
@@ -73,7 +78,8 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
     regions = options.regions
     regions = replace(
         RegionConfig(**regions.as_dict()) if hasattr(regions, "as_dict") else regions,
-        threshold=task.found_threshold(),
+        threshold=task.heat_thresholds().threshold,
+        mask_threshold=task.mask_threshold(),
     )
     metrics = {name: round(float(value), 4) for name, value in cli.trainer.callback_metrics.items()}
     return {
@@ -91,6 +97,13 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
             "labels": data.labels,
             **({"weak": asdict(data.weak)} if data.labels == "image_level" else {}),
             "views": asdict(data.views),
+            "photographs": data.photographs is not None,
+            "photograph_scenes": (
+                asdict(data.photograph_scenes) if data.photograph_scenes else None
+            ),
+            "precision": data.precision,
+            "initial": task.initial,
+            "rehearsal": task.rehearsal,
             "loss": asdict(task.loss),
             "learning_rate": task.learning_rate,
             "weight_decay": task.weight_decay,

@@ -157,14 +157,23 @@ def run_engine(
         actions: K indices into the vocabulary.
 
     Returns:
-        (K, rows, columns) float32 in [0, 1].
+        (K, rows, columns) float32 in [0, 1]; the masks of the K actions behind their heat where
+        the network draws masks.
     """
     indices = np.asarray(actions, np.int64)
     if shape.answers_all:
-        return engine.run(pixels, indices)[indices]
+        return np.concatenate(_chosen(engine.run(pixels, indices), shape, indices))
     answers = []
     for begin in range(0, len(indices), shape.actions):
         some = indices[begin : begin + shape.actions]
         padded = np.pad(some, (0, shape.actions - len(some)), mode="edge")
-        answers.append(engine.run(pixels, padded)[: len(some)])
-    return np.concatenate(answers)
+        answers.append(_chosen(engine.run(pixels, padded), shape, np.arange(len(some))))
+    return np.concatenate(np.concatenate(answers, axis=1))
+
+
+def _chosen(
+    answer: NDArray[np.float32], shape: GraphInput, places: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Maps of some actions of a run, (1 or 2, K, rows, columns): their heat, and masks if drawn."""
+    kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
+    return np.asarray(kinds[:, places], np.float32)

@@ -61,14 +61,38 @@ def test_colour_grows_with_heat_and_cold_pixels_stay() -> None:
 
 def test_regions_are_outlined_at_their_place() -> None:
     image, result = grey_image(200, 200), answer(hot_square(200, 200))
-    heat = blend_heat(image, result.heatmap)
-    drawn = draw_overlay(image, result, OverlayConfig(caption=False))
+    heat = blend_heat(image, result.heatmap, bright_from=result.threshold)
+    drawn = draw_overlay(image, result, OverlayConfig(caption=False, boxes=False))
     rows, columns = np.nonzero((drawn != heat).any(axis=2))
     assert 93 <= rows.min() <= 101
     assert 148 <= rows.max() <= 156
     assert 93 <= columns.min() <= 101
     plain = draw_overlay(image, result, OverlayConfig(contours=False, boxes=False, caption=False))
     np.testing.assert_array_equal(plain, heat)
+
+
+def test_colours_are_bright_from_the_threshold_up() -> None:
+    heatmap = np.array([[0.1, 0.24, 0.6]], np.float32)
+    pale = blend_heat(np.zeros((1, 3, 3), np.uint8), heatmap, OverlayConfig(opacity=1))
+    bright = blend_heat(
+        np.zeros((1, 3, 3), np.uint8), heatmap, OverlayConfig(opacity=1), bright_from=0.24
+    )
+    assert (bright.sum(axis=2) >= pale.sum(axis=2)).all()
+    assert bright[0, 1].sum() > 2 * pale[0, 1].sum()
+
+
+@pytest.mark.parametrize("top", [0, 60, 140])
+def test_the_score_stands_beside_the_box_and_not_on_it(top: int) -> None:
+    heatmap = np.zeros((200, 200), np.float32)
+    heatmap[top : top + 60, 60:140] = 0.9
+    image, result = grey_image(200, 200), answer(heatmap)
+    heat = blend_heat(image, heatmap, bright_from=result.threshold)
+    drawn = draw_overlay(image, result, OverlayConfig(caption=False))
+    changed = (drawn != heat).any(axis=2)
+    assert not changed[top + 6 : top + 54, 66:134].any()
+    outside = changed.copy()
+    outside[max(0, top - 5) : top + 65, 55:145] = False
+    assert outside.sum() > 50
 
 
 def test_the_caption_tells_found_from_not_found() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -110,3 +111,53 @@ def test_nothing_hot_is_no_region() -> None:
 def test_impossible_thresholds_are_refused(threshold: float) -> None:
     with pytest.raises(ValueError, match="threshold must lie in"):
         RegionConfig().with_threshold(threshold)
+
+
+def two_blobs() -> tuple[np.ndarray, np.ndarray]:
+    """Soft heat with peaks .8 and .3, and a part mask of a thin bar through each."""
+    rows, columns = np.mgrid[:100, :100].astype(np.float32)
+    heat = 0.8 * np.exp(-((rows - 30) ** 2 + (columns - 30) ** 2) / 200)
+    heat = np.maximum(heat, 0.3 * np.exp(-((rows - 70) ** 2 + (columns - 70) ** 2) / 200))
+    part = np.zeros((100, 100), np.float32)
+    part[28:33, 20:41] = 0.9
+    part[68:73, 60:81] = 0.9
+    return heat, part
+
+
+def test_the_region_is_the_part_and_not_the_blur_around_it() -> None:
+    heat, part = two_blobs()
+    regions, mask = extract_regions(heat, replace(ANY, threshold=0.5), part)
+    assert len(regions) == 1
+    assert regions[0].score == pytest.approx(0.8)
+    expected = np.zeros_like(mask)
+    expected[28:33, 20:41] = True
+    np.testing.assert_array_equal(mask, expected)
+    assert (regions[0].oriented_box.length, regions[0].oriented_box.width) == (21, 5)
+    both, _ = extract_regions(heat, replace(ANY, threshold=0.25), part)
+    assert [round(region.score, 2) for region in both] == [0.8, 0.3]
+
+
+def test_heat_below_the_threshold_finds_no_part() -> None:
+    heat, part = two_blobs()
+    regions, mask = extract_regions(heat, replace(ANY, threshold=0.9), part)
+    assert not regions
+    assert not mask.any()
+
+
+def test_heat_answers_where_no_part_is_drawn() -> None:
+    heat, part = two_blobs()
+    config = replace(ANY, threshold=0.5)
+    plain, plain_mask = extract_regions(heat, config)
+    regions, mask = extract_regions(heat, config, np.zeros_like(part))
+    assert regions == plain
+    np.testing.assert_array_equal(mask, plain_mask)
+
+
+def test_the_mask_threshold_says_where_a_part_ends() -> None:
+    heat, part = two_blobs()
+    part[27:34, 19:42] = np.maximum(part[27:34, 19:42], 0.4)
+    sizes = [
+        extract_regions(heat, replace(ANY, mask_threshold=level), part)[0][0].area
+        for level in (0.3, 0.6)
+    ]
+    assert sizes == [7 * 23, 5 * 21]

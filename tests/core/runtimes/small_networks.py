@@ -30,7 +30,7 @@ from affordance_grounding_core.methods.selective_cl.network import (
 )
 
 VOCABULARY = ("hold", "drink_with", "hit")
-SIDES = {"action_head": (56, 70)}
+SIDES = {"action_head": (56, 70), "action_head_with_masks": (56, 70)}
 """Height and width in px of the input; 64 x 80 where none is named."""
 
 
@@ -42,6 +42,12 @@ def sides(name: str) -> tuple[int, int]:
 def action_head() -> nn.Module:
     backbone = Dinov2(sizes=TransformerSizes(56, 14, width=24, depth=3, heads=2))
     config = ActionHeadConfig(actions=3, feature_width=24, blocks=(1, 2), width=16)
+    return ActionHeadNetwork(backbone, ActionHead(config))
+
+
+def action_head_with_masks() -> nn.Module:
+    backbone = Dinov2(sizes=TransformerSizes(56, 14, width=24, depth=3, heads=2))
+    config = ActionHeadConfig(3, 24, blocks=(1, 2), width=32, attention=1, mask_width=8)
     return ActionHeadNetwork(backbone, ActionHead(config))
 
 
@@ -83,6 +89,7 @@ def plsp() -> nn.Module:
 
 BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "action_head": action_head,
+    "action_head_with_masks": action_head_with_masks,
     "plsp": plsp,
     "selective_cl": selective_cl,
     "selective_cl_with_saliency": selective_cl_with_saliency,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
@@ -18,6 +19,7 @@ from affordance_grounding_core.runtimes.base import Candidate
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.request import RuntimeRequest
+from tests.core.runtimes.conftest import SmallNetwork
 
 MakeRuntime = Callable[..., GatedRuntime]
 
@@ -63,6 +65,27 @@ def test_actions_come_in_the_order_they_are_asked(
     got = runtime.run(pixels, actions)
     np.testing.assert_allclose(got, expected[actions], atol=1e-6)
     assert runtime.description == "fake-int8-cpu"
+
+
+class HeatAndMasks(SmallNetwork):
+    """Answers, like a network with part masks, all heat first and then as many other maps."""
+
+    def forward(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        heat = super().forward(pixels, actions)
+        return torch.cat([heat, 1.0 - heat])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_part_masks_follow_the_heat_of_the_actions_asked(
+    make_runtime: MakeRuntime, pixels: Any, at_once: bool
+) -> None:
+    network = HeatAndMasks(at_once)
+    runtime = make_runtime(of=network)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels)[None], torch.tensor([2, 0]))
+    got = runtime.run(pixels, [2, 0])
+    assert runtime.description == "fake-int8-cpu"
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-6)
 
 
 def not_finite(heat: NDArray[np.float32]) -> NDArray[np.float32]:

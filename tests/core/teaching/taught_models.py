@@ -28,12 +28,13 @@ def picture(x: int, y: int, colour: tuple[int, int, int] = (230, 40, 30)) -> NDA
     return image
 
 
-def build_grounder(seed: int = 0) -> Grounder:
+def build_grounder(seed: int = 0, mask_width: int = 0) -> Grounder:
     """A grounder of random weights; another seed makes another backbone."""
     torch.manual_seed(seed)
     sizes = TransformerSizes(image_size=112, patch_size=14, width=32, depth=4, heads=2)
     backbone = Dinov2(sizes=sizes)
-    head = ActionHead(ActionHeadConfig(actions=2, feature_width=32, blocks=(1, 3), width=16))
+    config = ActionHeadConfig(2, feature_width=32, blocks=(1, 3), width=16, mask_width=mask_width)
+    head = ActionHead(config)
     return Grounder(
         EagerRuntime(ActionHeadNetwork(backbone, head), "cpu"),
         Preprocess(PreprocessConfig(policy="aspect", size=112)),

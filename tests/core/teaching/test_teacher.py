@@ -57,6 +57,19 @@ def test_trained_actions_answer_as_before(grounder: Grounder) -> None:
     )
 
 
+def test_beside_a_model_with_part_masks_a_taught_region_is_its_heat() -> None:
+    grounder = build_grounder(mask_width=8)
+    image = picture(90, 60)
+    (before,) = grounder.ground_several(image, ["hold"], threshold=1e-6)
+    taught_by(grounder)
+    together = grounder.ground_several(image, ["press shutter", "hold"], threshold=1e-6)
+    np.testing.assert_array_equal(together[1].mask, before.mask)
+    level = together[0].score * 0.9
+    taught, _ = grounder.ground_several(image, ["press shutter", "hold"], threshold=level)
+    assert taught.found
+    assert (taught.heatmap[taught.mask] >= level).all()
+
+
 def test_trained_and_taught_actions_share_one_pass_of_the_backbone(
     grounder: Grounder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,8 @@ from affordance_grounding_core.data.blur import blur_kernel_size
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.action_head.features import FeatureConfig, cache_features
-from affordance_grounding_core.methods.action_head.samples import Sample
-from affordance_grounding_core.methods.action_head.scenes import SamplePicture, Scene, Tile
+from affordance_grounding_core.methods.action_head.samples import Sample, SamplePicture
+from affordance_grounding_core.methods.action_head.scenes import Scene, Tile
 from affordance_grounding_core.methods.action_head.weak.config import WeakLabelConfig
 from affordance_grounding_core.methods.action_head.weak.labels import PartLabeller, learn_labels
 from affordance_grounding_core.methods.action_head.weak.pictures import grid_side
@@ -59,18 +59,18 @@ def weakly_labelled(
     blocks = len(features.blocks)
     labeller = learn_labels(
         (
-            torch.stack([_patches(files[place], blocks) for place in drawn]),
+            torch.stack([_patches(files[place].tokens, blocks) for place in drawn]),
             [classes.index(samples[place].object_name) for place in drawn],
         ),
         (
-            torch.stack([_patches(file, blocks) for file in shot_files]),
+            torch.stack([_patches(file.tokens, blocks) for file in shot_files]),
             [classes.index(name) for _, name in shown],
             [action for action, _ in shown],
         ),
         config,
     )
     return {
-        sample: _picture(labeller, sample, _patches(file, blocks), classes, actions)
+        sample: _picture(labeller, sample, _patches(file.tokens, blocks), classes, actions)
         for sample, file in zip(samples, files, strict=True)
     }
 
@@ -95,7 +95,9 @@ def _exocentric(
     pairs = [(image.action, image.object_name) for image in images]
     drawn = _thinned([f"{a}/{o}" for a, o in pairs], config.exocentric_pictures)
     scenes = [
-        Scene((Tile(Sample(images[i].image, images[i].object_name, {}, ()), 0, (), 0, 0),), size)
+        Scene(
+            (Tile(Sample(images[i].image, images[i].object_name, {}, ()), 0, (), 0, 0, size),), size
+        )
         for i in drawn
     ]
     return scenes, [pairs[i] for i in drawn]

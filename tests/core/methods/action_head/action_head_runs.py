@@ -15,6 +15,8 @@ def tiny_run(config: str, root: Path, output: Path, backbone: Path, *more: str) 
         f"--output={output}",
         f"--data.backbone_weights={backbone}",
         "--model.actions=[hold, drink_with, hit]",
+        "--model.initial=null",
+        "--data.workers=0",
         "--data.preprocess.size=112",
         "--data.batch_size=4",
         "--data.views.count=2",

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from affordance_grounding_core.methods.action_head.config import LossConfig
-from affordance_grounding_core.methods.action_head.losses import head_loss
+from affordance_grounding_core.methods.action_head.losses import head_loss, mask_loss
+from affordance_grounding_core.methods.action_head.scenes import MASK_FULL, MASK_UNKNOWN
 
 LABEL = torch.zeros(1, 2, 4, 4)
 LABEL[0, 0, 1, 2] = 0.5
@@ -64,3 +65,30 @@ def test_batch_without_labels_is_finite_and_zero() -> None:
 def test_negative_weights_are_refused() -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         LossConfig(level=-1)
+
+
+def test_the_mask_loss_is_least_for_the_part_itself() -> None:
+    masks = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    masks[..., 2:5, 2:5] = MASK_FULL
+    present = torch.ones(1, 1, dtype=torch.bool)
+    right = torch.where(masks > 0, 5.0, -5.0)
+    wide = right.clone()
+    wide[..., 1:6, 1:6] = 5.0
+    losses = [float(mask_loss(logits, masks, present)) for logits in (right, wide, -right)]
+    assert losses == sorted(losses)
+    assert losses[0] < 0.1
+
+
+def test_unknown_cells_teach_nothing() -> None:
+    masks = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    masks[..., 2:5, 2:5] = MASK_UNKNOWN
+    logits = torch.full((1, 1, 8, 8), -3.0, requires_grad=True)
+    mask_loss(logits, masks, torch.ones(1, 1, dtype=torch.bool)).backward()
+    assert logits.grad is not None
+    assert not logits.grad[..., 2:5, 2:5].any()
+    assert logits.grad[..., 5:, 5:].all()
+
+
+def test_nothing_known_is_no_loss() -> None:
+    masks = torch.full((1, 2, 4, 4), MASK_UNKNOWN, dtype=torch.uint8)
+    assert float(mask_loss(torch.randn(1, 2, 4, 4), masks, torch.zeros(1, 2).bool())) == 0.0

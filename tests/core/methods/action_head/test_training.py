@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -72,14 +73,14 @@ def test_a_picture_under_two_actions_is_one_sample(drawn_data: Path) -> None:
         ("hammer", ["hit", "hold"], ("drink_with",)),
         ("mug", ["drink_with", "hold"], ("hit",)),
     ]
-    labels = samples[0].labels(96, 128)
-    assert {label.shape for label in labels.values()} == {(96, 128)}
+    masks = samples[0].read_masks(96, 128)
+    assert {mask.shape for mask in masks.values()} == {(96, 128)}
 
 
 def test_a_mask_of_another_size_is_named(drawn_data: Path) -> None:
     (sample, *_) = read_samples(drawn_data, ["hold"])
     with pytest.raises(DatasetError, match=r"must be an image of 50 x 50 px .* got 96 x 128 px"):
-        sample.labels(50, 50)
+        sample.read_masks(50, 50)
 
 
 def test_excluded_objects_must_exist(
@@ -132,3 +133,63 @@ def test_unknown_runtimes_are_named(
     )
     with pytest.raises(RuntimeUnavailableError, match="'magic' is not available"):
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
+
+
+def test_a_model_of_two_folders_draws_part_masks(
+    drawn_data: Path,
+    make_training_set: Callable[[Path], None],
+    random_backbone: Path,
+    tmp_path: Path,
+) -> None:
+    more = tmp_path / "more"
+    make_training_set(more / "trainset")
+    names = sorted(file.name for file in (more / "trainset" / "egocentric").rglob("mug_*.png"))
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    checkpoint = train_from_config(
+        tiny_run(
+            "research.yaml",
+            drawn_data,
+            tmp_path / "model",
+            random_backbone,
+            f"--data.photographs={more}",
+            f"--data.photograph_list={tmp_path / 'names.txt'}",
+            "--data.photograph_scenes={views: 2, mosaics: 0, insets: 1}",
+            "--model.width=32",
+            "--model.mask_width=8",
+            "--trainer.max_epochs=1",
+        )
+    )
+    assert checkpoint.config["network"]["mask_width"] == 8
+    assert 0 < checkpoint.config["regions"]["mask_threshold"] < 1
+    grounder = load_grounder(tmp_path / "model", "eager", backbone_weights=random_backbone)
+    image = read_rgb(next((drawn_data / "testset" / "egocentric" / "hold" / "mug").iterdir()))
+    result = grounder.ground(image, "hold", threshold=1e-6)
+    assert result.mask.shape == image.shape[:2]
+    assert result.found
+
+
+def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
+    with pytest.raises(DatasetError, match="that are to be used"):
+        read_samples([drawn_data, drawn_data], ["hold"], listed=["another.png"])
+
+
+def test_training_begins_with_a_trained_head_of_the_same_kind(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone))
+    still = ("--model.learning_rate=1e-9", "--model.rehearsal=1", "--trainer.max_epochs=1")
+    begin = f"--model.initial={tmp_path / 'a'}"
+    second = train_from_config(
+        arguments(drawn_data, tmp_path / "b", random_backbone, begin, *still)
+    )
+    for name in ("patch_projection.weight", "mixing.weight", "action_embeddings.bias"):
+        torch.testing.assert_close(second.tensors[name], first.tensors[name], atol=1e-6, rtol=0)
+    assert second.config["training"]["initial"] == str(tmp_path / "a")
+    for options, reason in (
+        (["--model.width=64"], "other sizes"),
+        (["--model.actions=[hold, hit]"], "its actions are"),
+    ):
+        with pytest.raises(CheckpointError, match=reason):
+            train_from_config(
+                arguments(drawn_data, tmp_path / "c", random_backbone, begin, *options)
+            )

@@ -12,7 +12,7 @@ import pytest
 
 from affordance_grounding_core.backbones.weights import DINOV2_VITS14, cache_directory
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 LIBRARIES = [name for name in ("onnxruntime", "openvino", "nncf") if find_spec(name)]
 IMPORTS = "; ".join(f"import {name}" for name in LIBRARIES)
 
@@ -73,7 +73,7 @@ def test_a_home_stays_empty_after_a_prediction(tmp_path: Path) -> None:
 
 
 def test_a_choice_the_user_made_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    from affordance_grounding_core.telemetry import refuse_reports
+    from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     refuse_reports()

@@ -1,0 +1,109 @@
+"""Thresholds fitted on held-out pictures: when heat is a find, and where a part ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from affordance_grounding_core.methods.action_head.scenes import MASK_FULL, MASK_UNKNOWN
+
+THRESHOLDS = torch.linspace(0.05, 0.95, 91)
+"""Candidates, for heat and for masks."""
+
+_WRONG_FIND = 2.0  # what a find where there is nothing weighs, beside a miss
+_BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
+_LARGEST_OFFSET = 2.0
+_CLOSE = 0.01
+
+
+@dataclass(frozen=True)
+class HeatThresholds:
+    """When heat is a find.
+
+    Attributes:
+        threshold: for all actions, in (0, 1), once the offsets are added to the heat's logits.
+        offsets: (A,) float32.
+    """
+
+    threshold: float
+    offsets: torch.Tensor
+
+
+def fit_thresholds(
+    logits: torch.Tensor, present: torch.Tensor, absent: torch.Tensor, fallback: float = 0.5
+) -> HeatThresholds:
+    """Choose the heat that best parts present from absent actions.
+
+    A find where there is nothing weighs twice a miss: a robot that asks again does no harm. The
+    threshold of an action with few pairs keeps near that of all.
+
+    Args:
+        logits: (N, A) highest logit of each held-out picture.
+        present: (N, A) bool, pairs with a label.
+        absent: (N, A) bool, actions that the object does not afford.
+        fallback: threshold where there are pairs of one kind alone.
+    """
+    offsets = torch.zeros(logits.shape[1])
+    if not present.any() or not absent.any():
+        return HeatThresholds(fallback, offsets)
+    peaks = torch.sigmoid(logits)
+    found, spared = _shares(peaks[present], peaks[absent])
+    threshold = _middle(found + _WRONG_FIND * spared)
+    for action in range(logits.shape[1]):
+        own_present = peaks[present[:, action], action]
+        own_absent = peaks[absent[:, action], action]
+        own_found, own_spared = _shares(own_present, own_absent)
+        score = _shrunk(own_found, len(own_present), found)
+        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared)
+        own = _middle(score)
+        shift = _logit(threshold) - _logit(own)
+        offsets[action] = min(max(shift, -_LARGEST_OFFSET), _LARGEST_OFFSET)
+    return HeatThresholds(round(threshold, 2), offsets)
+
+
+def mask_overlaps(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of part masks at every candidate threshold.
+
+    Args:
+        logits: (N, h, w) of the masks.
+        masks: (N, h, w) uint8, none of it unknown.
+
+    Returns:
+        (N, thresholds) float32.
+    """
+    if (masks == MASK_UNKNOWN).any():
+        raise ValueError("overlaps need masks that are known everywhere, got unknown cells")
+    predicted = torch.sigmoid(logits)
+    true = masks > MASK_FULL // 2
+    overlaps = []
+    for threshold in THRESHOLDS:
+        inside = predicted >= threshold
+        union = (inside | true).sum((1, 2)).clamp_min(1)
+        overlaps.append((inside & true).sum((1, 2)) / union)
+    return torch.stack(overlaps, dim=1)
+
+
+def best_mask_threshold(overlaps: torch.Tensor, fallback: float = 0.5) -> float:
+    """Choose the threshold of the highest mean overlap; see `mask_overlaps`."""
+    return round(_middle(overlaps.mean(dim=0)), 2) if len(overlaps) else fallback
+
+
+def _shares(present: torch.Tensor, absent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Share of present pairs found and of absent pairs spared, at every threshold."""
+    found = (present[:, None] >= THRESHOLDS).float().sum(0) / max(1, len(present))
+    spared = (absent[:, None] < THRESHOLDS).float().sum(0) / max(1, len(absent))
+    return found, spared
+
+
+def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor) -> torch.Tensor:
+    return (own * pairs + shared * _BORROWED_PAIRS) / (pairs + _BORROWED_PAIRS)
+
+
+def _middle(score: torch.Tensor) -> float:
+    """The middle of the thresholds whose score is near the best."""
+    return float(THRESHOLDS[score >= score.max() - _CLOSE].median())
+
+
+def _logit(share: float) -> float:
+    return float(torch.logit(torch.tensor(share, dtype=torch.float64)))
