@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from affordance_grounding_ros.images.layouts import LAYOUTS
 from tools.site.blocks import REPOSITORY, pages
 from tools.site.generate import PARTS, REFERENCE, command_line, commands, interfaces, messages
 from tools.site.hooks import with_links, with_parts
@@ -38,6 +39,13 @@ def test_every_page_is_in_the_navigation() -> None:
     assert not [name for name in missing if name not in navigation]
 
 
+def test_every_training_config_has_its_place_on_the_page() -> None:
+    page = (REPOSITORY / "docs" / "train" / "training.md").read_text()
+    configs = [path.name for path in (REPOSITORY / "config" / "train").glob("*.yaml")]
+    assert configs
+    assert not [name for name in configs if f"`{name}`" not in page]
+
+
 def test_the_command_line_is_shown_whole() -> None:
     text = command_line()
     for path, command in commands():
@@ -54,6 +62,13 @@ def test_every_interface_is_shown_with_its_comments() -> None:
             assert f"### {file.stem} ({kind})\n" in text
             assert file.read_text().strip() in text
     assert "`~/result`" in interfaces()
+
+
+def test_every_encoding_of_images_is_named() -> None:
+    page = (REPOSITORY / "docs" / "robot" / "topics.md").read_text()
+    plain = [name for name in LAYOUTS if not name.startswith("bayer_")]
+    assert len(plain) > 15
+    assert not [name for name in plain if not re.search(rf"\b{name}\b", page)]
 
 
 def test_what_the_reference_shows_exists() -> None:
