@@ -23,9 +23,14 @@ from affordance_grounding_ros.health.health import NodeHealth, Observation, Pati
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
 from affordance_grounding_ros.node.goals import GoalKeeper
+from affordance_grounding_ros.node.ground_action import GroundAction
+from affordance_grounding_ros.node.ground_service import AroundRequests, GroundService
 from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.loaded_model import LoadedModel
+from affordance_grounding_ros.node.newest_image import NewestImage
+from affordance_grounding_ros.node.pipeline import Pipeline
 from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
+from affordance_grounding_ros.node.teaching import Teaching, TeachService
 
 GrounderLoader = Callable[[str, str, int], Grounder]
 
@@ -70,6 +75,14 @@ class GrounderNode(LifecycleNode):
             lambda: self._current_settings().goal_timeout,
             self._follow_goal,
         )
+        self._newest = NewestImage(self._images)
+        around = AroundRequests(
+            self, self._health, self._goals, self._images, self._newest, self._pipeline
+        )
+        self._around = around
+        self._ground_service = GroundService(around)
+        self._ground_action = GroundAction(around)
+        self._teach_service = TeachService(around, self._teaching)
         PARAMETERS.declare(self, values_given_at_start(self))
         self.add_on_set_parameters_callback(
             change_callback(self._change_parameters, self._health.problems)
@@ -107,6 +120,11 @@ class GrounderNode(LifecycleNode):
         """Let go of the model, the thread and the topics, whatever state the node is in."""
         self._stop_listening()
         self._release()
+
+    def destroy_node(self) -> None:
+        """Free the node."""
+        self._ground_action.destroy()
+        super().destroy_node()
 
     def survive(self, error: Exception) -> None:
         """Report an error that nobody expected, and go on.
@@ -173,9 +191,7 @@ class GrounderNode(LifecycleNode):
         grounder = self._load(settings.model, settings.runtime, settings.input_size)
         self._settings = settings
         try:
-            self._model = LoadedModel(
-                self, grounder, self._current_settings, self._goals, self._images, self._health
-            )
+            self._model = LoadedModel(self, grounder, self._current_settings, self._around)
         except Exception:
             grounder.close()
             raise
@@ -188,13 +204,15 @@ class GrounderNode(LifecycleNode):
     def _listen(self) -> None:
         if self._model is None:
             raise RuntimeError("no model is loaded; configure the node first")
-        self._model.open()
+        self._model.pipeline.resume()
         self._following.inputs.open()
         self._images.open()
 
     def _stop_listening(self) -> None:
+        self._ground_action.interrupt("the node was deactivated")
+        self._newest.close("the node was deactivated")
         if self._model:
-            self._model.close()
+            self._model.pipeline.pause()
         self._following.inputs.close()
         self._images.close()
 
@@ -205,9 +223,19 @@ class GrounderNode(LifecycleNode):
             model.release()
         self._settings = None
 
+    def _pipeline(self) -> Pipeline | None:
+        """What grounds images; None unless the node is active."""
+        return self._model.pipeline if self._model and self._state == "active" else None
+
+    def _teaching(self) -> Teaching | None:
+        """What teaches the model; None unless the node is active."""
+        return self._model.teaching if self._model and self._state == "active" else None
+
     def _on_image(self, message: Image | CompressedImage) -> None:
         if self._model:
-            self._model.offer(message)
+            self._newest.offer(message)
+            self._model.pipeline.offer(message)
+            self._ground_action.offer()
 
     def _follow_goal(self) -> None:
         if self._state == "active" and self._goals.active:
@@ -235,16 +263,21 @@ class GrounderNode(LifecycleNode):
             failure=self._failure,
             grounder=model.grounder,
             goal=self._goals.status,
+            requested=self._ground_action.running,
             depth=model.pipeline.depth_status,
             problem=model.pipeline.problem,
             busy=model.pipeline.busy,
-            images_needed=model.needs_images,
+            images_needed=self._needs_images,
             patience=Patience(settings.inference_timeout, settings.image_timeout),
         )
 
+    @property
+    def _needs_images(self) -> bool:
+        asked = self._newest.waits or bool(self._ground_action.running)
+        return asked or self._goals.active is not None
+
     def _on_second(self) -> None:
-        if self._model:
-            self._health.guard("waiting", self._model.check)
+        self._health.guard("requests", self._newest.check)
         self._health.tick()
 
 

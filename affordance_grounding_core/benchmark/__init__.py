@@ -1,1 +1,1 @@
-"""How fast the package is, as ratios measured in one run."""
+"""Benchmarks: speed of inference, training and the node, as ratios measured in one run."""

@@ -37,7 +37,7 @@ def listing_hash(folder: Path, files: Iterable[Path]) -> str:
     """Return the sha256 of names and sizes, hexadecimal: the same data listing, the same hash.
 
     Args:
-        folder: that the names count from.
+        folder: folder that the names count from.
         files: below it, in any order.
     """
     lines = sorted(f"{file.relative_to(folder)} {file.stat().st_size}" for file in files)

@@ -1,10 +1,11 @@
-"""Time of one image through a model, by every runtime, against the plain published path."""
+"""Times one image through a model on every runtime, against the plain published path."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from affordance_grounding_core.backbones.clip import Clip, empty_clip
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.benchmark.machine import Machine
-from affordance_grounding_core.benchmark.measure import measure_in_turns, ratios
+from affordance_grounding_core.benchmark.measure import Timing, measure_in_turns, ratios
 from affordance_grounding_core.benchmark.published_plsp import plain_network
 from affordance_grounding_core.benchmark.published_selective_cl import (
     PublishedBackbones,
@@ -44,6 +45,8 @@ from affordance_grounding_core.runtimes.request import RuntimeRequest
 
 PUBLISHED = "published-eager"
 WORK = "inference"
+INDEX = 0
+"""Number of the action that is looked for: the first of the model's."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ def measure_inference(
     """Time one action on one image, network input to heat.
 
     Args:
-        grounder: on plain PyTorch, as `load_grounder(name, "eager")` gives it.
+        grounder: grounder on plain PyTorch, as `load_grounder(name, "eager")` gives it.
         candidates: runtimes to time; PyTorch in float32 always is.
         machine: as measured.
         size: side of the network's square input in px, a multiple of the model's patch.
@@ -80,57 +83,67 @@ def measure_inference(
     """
     reference = eager_runtime(grounder)
     pixels = _input(grounder, size)
-    index = 0
-    works: dict[str, Callable[[], object]] = {
-        PUBLISHED: published_path(grounder, reference, pixels, index),
-        "eager-fp32": lambda: reference.run(pixels, [index]),
+    works = {
+        PUBLISHED: _Work(published_path(grounder, reference, pixels, INDEX), "reference", None),
+        "eager-fp32": _Work(_bind(reference, pixels), "reference", 0.0),
     }
-    gates = {PUBLISHED: "reference", "eager-fp32": "reference"}
-    memory = dict.fromkeys(works, 0.0)
-    errors: dict[str, float | None] = {PUBLISHED: None, "eager-fp32": 0.0}
-    expected = reference.run(pixels, [index])
+    expected = reference.run(pixels, [INDEX])
     failed: list[Row] = []
     for candidate in candidates:
         if candidate.name == "eager-fp32":
             continue
         before = resident_megabytes()
         try:
-            runtime, gates[candidate.name] = _prepare(grounder, reference, candidate, size, store)
+            runtime, gate = _prepare(grounder, reference, candidate, size, store)
         except AffordanceGroundingError as error:
             _log.warning("%s is left out: %s", candidate.name, error)
             failed.append(_failed(candidate, str(error)))
             continue
-        memory[candidate.name] = resident_megabytes() - before
-        works[candidate.name] = _bind(runtime, pixels, index)
-        errors[candidate.name] = float(np.abs(runtime.run(pixels, [index]) - expected).max())
-    timings = measure_in_turns(works, rounds, warm_up=2, show_progress=show_progress)
+        memory = resident_megabytes() - before
+        difference = float(np.abs(runtime.run(pixels, [INDEX]) - expected).max())
+        works[candidate.name] = _Work(_bind(runtime, pixels), gate, difference, memory)
+    calls = {name: work.call for name, work in works.items()}
+    timings = measure_in_turns(calls, rounds, warm_up=2, show_progress=show_progress)
     relative = ratios(timings, PUBLISHED)
-    operations = count_operations(reference, pixels, index)
-    rows = []
-    for name, timing in timings.items():
-        runtime_name, precision = _split(name)
-        rows.append(
-            Row(
-                WORK,
-                runtime_name,
-                precision,
-                timing.median,
-                timing.p95,
-                relative[name],
-                errors[name],
-                gates[name],
-                machine.roofline_milliseconds(operations, precision.partition("-")[0]),
-                memory[name],
-            )
-        )
+    operations = count_operations(reference, pixels, INDEX)
+    rows = [
+        _row(name, works[name], timing, relative[name], machine, operations)
+        for name, timing in timings.items()
+    ]
     return rows + failed
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One way to run the model.
+
+    Attributes:
+        call: runs it once.
+        gate: answer of the numeric gate.
+        error: largest difference of heat from PyTorch in float32; None where none is told.
+        memory: MB that its preparation took.
+    """
+
+    call: Callable[[], object]
+    gate: str
+    error: float | None
+    memory: float = 0.0
+
+
+def _row(
+    name: str, work: _Work, timing: Timing, ratio: float, machine: Machine, operations: float
+) -> Row:
+    runtime, precision = _split(name)
+    limit = machine.roofline_milliseconds(operations, precision.partition("-")[0])
+    measured = (timing.median, timing.p95, ratio)
+    return Row(WORK, runtime, precision, *measured, work.error, work.gate, limit, work.memory)
 
 
 def all_candidates(names: Sequence[str] = tuple(BACKENDS)) -> list[Candidate]:
     """Every runtime and precision that is installed here.
 
     Args:
-        names: of the runtimes wanted.
+        names: names of the runtimes wanted.
     """
     return [
         candidate
@@ -165,10 +178,10 @@ def published_path(
     their network with attention written out.
 
     Args:
-        grounder: whose model.
+        grounder: grounder of the model.
         reference: its network in PyTorch.
         pixels: (3, h, w) float32, normalised.
-        index: of the action.
+        index: number of the action.
     """
     network = reference.network
     if isinstance(network, PlspHeatNetwork) and isinstance(network.network.encoder, ClipTokens):
@@ -247,8 +260,8 @@ def _prepare(
     return runtime, f"passed, cosine {report.gate.cosine:.4f}"
 
 
-def _bind(runtime: HeatRuntime, pixels: NDArray[np.float32], index: int) -> Callable[[], object]:
-    return lambda: runtime.run(pixels, [index])
+def _bind(runtime: HeatRuntime, pixels: NDArray[np.float32]) -> Callable[[], object]:
+    return lambda: runtime.run(pixels, [INDEX])
 
 
 def _split(name: str) -> tuple[str, str]:

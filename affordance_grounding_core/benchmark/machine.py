@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured: matrix products per second and precision."""
+"""Measures the machine's best rate of matrix products at each precision."""
 
 from __future__ import annotations
 

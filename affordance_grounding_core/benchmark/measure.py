@@ -1,4 +1,4 @@
-"""Time several ways to do one thing, in turns, so that a busy machine is unkind to all alike."""
+"""Times several ways to do one thing in turns, so that a busy machine slows all alike."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def ratios(timings: Mapping[str, Timing], reference: str) -> dict[str, float]:
     machine that lasts a round or longer cancels.
 
     Args:
-        timings: of one call of `measure_in_turns`.
+        timings: timings of one call of `measure_in_turns`.
         reference: name of the one that has ratio 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What the ROS node costs beside the model, measured by the ROS package in a process of its own."""
+"""Benchmark of the ROS node: what it costs beside the model, in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NodeFigures:
         rows: for each size of image: overhead (`node-640x480`), its processor time in the
             inference thread, message in to result out, inference, and message in to result out
             of a node that does nothing (`node-640x480 echo`).
-        details: by size, as `node_benchmark` writes them.
+        details: details by size, as `node_benchmark` writes them.
     """
 
     rows: tuple[Row, ...]

@@ -1,4 +1,4 @@
-"""A picture of a benchmark: one bar for each way to do the work."""
+"""Draws a benchmark: one bar for each way to do the work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def draw_report(report: BenchmarkReport, file: Path) -> None:
     """Draw the median times as bars, with ratios and rooflines.
 
     Args:
-        report: with at least one row that has times.
+        report: report with at least one row that has times.
         file: PNG, SVG or PDF, by its suffix.
 
     Raises:

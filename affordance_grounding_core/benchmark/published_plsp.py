@@ -1,4 +1,4 @@
-"""WSAG-PLSP as plainly as its paper describes it: the path that figures are compared with.
+"""Plain WSAG-PLSP, as its paper describes it: the path that figures are compared with.
 
 The same weights as ours in ordinary layers: attention projects every token of the image for
 every head, PyTorch's own attention layer runs in the encoder, egocentric and exocentric images
@@ -31,7 +31,7 @@ class PlainEncoder(nn.Module):
     """CLIP's vision transformer on PyTorch's own attention layer, tokens before images.
 
     Args:
-        encoder: whose weights it runs.
+        encoder: encoder whose weights it runs.
     """
 
     def __init__(self, encoder: ClipTokens) -> None:
@@ -95,7 +95,7 @@ def plain_network(network: PlspNetwork) -> PlspNetwork:
     """Copy a network into ordinary layers.
 
     Args:
-        network: with CLIP as its encoder; stays as it is.
+        network: network with CLIP as its encoder; stays as it is.
 
     Raises:
         TypeError: it has another encoder.

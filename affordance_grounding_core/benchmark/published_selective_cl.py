@@ -1,4 +1,4 @@
-"""SelectiveCL as its released code computes it: the path that figures are compared with.
+"""Plain SelectiveCL, as its released code runs: the path that figures are compared with.
 
 The same networks as ours, run as plainly as they were published: nothing is kept from call to
 call, and nothing is left out. The text is encoded for every image, one prompt at a time; CLIP's
@@ -35,7 +35,7 @@ class PublishedBackbones:
 
     Args:
         clip: both encoders.
-        dino: of the descriptors.
+        dino: DINO, which makes the descriptors.
     """
 
     def __init__(self, clip: Clip, dino: Dino) -> None:
@@ -94,7 +94,7 @@ class PublishedInference:
     """One image and one action to the calibrated class map, as released.
 
     Args:
-        backbones: in full.
+        backbones: all backbones.
         head: trained layers.
     """
 
@@ -142,10 +142,10 @@ class PublishedTrainingStep:
     our batched one with the same results, so this stand-in is the quicker of the two.
 
     Args:
-        backbones: in full.
+        backbones: all backbones.
         head: trained layers.
         actions: vocabulary, in the order of the classifier's channels.
-        optimiser: of the head's parameters.
+        optimiser: optimiser of the head's parameters.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a benchmark says: one row for each way to do a piece of work."""
+"""Benchmark report: one row for each way to do a piece of work."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Row:
 
     Attributes:
         work: what is done, for example "inference" or "training step".
-        runtime: by what, for example "eager"; "published-eager" is the path compared with.
-        precision: of the computation, for example "fp32".
+        runtime: what ran it, for example "eager"; "published-eager" is the path compared with.
+        precision: precision of the computation, for example "fp32".
         median_ms: median time in ms; this and the next two are None where it does not run.
         p95_ms: time in ms that 95 % of the rounds stayed under.
         ratio: time / time of the published path in the same round, median.
@@ -73,7 +73,7 @@ class BenchmarkReport:
     Attributes:
         model: name it was asked for by.
         machine: as measured in the same run.
-        rows: in the order they were measured.
+        rows: rows in the order they were measured.
         node: figures of the ROS node by size of image; empty where it was not measured.
     """
 
@@ -167,7 +167,7 @@ def training_rows(timings: Mapping[str, Timing], first_losses: Mapping[str, floa
     """Compare all ways to take a training step with the published path.
 
     Args:
-        timings: by name: the runtime and, after a space, the precision ("fp32" if none).
+        timings: timings by name: the runtime and, after a space, the precision ("fp32" if none).
         first_losses: loss of the first step of each, by the same names.
 
     Returns:

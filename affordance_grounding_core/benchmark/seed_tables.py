@@ -18,7 +18,7 @@ def seed_tables(runs: SeedRuns) -> str:
     """Write one table for each protocol, and the authors' own run beside ours where known.
 
     Args:
-        runs: of one method on one split.
+        runs: runs of one method on one split.
 
     Returns:
         Text; ± is the standard deviation over seeds, "-" for a single one.

@@ -46,8 +46,8 @@ class SeedRuns:
     """Outcomes of several seeds.
 
     Attributes:
-        method: that was trained.
-        split: of the data, "" where it has none.
+        method: method that was trained.
+        split: split of the data, "" where it has none.
         report: everything, as written to `REPORT`.
     """
 
@@ -65,9 +65,9 @@ def run_seeds(
     best and its last checkpoint are scored on the test set under both protocols.
 
     Args:
-        method: of the training.
+        method: method of the training.
         arguments: options of the run, as on the command line.
-        count: of seeds.
+        count: count of seeds.
         train: how to train; a process of its own by default.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A training step of WSAG-PLSP at its published size, against its plain path.
+"""Times a training step of WSAG-PLSP at its published size, against its plain path.
 
 Weights and pictures are random: what is measured is time, and that the losses agree.
 """
@@ -66,7 +66,7 @@ def random_plsp_batch(
         size: side of the images in px.
         width: C.
         patch: side of a patch in px.
-        seed: of everything.
+        seed: seed of everything random.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -151,8 +151,8 @@ class PlspTrainingBenchmark:
     """All ways to take a training step, on one batch and with equal weights.
 
     Args:
-        batch: of pictures.
-        network: with CLIP as its encoder; of the published sizes if None. Stays as it is.
+        batch: batch of pictures.
+        network: network with CLIP as its encoder; of the published sizes if None. Stays as it is.
     """
 
     def __init__(self, batch: PlspBatch, network: PlspNetwork | None = None) -> None:

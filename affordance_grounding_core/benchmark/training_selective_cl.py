@@ -1,4 +1,4 @@
-"""A training step of SelectiveCL at its published size, against the released code's path.
+"""Times a training step of SelectiveCL at its published size, against the released path.
 
 Weights and pictures are random: what is measured is time, and that the losses agree.
 """
@@ -88,11 +88,11 @@ class SelectiveTrainingBenchmark:
     """All ways to take a training step, on one batch and with equal weights.
 
     Args:
-        batch: of pictures.
+        batch: batch of pictures.
         clip: both encoders; the published sizes if None.
-        dino: of the descriptors; the published sizes if None.
+        dino: DINO, which makes the descriptors; of the published size if None.
         actions: vocabulary.
-        seed: of the head's weights.
+        seed: seed of the head's weights.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ def random_batch(
         exocentric: E, images of each sample.
         size: side of the images in px.
         actions: number of actions.
-        seed: of the pictures and labels.
+        seed: seed of the pictures and labels.
     """
     generator = torch.Generator().manual_seed(seed)
     return TrainingBatch(

@@ -24,52 +24,58 @@ if TYPE_CHECKING:
     from affordance_grounding_core.benchmark.report import Row
 
 
+RuntimesOption = Annotated[
+    str,
+    typer.Option(
+        help="'all' that are installed, or some, separated by commas: eager, openvino, onnx, "
+        "openvino-int8, ..."
+    ),
+]
+AgainstOption = Annotated[
+    str, typer.Option(help="What ratios refer to; 'published-eager' is the only one.")
+]
+TrainOption = Annotated[
+    bool, typer.Option("--train", help="Time a training step at the published size instead.")
+]
+NodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--node", help="Time the ROS node instead: message in to result out, less inference."
+    ),
+]
+RoundsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Timed runs of each; default 20, 3 with --train, 200 images with --node."
+    ),
+]
+SizeOption = Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Also draw the times as a picture.", callback=output_file),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Keep engines here, not in the cache.",
+        callback=output_folder,
+    ),
+]
+
+
 def benchmark(
     model: ModelOption = "default",
-    runtimes: Annotated[
-        str,
-        typer.Option(
-            help="'all' that are installed, or some, separated by commas: eager, openvino, onnx, "
-            "openvino-int8, ..."
-        ),
-    ] = "all",
-    against: Annotated[
-        str, typer.Option(help="What ratios refer to; 'published-eager' is the only one.")
-    ] = "published-eager",
-    train: Annotated[
-        bool,
-        typer.Option("--train", help="Time a training step at the published size instead."),
-    ] = False,
-    node: Annotated[
-        bool,
-        typer.Option(
-            "--node",
-            help="Time the ROS node instead: message in to result out, less inference.",
-        ),
-    ] = False,
-    rounds: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Timed runs of each; default 20, 3 with --train, 200 images with --node."
-        ),
-    ] = None,
-    size: Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")] = 224,
+    runtimes: RuntimesOption = "all",
+    against: AgainstOption = "published-eager",
+    train: TrainOption = False,
+    node: NodeOption = False,
+    rounds: RoundsOption = None,
+    size: SizeOption = 224,
     json_file: JsonOption = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Also draw the times as a picture.", callback=output_file
-        ),
-    ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            "--store",
-            metavar="DIR",
-            help="Keep engines here, not in the cache.",
-            callback=output_folder,
-        ),
-    ] = None,
+    plot: PlotOption = None,
+    store: StoreOption = None,
     backbone_weights: WeightsOption = None,
 ) -> None:
     """Time a model by every runtime, in turns, against the plain published path.

@@ -40,53 +40,63 @@ PAPER_METHODS = tuple(name for name, method in METHODS.items() if method.scores_
 """Methods that have maps of their own beside the heat."""
 
 
+DataOption = Annotated[
+    Path | None,
+    typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above testset, or testset."),
+]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
+        ".csv, .tsv or .jsonl, see docs/train/datasets.md.",
+    ),
+]
+ProtocolOption = Annotated[
+    ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
+]
+ObjectsOption = Annotated[
+    list[str] | None,
+    typer.Option("--object", help="Only images of this object; may be given several times."),
+]
+BaselinesOption = Annotated[
+    bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
+]
+PicturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Write the best, worst and some random cases.",
+        callback=output_folder,
+    ),
+]
+PictureCountOption = Annotated[
+    int, typer.Option(min=1, help="How many of each kind of case are written.")
+]
+RobustnessOption = Annotated[
+    int,
+    typer.Option(
+        metavar="COUNT",
+        min=0,
+        help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
+        "blurred, dark and grey: twelve looks each.",
+    ),
+]
+
+
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above testset, or testset."),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
-            ".csv, .tsv or .jsonl, see docs/train/datasets.md.",
-        ),
-    ] = None,
+    data: DataOption = None,
+    manifest: ManifestOption = None,
     model: ModelOption = "default",
-    protocol: Annotated[
-        ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
-    ] = "locate",
+    protocol: ProtocolOption = "locate",
     split: SplitOption = None,
-    objects: Annotated[
-        list[str] | None,
-        typer.Option("--object", help="Only images of this object; may be given several times."),
-    ] = None,
+    objects: ObjectsOption = None,
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
-    ] = False,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Write the best, worst and some random cases.",
-            callback=output_folder,
-        ),
-    ] = None,
-    picture_count: Annotated[
-        int, typer.Option(min=1, help="How many of each kind of case are written.")
-    ] = 6,
-    robustness: Annotated[
-        int,
-        typer.Option(
-            metavar="COUNT",
-            min=0,
-            help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
-            "blurred, dark and grey: twelve looks each.",
-        ),
-    ] = 0,
+    baselines: BaselinesOption = False,
+    pictures: PicturesOption = None,
+    picture_count: PictureCountOption = 6,
+    robustness: RobustnessOption = 0,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,71 +13,92 @@ from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.labelling.part_names import load_part_names
 
-SegmenterOption = Literal["sam3", "grounding-dino+sam2"]
-StyleOption = Literal["agd20k", "robot"]
-SimilarityOption = Literal["clip", "dinov2", "none"]
+if TYPE_CHECKING:
+    from affordance_grounding_core.labelling.describers import ImageDescriber
+    from affordance_grounding_core.labelling.segmenters.base import PartSegmenter
+
+SegmenterName = Literal["sam3", "grounding-dino+sam2"]
+SimilarityName = Literal["clip", "dinov2", "none"]
+
+DataOption = Annotated[
+    Path,
+    typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above trainset, or trainset."),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="Label folder; ROOT/trainset puts masks where training looks.",
+        callback=output_folder,
+    ),
+]
+SegmenterOption = Annotated[
+    SegmenterName,
+    typer.Option(help="What finds and outlines the parts."),
+]
+StyleOption = Annotated[
+    Literal["agd20k", "robot"],
+    typer.Option(help="AGD20K's conventions, or a robot's (hit: hammer head)."),
+]
+PartNamesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own YAML table of ACTION: {OBJECT: phrase}."),
+]
+PartOption = Annotated[
+    list[str] | None,
+    typer.Option(help='A part name, "open/jar=jar lid"; may be given several times.'),
+]
+SimilarityOption = Annotated[
+    SimilarityName,
+    typer.Option(help="What chooses exocentric partners, ten for each."),
+]
+SimilarityWeightsOption = Annotated[
+    Path | None, typer.Option(help="Local file of the weights that --similarity needs.")
+]
+ScoreOption = Annotated[
+    float, typer.Option(help="Detections above it count; where none is, the best one.")
+]
+MinimumScoreOption = Annotated[float, typer.Option(help="A best one below it is 'nothing found'.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Images segmented at once.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes that read images.")]
+DevicesOption = Annotated[str, typer.Option(help="How many GPUs, or 'auto' for all there are.")]
+AcceleratorOption = Annotated[str, typer.Option(help="'auto', 'gpu' or 'cpu'.")]
+PrecisionOption = Annotated[
+    str, typer.Option(help="'32-true', or 'bf16-mixed' on GPUs that have it.")
+]
+ModelFolderOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder with the models as OWNER/REPOSITORY, instead of the hub."),
+]
+RevisionOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Another commit than the pinned one: OWNER/REPOSITORY=COMMIT."),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace masks that another hand has made.")
+]
 
 
 def label(
-    data: Annotated[
-        Path,
-        typer.Option(metavar="ROOT", help="Folder in AGD20K layout: above trainset, or trainset."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR",
-            help="Label folder; ROOT/trainset puts masks where training looks.",
-            callback=output_folder,
-        ),
-    ],
-    segmenter: Annotated[
-        SegmenterOption, typer.Option(help="What finds and outlines the parts.")
-    ] = "sam3",
+    data: DataOption,
+    out: OutOption,
+    segmenter: SegmenterOption = "sam3",
     split: SplitOption = None,
-    style: Annotated[
-        StyleOption, typer.Option(help="AGD20K's conventions, or a robot's (hit: hammer head).")
-    ] = "agd20k",
-    part_names: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own YAML table of ACTION: {OBJECT: phrase}."),
-    ] = None,
-    part: Annotated[
-        list[str] | None,
-        typer.Option(help='A part name, "open/jar=jar lid"; may be given several times.'),
-    ] = None,
-    similarity: Annotated[
-        SimilarityOption, typer.Option(help="What chooses exocentric partners, ten for each.")
-    ] = "clip",
-    score: Annotated[
-        float, typer.Option(help="Detections above it count; where none is, the best one.")
-    ] = 0.5,
-    minimum_score: Annotated[
-        float, typer.Option(help="A best one below it is 'nothing found'.")
-    ] = 0.05,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images segmented at once.")] = 8,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read images.")] = 2,
-    devices: Annotated[
-        str, typer.Option(help="How many GPUs, or 'auto' for all there are.")
-    ] = "auto",
-    accelerator: Annotated[str, typer.Option(help="'auto', 'gpu' or 'cpu'.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="'32-true', or 'bf16-mixed' on GPUs that have it.")
-    ] = "32-true",
-    model_folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the models as OWNER/REPOSITORY, instead of the hub."),
-    ] = None,
-    revision: Annotated[
-        list[str] | None,
-        typer.Option(help="Another commit than the pinned one: OWNER/REPOSITORY=COMMIT."),
-    ] = None,
-    similarity_weights: Annotated[
-        Path | None, typer.Option(help="Local file of the weights that --similarity needs.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace masks that another hand has made.")
-    ] = False,
+    style: StyleOption = "agd20k",
+    part_names: PartNamesOption = None,
+    part: PartOption = None,
+    similarity: SimilarityOption = "clip",
+    score: ScoreOption = 0.5,
+    minimum_score: MinimumScoreOption = 0.05,
+    batch_size: BatchOption = 8,
+    workers: WorkersOption = 2,
+    devices: DevicesOption = "auto",
+    accelerator: AcceleratorOption = "auto",
+    precision: PrecisionOption = "32-true",
+    model_folder: ModelFolderOption = None,
+    revision: RevisionOption = None,
+    similarity_weights: SimilarityWeightsOption = None,
+    overwrite: OverwriteOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Make part masks, object boxes and exocentric partners for a training set.
@@ -89,34 +110,10 @@ def label(
     pairs = {(item.action, item.object_name) for item in training.egocentric}
     names = load_part_names(style, part_names, part or [], {action for action, _ in pairs})
     names.require(pairs)  # before gigabytes of weights are loaded
-    try:
-        from affordance_grounding_core.labelling.describers import load_describer
-        from affordance_grounding_core.labelling.run import (
-            LabelRunConfig,
-            label_training_set,
-        )
-        from affordance_grounding_core.labelling.segmenters.base import SelectionRule
-        from affordance_grounding_core.labelling.segmenters.factory import load_segmenter
-        from affordance_grounding_core.labelling.segmenters.models import (
-            ModelSource,
-            parse_revisions,
-        )
-    except ImportError as error:
-        raise RuntimeUnavailableError(
-            f"labelling needs the extras 'label' and 'train' ({error}); install them with "
-            "`pip install 'affordance-grounding-core[label,train]'`"
-        ) from error
-    try:
-        rule = SelectionRule(score, minimum_score)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    source = ModelSource(model_folder, parse_revisions(revision or []))
-    loaded = load_segmenter(segmenter, source, rule)
-    describer = (
-        None
-        if similarity == "none"
-        else load_describer(similarity, similarity_weights, best_device(accelerator))
-    )
+    loaded = _load_segmenter(segmenter, (score, minimum_score), model_folder, revision or [])
+    describer = _load_describer(similarity, similarity_weights, accelerator)
+    from affordance_grounding_core.labelling.run import LabelRunConfig, label_training_set
+
     config = LabelRunConfig(
         batch_size=batch_size,
         workers=workers,
@@ -132,6 +129,38 @@ def label(
     write_json(json_file, report.as_dict())
     if report.failed:
         raise typer.Exit(1)
+
+
+def _load_segmenter(
+    name: SegmenterName, scores: tuple[float, float], folder: Path | None, revisions: list[str]
+) -> PartSegmenter:
+    """Load what finds parts; PyTorch is imported here and not before, so that --help is quick."""
+    try:
+        from affordance_grounding_core.labelling.run import label_training_set  # noqa: F401
+        from affordance_grounding_core.labelling.segmenters.base import SelectionRule
+        from affordance_grounding_core.labelling.segmenters.factory import load_segmenter
+        from affordance_grounding_core.labelling.segmenters.models import (
+            ModelSource,
+            parse_revisions,
+        )
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"labelling needs the extras 'label' and 'train' ({error}); install them with "
+            "`pip install 'affordance-grounding-core[label,train]'`"
+        ) from error
+    try:
+        rule = SelectionRule(*scores)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return load_segmenter(name, ModelSource(folder, parse_revisions(revisions)), rule)
+
+
+def _load_describer(
+    name: SimilarityName, weights: Path | None, accelerator: str
+) -> ImageDescriber | None:
+    from affordance_grounding_core.labelling.describers import load_describer
+
+    return None if name == "none" else load_describer(name, weights, best_device(accelerator))
 
 
 def best_device(accelerator: str) -> str:

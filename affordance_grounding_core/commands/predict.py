@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -28,6 +28,7 @@ from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import is_image_file, read_rgb, write_png
 
 if TYPE_CHECKING:
+    from affordance_grounding_core.inference.grounder import Grounder
     from affordance_grounding_core.inference.result import GroundingResult
 
 
@@ -63,7 +64,7 @@ class Prediction:
             "threshold": result.threshold,
             "height": result.heatmap.shape[0],
             "width": result.heatmap.shape[1],
-            "regions": [asdict(region) for region in result.regions],
+            "regions": [region.as_dict() for region in result.regions],
             "seconds": result.seconds,
             "overlay": str(self.overlay),
             "heatmap": str(self.heatmap),
@@ -71,39 +72,45 @@ class Prediction:
         }
 
 
+ImagesArgument = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE", help="Image files, or folders of them.")
+]
+ActionsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--action",
+        "-a",
+        help="What to do, in a word or a phrase ('take a sip'); may be given several times.",
+    ),
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Where pictures are written.",
+        callback=output_folder,
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(help="Heat from which a pixel can be found, in (0, 1]; default: the model's."),
+]
+HeatmapOption = Annotated[
+    HeatmapFormat, typer.Option(help="16-bit PNG (65535 is heat 1) or float32 NumPy array.")
+]
+
+
 def predict(
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", help="Image files, or folders of them.")
-    ],
-    action: Annotated[
-        list[str],
-        typer.Option(
-            "--action",
-            "-a",
-            help="What to do, in a word or a phrase ('take a sip'); may be given several times.",
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Where pictures are written.",
-            callback=output_folder,
-        ),
-    ] = Path("predictions"),
+    images: ImagesArgument,
+    action: ActionsOption,
+    output: OutputOption = Path("predictions"),
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="Heat from which a pixel can be found, in (0, 1]; default: the model's."),
-    ] = None,
-    heatmap: Annotated[
-        HeatmapFormat,
-        typer.Option(help="16-bit PNG (65535 is heat 1) or float32 NumPy array."),
-    ] = "png",
+    threshold: ThresholdOption = None,
+    heatmap: HeatmapOption = "png",
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "auto",
@@ -124,7 +131,42 @@ def predict(
         if resolution.found != "exact":
             typer.echo(f"{abbreviate(resolution.text)} means {resolution.summary}", err=True)
     actions = list(dict.fromkeys(resolution.action for resolution in resolutions))
-    # Words and numbers only: the maps of a folder of photographs do not fit into memory.
+    entries, unreadable = predict_files(grounder, files, actions, threshold, output, heatmap)
+    report = {
+        **asdict(grounder.information),
+        "runtime": grounder.runtime,
+        "resolutions": [resolution.as_dict() for resolution in resolutions],
+        "results": entries,
+        "unreadable": unreadable,
+    }
+    write_json(json_file, report)
+    if unreadable:
+        typer.echo(f"{len(unreadable)} of {len(files)} images could not be read", err=True)
+        raise typer.Exit(1)
+
+
+def predict_files(
+    grounder: Grounder,
+    files: Sequence[Path],
+    actions: Sequence[str],
+    threshold: float | None,
+    output: Path,
+    heatmap: HeatmapFormat,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Ground actions in image files, write the pictures, and say what was found.
+
+    Args:
+        grounder: model that answers.
+        files: images.
+        actions: names of its vocabulary.
+        threshold: heat from which a pixel can be found, in (0, 1]; the model's where None.
+        output: folder of the pictures.
+        heatmap: format of the heatmaps.
+
+    Returns:
+        One mapping of words and numbers an answer (the maps of a folder of photographs do not fit
+        into memory), and why files could not be read.
+    """
     entries: list[dict[str, Any]] = []
     lines: list[str] = []
     unreadable: list[str] = []
@@ -144,19 +186,7 @@ def predict(
         typer.echo(line)
     for message in unreadable:
         typer.echo(f"skipped: {message}", err=True)
-    write_json(
-        json_file,
-        {
-            **asdict(grounder.information),
-            "runtime": grounder.runtime,
-            "resolutions": [resolution.as_dict() for resolution in resolutions],
-            "results": entries,
-            "unreadable": unreadable,
-        },
-    )
-    if unreadable:
-        typer.echo(f"{len(unreadable)} of {len(files)} images could not be read", err=True)
-        raise typer.Exit(1)
+    return entries, unreadable
 
 
 def expand_folders(paths: Iterable[Path]) -> list[Path]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,16 @@ class AffordanceRegion:
     area: int
     score: float
     mask: NDArray[np.bool_] = field(compare=False, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for `json.dump`; without the mask, which is a picture."""
+        return {
+            "box": asdict(self.box),
+            "oriented_box": asdict(self.oriented_box),
+            "centroid": self.centroid,
+            "area": self.area,
+            "score": self.score,
+        }
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ def write_sheets(
     Egocentric images show the part, tinted; images without one say "nothing found".
 
     Args:
-        records: of a training set.
+        records: records of a training set.
         trainset: folder of the images.
-        folder: of the labels; sheets go into `sheets/ACTION.png`.
+        folder: folder of the labels; sheets go into `sheets/ACTION.png`.
         columns: images in a row.
 
     Returns:
@@ -73,7 +73,7 @@ def draw_finding(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        finding: whose boxes are drawn, or None.
+        finding: finding whose boxes are drawn, or None.
         mask: (H, W) float32 in [0, 1], or None.
         caption: one line.
 

@@ -1,4 +1,4 @@
-"""One vector for a picture, to say which pictures look alike."""
+"""Describes a picture by one vector, so that pictures that look alike can be found."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TokenDescriber:
         encode: (N, 3, h, w) normalised pixels to (N, D) vectors.
         preprocess: size and normalisation that the transformer was trained with; pictures
             are stretched to a square.
-        device: to compute on.
+        device: device to compute on.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ def load_describer(
     Args:
         name: "clip" as published; "dinov2" where CLIP's weights cannot be had.
         weights: local file of them; the cached or published ones where None.
-        device: to compute on.
+        device: device to compute on.
 
     Raises:
         WeightsError: the weights cannot be fetched, verified or read.

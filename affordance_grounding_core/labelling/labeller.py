@@ -1,4 +1,4 @@
-"""From images to records and masks, one batch at a time."""
+"""Labeller: turns a batch of images into records and masks."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class LabelEntry:
     """An image to label.
 
     Attributes:
-        view: of the object alone, or of a person using it.
+        view: view of the object alone, or of a person using it.
         action: folder the image lies in.
         object_name: class of the object.
         image: its file.
@@ -104,9 +104,9 @@ class Labeller:
     """Asks a segmenter for parts and objects, and writes down what it says.
 
     Args:
-        segmenter: to ask.
-        names: of the parts.
-        store: to write to.
+        segmenter: segmenter that finds the parts.
+        names: names of the parts.
+        store: store to write to.
     """
 
     def __init__(self, segmenter: PartSegmenter, names: PartNames, store: LabelStore) -> None:

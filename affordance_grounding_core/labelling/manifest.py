@@ -1,4 +1,4 @@
-"""`manifest.json`: everything the labeller knows about a training set, in one file."""
+"""Reads and writes `manifest.json`, which holds all that was found in a training set."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Manifest:
         """Return the exocentric objects most like one of an egocentric image.
 
         Args:
-            action: of the image.
-            object_name: of the image.
+            action: action of the image.
+            object_name: object class of the image.
             image: its file name.
             box: which of its objects; None for all, so that a partner may stand there twice.
 

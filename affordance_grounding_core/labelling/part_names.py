@@ -1,4 +1,4 @@
-"""Which words name the part of an object that affords an action.
+"""Table of part names: the words for the part of an object that affords an action.
 
 The table of the package is `part_names.yaml`; users add to it with a file of their own and
 with entries such as "open/jar=jar lid". Every mistake is reported with its file and line.
@@ -45,7 +45,7 @@ class PartNames:
     """Part names by action and object.
 
     Attributes:
-        entries: by (action, object).
+        entries: phrase by (action, object).
         actions: all actions that may be named: of these entries, and those that the caller
             knows, for example because the data has a folder of that name.
         origin: what to call the table in messages.
@@ -154,7 +154,7 @@ def read_part_names(file: Path, actions: Collection[str]) -> dict[Pair, PartName
 
     Args:
         file: YAML of the form `ACTION: {OBJECT: phrase}` or `ACTION: {OBJECT: [phrase, ...]}`.
-        actions: that may be named.
+        actions: actions that may be named.
 
     Returns:
         Its entries by (action, object).
@@ -174,7 +174,7 @@ def parse_parts(parts: Iterable[str], actions: Collection[str]) -> dict[Pair, Pa
 
     Args:
         parts: each "ACTION/OBJECT=PHRASE"; phrases of one entry are separated by semicolons.
-        actions: that may be named.
+        actions: actions that may be named.
 
     Raises:
         PartNameError: an entry of another form, of an unknown action, or given twice.

@@ -1,4 +1,4 @@
-"""Which exocentric pictures show an object most like the one of an egocentric picture.
+"""Chooses the exocentric pictures whose object is most like that of an egocentric one.
 
 Objects are compared inside their boxes, so that a person and a room count for little
 (WSAG-PLSP, section 3.4).
@@ -49,8 +49,8 @@ class PartnerList:
     """The exocentric objects most like one egocentric object.
 
     Attributes:
-        action: of both.
-        object_name: of both.
+        action: action of both.
+        object_name: object class of both.
         image: file name of the egocentric image.
         box: number of the object's box in its record; -1 for the whole image, where no
             object was found.
@@ -77,7 +77,7 @@ def find_partners(
     """Compare the objects of every action and object class.
 
     Args:
-        records: of all images of a training set; those that failed are left out.
+        records: records of all images of a training set; those that failed are left out.
         describer: what "alike" means.
         trainset: folder of the images.
         cache: folder of what is known from earlier runs, one file for each class.

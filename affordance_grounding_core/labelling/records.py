@@ -1,4 +1,4 @@
-"""What the labeller found in an image, as it is written down."""
+"""Records of what was found in an image, and their JSON form."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class ImageRecord:
         action: folder the image lies in.
         object_name: class of the object.
         image: file name.
-        height: of the image in px; 0 where it could not be read.
-        width: likewise.
+        height: height of the image in px; 0 where it could not be read.
+        width: width of the image in px; 0 where it could not be read.
         part: the part that affords the action; None in exocentric images and failures.
         whole: the whole object; None in failures.
         problem: why the image could not be labelled; empty where it could.

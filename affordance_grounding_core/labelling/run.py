@@ -1,4 +1,4 @@
-"""A labelling run from start to manifest."""
+"""Labels a training set: segments its images and writes masks, manifest and sheets."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class LabelRunConfig:
         batch_size: images given to the segmenter at once.
         workers: processes that read images.
         devices: how many devices, or "auto" for all.
-        accelerator: of Lightning: "auto", "gpu", "cpu".
-        precision: of Lightning: "32-true", or "bf16-mixed" on GPUs that have it.
+        accelerator: Lightning's accelerator: "auto", "gpu" or "cpu".
+        precision: Lightning's precision: "32-true", or "bf16-mixed" on GPUs that have it.
         overwrite: whether masks that were not made by this command may be replaced.
         show_progress: whether progress bars are drawn.
     """
@@ -63,8 +63,8 @@ class LabelReport:
     """Outcome of a run.
 
     Attributes:
-        folder: of the labels.
-        manifest: of all images.
+        folder: folder of the labels.
+        manifest: manifest of all images.
         reused: images whose labels an earlier run had made.
         sheets: contact sheets.
     """
@@ -120,11 +120,11 @@ def label_training_set(
 
     Args:
         training: its images.
-        folder: of the labels; the `trainset` folder itself puts masks where training looks.
-        segmenter: to ask.
-        names: of the parts.
-        describer: to choose exocentric partners with; None for no partners.
-        config: of the run.
+        folder: folder of the labels; the `trainset` folder itself puts masks where training looks.
+        segmenter: segmenter that finds the parts.
+        names: names of the parts.
+        describer: describer to choose exocentric partners with; None for no partners.
+        config: options of the run.
 
     Returns:
         The report; None in the processes that Lightning starts for further devices.
@@ -144,22 +144,8 @@ def label_training_set(
         entries, desc="looking", unit="image", disable=None if config.show_progress else True
     )
     pending = [entry for entry in bar if labeller.finished(entry) is None]
-    if pending:
-        trainer = Trainer(
-            accelerator=config.accelerator,
-            devices=config.devices,
-            precision=config.precision,  # type: ignore[arg-type]
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=config.show_progress,
-        )
-        run_labelling(
-            labeller, pending, trainer, batch_size=config.batch_size, workers=config.workers
-        )
-        trainer.strategy.barrier("labels")
-        if not trainer.is_global_zero:
-            return None
+    if pending and not _label(labeller, pending, config):
+        return None
     records = _collect(store, entries)
     partners = (
         find_partners(
@@ -181,6 +167,22 @@ def label_training_set(
     manifest.write(folder)
     sheets = write_sheets(records, training.folder, folder)
     return LabelReport(folder, manifest, len(entries) - len(pending), tuple(sheets))
+
+
+def _label(labeller: Labeller, pending: Sequence[LabelEntry], config: LabelRunConfig) -> bool:
+    """Label images on all devices; returns whether this process is the one that goes on."""
+    trainer = Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        precision=config.precision,  # type: ignore[arg-type]
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=config.show_progress,
+    )
+    run_labelling(labeller, pending, trainer, batch_size=config.batch_size, workers=config.workers)
+    trainer.strategy.barrier("labels")
+    return trainer.is_global_zero
 
 
 def entries_of(training: TrainingSet) -> list[LabelEntry]:

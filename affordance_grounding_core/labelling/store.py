@@ -1,4 +1,4 @@
-"""The folder of labels: masks in the published layout, and a record of every image.
+"""Label folder: masks in the published layout, and a record of every image.
 
     PL/ACTION/OBJECT/NAME_pl.png                     the part, in egocentric images
     whole_obj_mask_ego/ACTION/OBJECT/NAME_pl.png     the object, in egocentric images
@@ -90,7 +90,7 @@ class LabelStore:
         outlives the segmenter that made it.
 
         Args:
-            record: whose findings name the masks.
+            record: record whose findings name the masks.
             masks: (H, W) bool, by the names in the record.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Labelling as Lightning's predict: batches, progress bar, several GPUs."""
+"""Runs a labeller by Lightning's predict loop, on several GPUs where there are some."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def run_labelling(
     """Label images with a trainer, which spreads them over its devices.
 
     Args:
-        labeller: does the work.
+        labeller: labeller that does the work.
         entries: images to label.
         trainer: says which devices and whether there is a progress bar.
         batch_size: images given to the segmenter at once.

@@ -1,1 +1,1 @@
-"""Actions a user teaches from a few marked pictures, by prototypes of frozen patch features."""
+"""Actions taught from a few marked pictures, by prototypes of frozen patch features."""

@@ -1,4 +1,4 @@
-"""Generic background: prototypes of what pictures show, whatever is taught.
+"""Prototypes of generic background, which every taught action is compared with.
 
 The packaged file was made by `python -m tools.studies.background` from the pictures that come
 with the package (`runtimes/pictures`) and holds for one backbone. With another one, the

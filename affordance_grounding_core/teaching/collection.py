@@ -1,4 +1,4 @@
-"""The taught actions of a user: names and exemplars, added, removed and renamed."""
+"""Collection of a user's taught actions: adds, removes and renames them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TaughtAction:
     """One taught action.
 
     Attributes:
-        exemplars: in the order they were taught; at least one.
+        exemplars: exemplars in the order they were taught; at least one.
         overrides: whether it takes the place of a trained action, or another word for one, of
             the same name.
     """
@@ -36,7 +36,7 @@ class BackboneIdentity:
     """Which features exemplars were taught on; features of others cannot be compared.
 
     Attributes:
-        name: of the backbone, for example "dinov2_vits14".
+        name: name of the backbone, for example "dinov2_vits14".
         fingerprint: `tensor_fingerprint` of its weights.
         blocks: after which tokens are taken, from the end.
     """
@@ -54,8 +54,8 @@ class TaughtActions:
     """All taught actions of one backbone; every change makes another one of these.
 
     Attributes:
-        backbone: of all exemplars.
-        actions: by name, in the order they were taught.
+        backbone: backbone of all exemplars.
+        actions: actions by name, in the order they were taught.
     """
 
     backbone: BackboneIdentity
@@ -65,8 +65,8 @@ class TaughtActions:
         """Add an exemplar to an action, which begins with its first.
 
         Args:
-            name: of the action, in any spelling.
-            exemplar: of the same backbone.
+            name: name of the action, in any spelling.
+            exemplar: exemplar of the same backbone.
             overrides: see `TaughtAction`.
 
         Raises:
@@ -92,7 +92,7 @@ class TaughtActions:
         """Remove an action, or one of its exemplars; an action without any is gone.
 
         Args:
-            name: of the action, in any spelling.
+            name: name of the action, in any spelling.
             exemplar: its number, from 1; None: the action.
 
         Raises:

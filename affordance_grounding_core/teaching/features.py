@@ -1,4 +1,4 @@
-"""Patch features that taught actions are told apart by: tokens of a frozen DINOv2."""
+"""Patch features of taught actions: tokens of a frozen DINOv2."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class PatchFeatures:
     """Computes unit features of the patches of a network input.
 
     Args:
-        backbone: with its weights, on its device.
-        preprocess: of the model, so that the model's inputs serve.
+        backbone: backbone with its weights, on its device.
+        preprocess: preprocessing of the model, so that the model's inputs serve.
     """
 
     def __init__(self, backbone: Dinov2, preprocess: Preprocess) -> None:
@@ -57,8 +57,8 @@ class PatchFeatures:
 
         Args:
             tokens: (1, 1 + rows * columns, width) of each of `blocks`, the class token first.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (rows, columns, C) float32, of length 1.
@@ -81,7 +81,7 @@ class PatchFeatures:
 
         Args:
             mask: (H, W) bool over the picture.
-            geometry: of the picture in the network input.
+            geometry: geometry of the picture in the network input.
 
         Returns:
             Two of (rows, columns) float32 in [0, 1].
@@ -100,7 +100,7 @@ def find_backbone(network: nn.Module, model: str) -> Dinov2:
     """Find the DINOv2 inside the network of a model.
 
     Args:
-        network: of the model.
+        network: network of the model.
         model: its name, for the message.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The file a user's taught actions are kept in: one safetensors file with its own description.
+"""File of a user's taught actions: safetensors with its own description.
 
 Tensors `ACTION.EXEMPLAR.KIND` by number, and in the header's metadata the format's version, the
 backbone, the names, where the exemplars came from and a checksum of the tensors. Nothing in it is
@@ -55,7 +55,7 @@ def write_taught(path: Path, taught: TaughtActions) -> None:
     """Write a file; the old one stays as it is until the new one is whole.
 
     Args:
-        path: of the file; its folder is made if needed.
+        path: path of the file; its folder is made if needed.
         taught: what it shall hold.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a user marks in a picture: a mask, a box or a click, as the pixels of the part."""
+"""Marks of a user in a picture: turns a mask, a box or a click into the part's pixels."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def mark_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], height: int, width: i
 
     Args:
         mask: (H, W) uint8 where values of 128 and above belong to the part, or bool.
-        height: of the picture that is marked, in px.
-        width: likewise.
+        height: height of the picture that is marked, in px.
+        width: width of the picture that is marked, in px.
 
     Raises:
         TeachingError: a mask of another size or type, or one without the part or all part.
@@ -62,10 +62,10 @@ def mark_box(x: int, y: int, box_width: int, box_height: int, height: int, width
     Args:
         x: leftmost column of the box, from 0.
         y: topmost row.
-        box_width: in px, at least 1.
-        box_height: likewise.
-        height: of the picture that is marked, in px.
-        width: likewise.
+        box_width: width of the box in px, at least 1.
+        box_height: height of the box in px, at least 1.
+        height: height of the picture that is marked, in px.
+        width: width of the picture that is marked, in px.
 
     Raises:
         TeachingError: a box without pixels, or not wholly inside the picture.
@@ -93,8 +93,8 @@ def mark_click(x: float, y: float, radius: float | None, height: int, width: int
         y: row, px.
         radius: px; `CLICK_RADIUS` of the longer side where None. What of the disc lies outside
             the picture is left out.
-        height: of the picture that is marked, in px.
-        width: likewise.
+        height: height of the picture that is marked, in px.
+        width: width of the picture that is marked, in px.
 
     Raises:
         TeachingError: a point outside the picture, or a radius that is not above 0 and finite.
@@ -124,8 +124,8 @@ def patch_coverage(
     Args:
         mask: (H, W) bool over the picture.
         window: top, left, height and width of the picture in the network input, in px.
-        rows: of patches.
-        columns: of patches.
+        rows: number of rows of patches.
+        columns: number of columns of patches.
         patch: side of a patch in px.
 
     Returns:

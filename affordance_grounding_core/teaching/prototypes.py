@@ -1,4 +1,4 @@
-"""Heat of a taught action: how much more a patch is like the part than like anything else.
+"""Computes the heat of a taught action: a patch is compared with part and background.
 
 The likeness of a patch to a set of prototypes is the soft maximum of its cosines to them. The
 contrast is the likeness to the part less the likeness to the rest: the rest of the exemplars'
@@ -28,16 +28,16 @@ class PrototypeConfig:
     one in ten objects that do not afford an action is called found. See docs/use/teach.md.
 
     Attributes:
-        temperature: of the soft maximum over prototypes, in units of the cosine; towards 0 the
-            most similar prototype alone decides.
+        temperature: temperature of the soft maximum over prototypes, in units of the cosine;
+            towards 0 the most similar prototype alone decides.
         generic_share: weight of the generic background against the exemplars' own, in [0, 1].
         single_boundary: contrast at which the heat reaches the threshold of the model, where
             there is one exemplar to go by.
-        single_slope: of the heat, in logits by contrast, there.
+        single_slope: slope of the heat, in logits by contrast, there.
         boundary: the same boundary where exemplars can be looked at with the eyes of the others:
             this much, and
         boundary_share: this share of the contrast that the others find in an exemplar's part.
-        slope: of the heat, in logits by contrast, there.
+        slope: slope of the heat, in logits by contrast, there.
         smoothing: standard deviation of the Gaussian over the heat, in patches. The peak keeps
             its height, or small parts would be lost.
     """
@@ -93,9 +93,9 @@ class TaughtScorer:
     """Scores patches for one taught action.
 
     Args:
-        exemplars: of the action, at least one.
+        exemplars: exemplars of the action, at least one.
         generic: background that is not of the exemplars' pictures; None where there is none.
-        threshold: of the model, in (0, 1): the heat at the boundary.
+        threshold: threshold of the model, in (0, 1): the heat at the boundary.
         config: options.
     """
 
@@ -138,7 +138,7 @@ class Contrast:
     """How much more patches are like the part than like the rest.
 
     Args:
-        exemplars: of the action, at least one.
+        exemplars: exemplars of the action, at least one.
         generic: see `TaughtScorer`.
         config: see `TaughtScorer`.
     """

@@ -1,4 +1,4 @@
-"""Taught actions beside the trained ones, as one runtime of a grounder."""
+"""Runtime that answers taught actions beside the trained ones."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TaughtRuntime(HeatRuntime):
     backbone in PyTorch beside it. Where PyTorch runs the model too, one pass serves both.
 
     Args:
-        inner: of the model.
-        features: of the model's backbone.
+        inner: runtime of the model.
+        features: features of the model's backbone.
     """
 
     def __init__(self, inner: HeatRuntime, features: PatchFeatures) -> None:

@@ -1,4 +1,4 @@
-"""Teaching a loaded model actions by examples, and keeping them in the user's file."""
+"""Teaches a loaded model actions by examples and keeps them in the user's file."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Teacher:
     does not.
 
     Args:
-        grounder: of a model with a DINOv2 backbone, as loaded.
+        grounder: grounder of a model with a DINOv2 backbone, as loaded.
         file: where actions are kept; read if it is there, written with every change. None: they
             are kept in memory only.
         config: how likeness becomes heat.
 
     Attributes:
-        features: of the model's backbone.
+        features: features of the model's backbone.
 
     Raises:
         TeachingError: the model cannot be taught, or the file cannot be used with it.
@@ -84,7 +84,7 @@ class Teacher:
         """Teach an action by one more example.
 
         Args:
-            name: of the action; the first example begins it.
+            name: name of the action; the first example begins it.
             image: (H, W, 3) uint8, RGB.
             mark: the part, over the same pixels.
             source: what the picture is called in lists.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import (
@@ -16,6 +17,7 @@ from rclpy.qos import (
     qos_policy_name_from_kind,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.service import Service
 from rclpy.subscription import Subscription
 
 from affordance_grounding_ros.common.compatibility import publisher_events, subscription_events
@@ -155,6 +157,22 @@ def create_publisher(
         event_callbacks=publisher_events(log_incompatible),
         qos_overriding_options=_overridable(None),
     )
+
+
+def create_service(
+    node: Node, service_type: Any, name: str, callback: Callable[[Any, Any], Any]
+) -> Service[Any, Any]:
+    """Offer a service whose callback may be a coroutine, which keeps nobody else from being served.
+
+    Args:
+        node: server's node.
+        service_type: class of the service.
+        name: relative, private ("~/...") or absolute name.
+        callback: takes request and response, and gives the response.
+    """
+    # A coroutine that waits would keep the node's own group from all that it serves.
+    group = ReentrantCallbackGroup()
+    return node.create_service(service_type, name, callback, callback_group=group)
 
 
 def unmet_policies(offered: QoSProfile, asked: QoSProfile) -> list[str]:

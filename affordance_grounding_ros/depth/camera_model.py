@@ -99,6 +99,47 @@ class CameraModel:
             x, y = self._undistorted(x, y)
         return np.stack([x, y, np.ones_like(x)], axis=-1)
 
+    def pixels(
+        self, points: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where points are seen.
+
+        Args:
+            points: (N, 3) metres, in the camera's optical frame.
+
+        Returns:
+            Columns and rows, (N,) px each; NaN for what lies behind the camera, is not finite, or
+            lies where the distortion cannot be inverted.
+        """
+        seen = np.isfinite(points).all(axis=-1)
+        seen &= np.where(seen, points[:, 2], 0.0) > 1e-6
+        ideal = np.full((len(points), 2), np.nan)
+        ideal[seen] = points[seen, :2] / points[seen, 2:]
+        x, y = ideal.T.copy()
+        if any(self.distortion) and seen.any():
+            x[seen], y[seen] = self._distorted(ideal[seen])
+        columns = x * self.focal_x + self.center_x
+        rows = y * self.focal_y + self.center_y
+        # A polynomial folds what lies far outside the picture back into it.
+        back = self.rays(columns[seen], rows[seen])[:, :2]
+        wrong = ~(np.abs(back - ideal[seen]).max(axis=-1, initial=0.0) < 1e-3)
+        columns[np.flatnonzero(seen)[wrong]] = np.nan
+        rows[np.flatnonzero(seen)[wrong]] = np.nan
+        return columns, rows
+
+    def _distorted(
+        self, ideal: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        coefficients = np.asarray(self.distortion, np.float64)
+        still = np.zeros(3)
+        rays = np.concatenate([ideal, np.ones((len(ideal), 1))], axis=-1)[:, None, :]
+        if self.distortion_model == "equidistant":
+            seen, _ = cv2.fisheye.projectPoints(rays, still, still, np.eye(3), coefficients)
+        else:
+            seen, _ = cv2.projectPoints(rays, still, still, np.eye(3), coefficients)
+        x, y = np.asarray(seen, np.float64).reshape(-1, 2).T
+        return x, y
+
     def _undistorted(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

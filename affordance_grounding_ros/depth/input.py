@@ -55,6 +55,11 @@ class DepthSettings(Protocol):
         ...
 
     @property
+    def grasp_contact_offset(self) -> float:
+        """Metres from a planner's pose along its z to where the gripper touches."""
+        ...
+
+    @property
     def target_frame(self) -> str:
         """Frame of the poses; empty for the camera's own."""
         ...

@@ -19,6 +19,7 @@ from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.depth.grasp_pose import Grasp
 from affordance_grounding_ros.depth.rotations import rotation_of
 from affordance_grounding_ros.depth.view import POINT_FIELDS
+from affordance_grounding_ros.msg import ScoredGrasps
 
 _APPROACH = 0.10
 """Length of the arrow that shows the approach, metres."""
@@ -52,6 +53,30 @@ def pose_array(header: Header, grasps: Sequence[Grasp | None]) -> PoseArray:
         grasps: one for each region.
     """
     return PoseArray(header=header, poses=[pose_message(grasp) for grasp in grasps if grasp])
+
+
+def scored_grasps(
+    header: Header, result: GroundingResult, grasps: Sequence[Grasp | None]
+) -> ScoredGrasps:
+    """Make the message of the grasps there are and of their regions' scores, the best first.
+
+    Args:
+        header: stamp of the image, frame of the grasps.
+        result: of the grounder.
+        grasps: one for each region.
+    """
+    kept = [
+        (region, grasp)
+        for region, grasp in zip(result.regions, grasps, strict=True)
+        if grasp is not None
+    ]
+    return ScoredGrasps(
+        header=header,
+        action=result.action,
+        poses=[pose_message(grasp) for _, grasp in kept],
+        scores=[float(region.score) for region, _ in kept],
+        widths=[float(grasp.width) for _, grasp in kept],
+    )
 
 
 def cloud_message(header: Header, cloud: NDArray[np.float32]) -> PointCloud2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from geometry_msgs.msg import PoseArray
+from geometry_msgs.msg import PoseArray, PoseStamped
 from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -15,8 +15,15 @@ from visualization_msgs.msg import MarkerArray
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.depth.grasp_pose import Grasp
-from affordance_grounding_ros.depth.messages import cloud_message, markers, no_markers, pose_array
+from affordance_grounding_ros.depth.messages import (
+    cloud_message,
+    markers,
+    no_markers,
+    pose_array,
+    scored_grasps,
+)
 from affordance_grounding_ros.depth.view import DepthView, empty_cloud
+from affordance_grounding_ros.msg import ScoredGrasps
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class DepthOutputs:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._grasps = qos.create_publisher(node, PoseArray, "~/grasps", qos.output())
+        self._scored = qos.create_publisher(node, ScoredGrasps, "~/scored_grasps", qos.output())
+        self._best = qos.create_publisher(node, PoseStamped, "~/best_grasp", qos.output())
         self._cloud = qos.create_publisher(node, PointCloud2, "~/region_cloud", qos.output())
         self._markers = qos.create_publisher(node, MarkerArray, "~/markers", qos.output())
         self._last: Header | None = None
@@ -54,6 +63,8 @@ class DepthOutputs:
         self, header: Header, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
     ) -> None:
         """Publish where the regions of one image lie; also where none does, by empty messages.
+
+        Of the best grasp there is a message only where there is one.
 
         Cloud and markers are made only while somebody subscribes.
 
@@ -65,7 +76,11 @@ class DepthOutputs:
         """
         placed = Header(stamp=header.stamp, frame_id=poses.frame_id)
         self._last = placed
+        scored = scored_grasps(placed, result, poses.grasps)
         self._grasps.publish(pose_array(placed, poses.grasps))
+        self._scored.publish(scored)
+        if scored.poses:
+            self._best.publish(PoseStamped(header=placed, pose=scored.poses[0]))
         if self._markers.get_subscription_count() > 0:
             self._markers.publish(markers(placed, result, poses.grasps))
         if self._cloud.get_subscription_count() > 0:
@@ -86,5 +101,5 @@ class DepthOutputs:
 
     def destroy(self) -> None:
         """Take the topics away."""
-        for publisher in (self._grasps, self._cloud, self._markers):
+        for publisher in (self._grasps, self._scored, self._best, self._cloud, self._markers):
             self._node.destroy_publisher(publisher)

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.node import Node
 
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
 from affordance_grounding_ros.depth.camera_model import DepthError
+from affordance_grounding_ros.depth.grasp_filter import GraspFilter
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
 from affordance_grounding_ros.health.figures import DepthCounts
@@ -26,6 +29,7 @@ class DepthStage:
     Attributes:
         input: subscriptions to depth and calibration.
         outputs: topics of poses, points and markers.
+        filter: chooses among the grasps of other planners.
 
     Raises:
         DepthError: a target frame is asked for and TF cannot be used here.
@@ -36,6 +40,7 @@ class DepthStage:
         self.input = DepthInput(node, settings)
         self.outputs = DepthOutputs(node)
         self._log = ProblemLog(node.get_logger().warning)
+        self.filter = GraspFilter(node, settings, self._log.report)
         self._lock = threading.Lock()
         self._counts = DepthCounts()
         self._problem = ""
@@ -75,15 +80,40 @@ class DepthStage:
             self._log.report("region", f"a region has no pose: {problem}")
         return RegionPoses(view.frame_id, grasps, problem, view)
 
+    def publish(
+        self, header: Any, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+    ) -> None:
+        """Publish where the regions of one image lie, and let grasps be chosen by it.
+
+        Args:
+            header: of the image.
+            image: (H, W, 3) uint8, RGB.
+            result: of the grounder.
+            poses: of its regions.
+        """
+        if poses.view:
+            self.filter.remember(header, result, poses.view)
+        self.outputs.publish(header, image, result, poses)
+
+    def resume(self) -> None:
+        """Listen to grasps that are to be chosen from.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
+        self.filter.open()
+
     def pause(self) -> None:
         """Take away what is shown."""
         self._problem = ""
+        self.filter.close()
         self.outputs.clear()
 
     def release(self) -> None:
         """Leave all topics."""
         self.input.release()
         self.outputs.destroy()
+        self.filter.destroy()
 
     def _without(
         self, header: Any, result: GroundingResult, kind: str, text: str, *, missing: bool

@@ -62,6 +62,7 @@ class Observation:
         failure: why the last transition failed; empty if it did not.
         grounder: model that is loaded; None while there is none.
         goal: that is followed.
+        requested: action of the goal of ~/ground_action; empty while there is none.
         depth: how it stands with depth.
         problem: with the last image; empty if there was none.
         busy: seconds since the image at work was begun; 0 while there is none.
@@ -73,6 +74,7 @@ class Observation:
     failure: str = ""
     grounder: Grounder | None = None
     goal: GoalStatus = field(default_factory=GoalStatus)
+    requested: str = ""
     depth: DepthStatus = field(default_factory=DepthStatus)
     problem: str = ""
     busy: float = 0.0
@@ -121,6 +123,7 @@ class NodeHealth:
             runtime=grounder.runtime if grounder else "",
             vocabulary=grounder.actions if grounder else (),
             goal=seen.goal,
+            requested=seen.requested,
             counts=self.figures.counter.counts,
             depth=seen.depth,
             problem=seen.failure or self._inference_watch.problem or seen.problem,

@@ -99,6 +99,7 @@ class NodeStatus:
         runtime: what runs it; empty where none is loaded.
         vocabulary: actions of the model.
         goal: that is followed.
+        requested: action of the goal of ~/ground_action; empty while there is none.
         counts: of images.
         depth: how it stands with depth.
         problem: that keeps the node from working now; empty while there is none.
@@ -112,6 +113,7 @@ class NodeStatus:
     runtime: str = ""
     vocabulary: tuple[str, ...] = ()
     goal: GoalStatus = field(default_factory=GoalStatus)
+    requested: str = ""
     counts: FrameCounts = field(default_factory=FrameCounts)
     depth: DepthStatus = field(default_factory=DepthStatus)
     problem: str = ""
@@ -125,8 +127,9 @@ class NodeStatus:
             return self.problem or self.warning
         if self.state != "active":
             return self.state
-        if self.goal.text:
-            return f"grounding '{self.goal.summary}'"
+        followed = [one for one in (self.goal.summary, self.requested) if one]
+        if followed:
+            return f"grounding '{'; '.join(followed)}'"
         return f"waiting for a goal; {self.goal.ended}" if self.goal.ended else "waiting for a goal"
 
     @property

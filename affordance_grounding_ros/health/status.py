@@ -63,7 +63,7 @@ def status_message(status: NodeStatus, figures: FrameFigures | None = None) -> G
         runtime=status.runtime,
         vocabulary=list(status.vocabulary),
         goal=goal.text,
-        actions=[_understood_action(one) for one in goal.actions],
+        actions=[understood_action(one) for one in goal.actions],
         object_name=goal.object_name,
         goal_timeout=float(goal.timeout),
         goal_ended=goal.ended,
@@ -78,7 +78,12 @@ def status_message(status: NodeStatus, figures: FrameFigures | None = None) -> G
     )
 
 
-def _understood_action(one: UnderstoodGoalAction) -> UnderstoodAction:
+def understood_action(one: UnderstoodGoalAction) -> UnderstoodAction:
+    """Make the message of one action of a goal.
+
+    Args:
+        one: as it was understood.
+    """
     return UnderstoodAction(
         action=one.action,
         understood=one.understood,

@@ -36,7 +36,16 @@ _REMEMBERED_TEXTS = 64
 
 
 class GoalError(ValueError):
-    """A goal that cannot be followed; the message says why and what would work."""
+    """A goal that cannot be followed; the message says why and what would work.
+
+    Attributes:
+        closest: names of the vocabulary most similar to what was asked, best first; empty unless
+            the action is unknown.
+    """
+
+    def __init__(self, message: str, closest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.closest = closest
 
 
 @dataclass(frozen=True)
@@ -226,7 +235,7 @@ class GoalKeeper:
             try:
                 goal = self.resolve(text, object_name, threshold, timeout)
             except GoalError as error:
-                raise GoalError(f"{error}; {HOW_TO_STOP}") from error
+                raise GoalError(f"{error}; {HOW_TO_STOP}", error.closest) from error
         with self._lock:
             self._expire()
             changed = goal != self._active
@@ -283,6 +292,30 @@ class GoalKeeper:
             text, tuple(found), object_name, threshold or None, timeout, tuple(found.values())
         )
 
+    def resolve_one(
+        self, text: str, object_name: str = "", threshold: float = 0.0, timeout: float = 0.0
+    ) -> ActiveGoal:
+        """Check a request for one action; the active goal has nothing to do with it.
+
+        Args:
+            text: as in `accept`, but of one action.
+            object_name: as in `accept`.
+            threshold: as in `accept`.
+            timeout: as in `accept`.
+
+        Raises:
+            GoalError: as in `accept`; and where no action is asked for, or several are.
+        """
+        if not text.strip():
+            raise GoalError("no action is asked for; name one, for example of the vocabulary")
+        goal = self.resolve(text, object_name, threshold, timeout)
+        if len(goal.actions) > 1:
+            raise GoalError(
+                f"{abbreviate(text)} asks for {len(goal.actions)} actions; expected one: ask for "
+                "each by itself, or send a goal on ~/goal, which takes several"
+            )
+        return goal
+
     def _resolve_action(self, text: str) -> ActionResolution:
         with self._lock:
             vocabulary, similarity = self._vocabulary, self._similarity
@@ -294,7 +327,7 @@ class GoalKeeper:
         try:
             resolution = resolve_action(text, vocabulary, similarity)
         except UnknownActionError as error:
-            raise GoalError(str(error)) from error
+            raise GoalError(str(error), error.closest) from error
         except Exception as error:
             raise GoalError(
                 f"goal {abbreviate(text)} is no name of an action, and comparing its meaning "

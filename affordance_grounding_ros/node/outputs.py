@@ -20,6 +20,7 @@ from affordance_grounding_ros.depth.grasp_pose import Grasp
 from affordance_grounding_ros.depth.messages import pose_message
 from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.images.conversions import array_to_image
+from affordance_grounding_ros.node.detections import make_detections
 from affordance_grounding_ros.node.goals import ActiveGoal
 
 Overlay = Callable[[NDArray[np.uint8], GroundingResult], NDArray[np.uint8]]
@@ -31,6 +32,10 @@ class Outputs:
     Args:
         node: that publishes.
         latency: tells how old an image of a stamp is now, in seconds; NaN where clocks cannot tell.
+
+    Attributes:
+        detections: the same regions for consumers of vision_msgs; None where that is not
+            installed.
     """
 
     def __init__(self, node: Node, latency: Callable[[Any], float]) -> None:
@@ -42,6 +47,7 @@ class Outputs:
         self._heatmap = qos.create_publisher(node, Image, "~/heatmap", qos.output())
         self._mask = qos.create_publisher(node, Image, "~/mask", qos.output())
         self._overlay = qos.create_publisher(node, Image, "~/overlay", qos.output())
+        self.detections = make_detections(node)
 
     def publish(
         self,
@@ -74,17 +80,45 @@ class Outputs:
             Seconds from the image's stamp to the result's leaving, by the node's clock; NaN if
             the image carries no stamp, or one that does not fit this clock.
         """
-        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
+        message = self.message(header, goal, result, model=model, runtime=runtime, poses=poses)
         heatmap = self._picture(self._heatmap, heatmap_message, header, result, images)
         mask = self._picture(self._mask, mask_message, header, result, images)
         if images:
             message.heatmap, message.mask = heatmap, mask
-        latency = message.latency_seconds = self._latency(header.stamp)
         self._result.publish(message)
         if self._overlay.get_subscription_count() > 0:
             drawn = draw_overlay(image, result)
             self._overlay.publish(array_to_image(drawn, "rgb8", header))
-        return latency
+        return float(message.latency_seconds)
+
+    def message(
+        self,
+        header: Header,
+        goal: ActiveGoal,
+        result: GroundingResult,
+        *,
+        model: str,
+        runtime: str,
+        poses: RegionPoses | None = None,
+        images: bool = False,
+    ) -> Any:
+        """Make the AffordanceResult of one image, with its latency until now.
+
+        Args:
+            header: of the image.
+            goal: that the result answers.
+            result: of the grounder for this image and goal.
+            model: name of the model.
+            runtime: what ran it.
+            poses: of the regions; None while depth is off.
+            images: whether it holds heatmap and mask of the whole image.
+        """
+        message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
+        if images:
+            message.heatmap = heatmap_message(header, result)
+            message.mask = mask_message(header, result)
+        message.latency_seconds = self._latency(header.stamp)
+        return message
 
     def _picture(
         self,
@@ -107,6 +141,8 @@ class Outputs:
         """Take the topics away."""
         for publisher in (self._result, self._heatmap, self._mask, self._overlay):
             self._node.destroy_publisher(publisher)
+        if self.detections:
+            self.detections.destroy()
 
 
 def result_message(

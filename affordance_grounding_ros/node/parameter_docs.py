@@ -1,4 +1,4 @@
-"""Writes what is documented about the parameters: config/grounder.yaml and a page's table.
+"""Writes what is documented of parameters and interfaces: config/grounder.yaml and two tables.
 
     python -m affordance_grounding_ros.parameter_docs --write
 
@@ -15,13 +15,19 @@ from pathlib import Path
 import yaml
 
 from affordance_grounding_ros.common.parameters import ParameterSpecification, ParameterTable
+from affordance_grounding_ros.node import interfaces
 from affordance_grounding_ros.node.settings import PARAMETERS
 
 BEGIN = "<!-- parameters, by `python -m affordance_grounding_ros.parameter_docs --write` -->"
 END = "<!-- end of parameters -->"
+INTERFACES_BEGIN = BEGIN.replace("parameters,", "interfaces,")
+INTERFACES_END = END.replace("parameters", "interfaces")
 
 PAGE = Path("docs", "robot", "parameters.md")
-"""Page that holds the table, in the repository."""
+"""Page that holds the table of parameters, in the repository."""
+
+README = Path("README.md")
+"""Page that holds the table of interfaces."""
 
 _YAML_HEADER = """\
 # Every parameter of the grounder with its default. Copy this file, change what you need, and give
@@ -78,24 +84,40 @@ def markdown_table(table: ParameterTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_table(page: str, table: ParameterTable) -> str:
-    """Puts the table of now between the two marks of a page.
+def with_parameters(page: str, table: ParameterTable) -> str:
+    """Puts the table of parameters between the two marks of a page.
 
     Args:
         page: text that holds both marks.
-        table: of the node.
+        table: parameters of the node.
 
     Raises:
         ValueError: a mark is missing or there twice.
     """
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
+    return _between(page, PAGE, BEGIN, END, markdown_table(table))
+
+
+def with_interfaces(page: str) -> str:
+    """Puts the table of topics, services and actions between the two marks of a page.
+
+    Args:
+        page: text that holds both marks.
+
+    Raises:
+        ValueError: a mark is missing or there twice.
+    """
+    return _between(page, README, INTERFACES_BEGIN, INTERFACES_END, interfaces.markdown_table())
+
+
+def _between(page: str, path: Path, begin: str, end: str, text: str) -> str:
+    if page.count(begin) != 1 or page.count(end) != 1:
         raise ValueError(
-            f"{PAGE} must hold the lines '{BEGIN}' and '{END}' once each; put them where the "
-            "table of the parameters belongs"
+            f"{path} must hold the lines '{begin}' and '{end}' once each; put them where the "
+            "table belongs"
         )
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{markdown_table(table)}\n{END}{after}"
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,10 +135,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--root", type=Path, default=Path.cwd(), help="folder of the repository (default: here)"
     )
     options = parser.parse_args(arguments)
-    page, config = options.root / PAGE, options.root / "config" / "grounder.yaml"
+    page, readme = options.root / PAGE, options.root / README
+    config = options.root / "config" / "grounder.yaml"
     try:
         wanted = {
-            page: with_table(page.read_text(encoding="utf-8"), PARAMETERS),
+            page: with_parameters(page.read_text(encoding="utf-8"), PARAMETERS),
+            readme: with_interfaces(readme.read_text(encoding="utf-8")),
             config: yaml_file(PARAMETERS),
         }
         differing = [
@@ -131,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path in differing:
-        print(f"{'wrote' if options.write else 'differs from the table of parameters:'} {path}")
+        print(f"{'wrote' if options.write else 'differs from the tables:'} {path}")
     return 1 if differing and not options.write else 0
 
 

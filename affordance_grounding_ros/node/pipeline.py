@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
@@ -26,11 +28,18 @@ from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.health.state import DepthStatus
 from affordance_grounding_ros.images.compressed import encoding_of
 from affordance_grounding_ros.images.layouts import ImageMessageError
-from affordance_grounding_ros.node.goals import GoalKeeper, Turn
+from affordance_grounding_ros.images.reader import ImageReader
+from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper, Turn
 from affordance_grounding_ros.node.image_input import ImageInput
 from affordance_grounding_ros.node.outputs import Outputs
 from affordance_grounding_ros.node.settings import GrounderSettings
 from affordance_grounding_ros.node.worker import Worker
+
+NOT_ACTIVE = (
+    "the node is not active: ~/status says what it is doing; activate it (`ros2 lifecycle set NODE "
+    "activate`) and ask again"
+)
+"""Why nothing is answered while the node is paused."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,29 @@ class Frame:
     claim: DepthClaim | None
 
 
+@dataclass(frozen=True)
+class GroundRequest:
+    """One image to be grounded for somebody who waits for the answer.
+
+    Attributes:
+        goal: of one action.
+        image: gives the image, when it is its turn.
+        from_camera: whether the image is the camera's, so that its depth may be known.
+        images: whether the answer holds heatmap and mask of the whole image.
+        answer: called with the AffordanceResult, by the inference thread.
+        refuse: called with the reason where there is none, by any thread.
+    """
+
+    goal: ActiveGoal
+    image: Callable[[], Image | CompressedImage]
+    from_camera: bool
+    images: bool
+    answer: Callable[[Any], None]
+    refuse: Callable[[str], None]
+
+
 class Pipeline:
-    """Grounds the newest image for the active goal, in a thread of its own.
+    """Grounds the newest image for the active goal, and requests, in a thread of its own.
 
     Args:
         node: that publishes.
@@ -89,7 +119,12 @@ class Pipeline:
         self._active = False
         self._reader = images.reader
         self._outputs = Outputs(node, images.clocks.latency)
-        self._worker: Worker[Frame] = Worker(self._work, self._report, grounder.close)
+        self._worker: Worker[Frame | GroundRequest] = Worker(
+            self._work, self._report, grounder.close
+        )
+        if self._outputs.detections:
+            threshold = settings().regions(grounder.regions).threshold
+            self._outputs.detections.announce(grounder.actions, threshold)
         self._worker.start()
 
     @property
@@ -118,22 +153,42 @@ class Pipeline:
         if self._goals.active is None:
             self._count(received=1, idle=1)
             return
-        claim = self._depth.input.claim(message.header) if self._depth else None
+        claim = self._claim(message)
         self._count(received=1, dropped=int(self._worker.mailbox.put(Frame(message, claim))))
         time.sleep(0)  # The thread of the model goes on at once, not when this one next waits.
 
+    def request(self, request: GroundRequest) -> None:
+        """Hand over a request without waiting; it is answered or refused.
+
+        Args:
+            request: of somebody who waits.
+        """
+        if not self._active:
+            request.refuse(NOT_ACTIVE)
+        elif not self._worker.mailbox.ask(request):
+            most = self._worker.mailbox.MOST_REQUESTS
+            request.refuse(f"{most} requests wait already; ask again when they are answered")
+
     def resume(self) -> None:
-        """Let results out."""
+        """Let results out.
+
+        Raises:
+            ValueError: a `qos_overrides` parameter that is not acceptable.
+        """
         with self._publishing:
+            if self._depth:
+                self._depth.resume()
             self._active = True
 
     def pause(self) -> None:
-        """Let no more results out, from this moment on, and forget the waiting image."""
-        self._worker.mailbox.clear()
+        """Let no more results out, from this moment on; forget the image and refuse what waits."""
         with self._publishing:
             if self._active and self._depth:
                 self._depth.pause()
             self._active = False
+        for one in self._worker.mailbox.clear():
+            if isinstance(one, GroundRequest):
+                one.refuse(NOT_ACTIVE)
 
     def close(self) -> None:
         """Wait for the image at work, end the thread, free the model and the topics."""
@@ -148,7 +203,50 @@ class Pipeline:
         if self._depth:
             self._depth.release()
 
-    def _work(self, frame: Frame) -> None:
+    def _work(self, work: Frame | GroundRequest) -> None:
+        if isinstance(work, GroundRequest):
+            self._serve(work)
+        else:
+            self._follow(work)
+
+    def _serve(self, request: GroundRequest) -> None:
+        try:
+            message = request.image()
+            reader = self._reader if request.from_camera else ImageReader()
+            image = reader.read(message)
+            result = self._infer(image, request.goal.actions[0], request.goal)
+            claim = self._claim(message) if request.from_camera else None
+            answer = self._outputs.message(
+                message.header,
+                request.goal,
+                result,
+                model=self.grounder.information.name,
+                runtime=self.grounder.runtime,
+                poses=self._locate(Frame(message, claim), result),
+                images=request.images,
+            )
+        except (ImageMessageError, UnknownActionError, GoalError) as error:
+            request.refuse(str(error))
+            return
+        except Exception as error:
+            request.refuse(f"grounding failed with {type(error).__name__}: {error}")
+            raise
+        with self._publishing:
+            active = self._active
+        if active:
+            request.answer(answer)
+        else:
+            request.refuse(NOT_ACTIVE)
+
+    def _claim(self, message: Image | CompressedImage) -> DepthClaim | None:
+        return self._depth.input.claim(message.header) if self._depth else None
+
+    def _infer(self, image: NDArray[np.uint8], action: str, goal: ActiveGoal) -> GroundingResult:
+        regions = self._settings().regions(self.grounder.regions)
+        with self._exclusive:
+            return self.grounder.ground(image, action, threshold=goal.threshold, regions=regions)
+
+    def _follow(self, frame: Frame) -> None:
         begun, begun_cpu = time.perf_counter(), time.thread_time()
         self._model_cpu = 0.0
         try:
@@ -167,18 +265,12 @@ class Pipeline:
 
     def _ground(self, frame: Frame) -> GroundingResult | None:
         """Grounds and publishes, unless nobody wants it any more."""
-        turn, settings = self._goals.turn(), self._settings()
+        turn = self._goals.turn()
         if turn is None:
             return None
         image = self._reader.read(frame.message)
         before = time.thread_time()
-        with self._exclusive:
-            result = self.grounder.ground(
-                image,
-                turn.action,
-                threshold=turn.goal.threshold,
-                regions=settings.regions(self.grounder.regions),
-            )
+        result = self._infer(image, turn.action, turn.goal)
         self._model_cpu = time.thread_time() - before
         poses = self._locate(frame, result)
         with self._publishing:
@@ -212,8 +304,10 @@ class Pipeline:
             poses=poses,
             images=self._settings().result_images,
         )
+        if self._outputs.detections:
+            self._outputs.detections.publish(header, result, self.grounder.actions)
         if self._depth and poses:
-            self._depth.outputs.publish(header, image, result, poses)
+            self._depth.publish(header, image, result, poses)
         self._figures.latency.add(latency)
 
     def _draw_overlay(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.uint8]:

@@ -154,6 +154,13 @@ PARAMETERS = ParameterTable(
             maximum=10000.0,
         ),
         ParameterSpecification(
+            "grasp_contact_offset",
+            0.0,
+            "Metres from a pose on ~/grasp_candidates along its z to where the gripper touches.",
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+        ParameterSpecification(
             "target_frame",
             "",
             "Frame of the poses, by TF at the image's stamp; empty: the camera's own.",
@@ -209,6 +216,7 @@ class GrounderSettings:
     depth_slop: float
     depth_wait: float
     depth_maximum: float
+    grasp_contact_offset: float
     target_frame: str
     image_timeout: float
     inference_timeout: float

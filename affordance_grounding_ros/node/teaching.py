@@ -1,15 +1,13 @@
-"""Teaching over topics: commands on ~/teach, the taught actions and the answer on ~/taught."""
+"""Teaching on demand: the service ~/teach, and the thread that follows its commands."""
 
 from __future__ import annotations
 
 import math
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
@@ -17,20 +15,59 @@ from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.common.deferred import Deferred
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
-from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.images.conversions import image_to_array
-from affordance_grounding_ros.msg import TaughtActions, TeachAction
-from affordance_grounding_ros.node.goals import GoalKeeper
-from affordance_grounding_ros.node.image_input import ImageInput, RecentImages
+from affordance_grounding_ros.node.ground_service import AroundRequests
+from affordance_grounding_ros.node.pipeline import NOT_ACTIVE
 from affordance_grounding_ros.node.worker import Worker
+from affordance_grounding_ros.srv import Teach
 
 if TYPE_CHECKING:
     from affordance_grounding_core.teaching.marks import Mark
     from affordance_grounding_core.teaching.teacher import Teacher
 
+_NAMES = {
+    Teach.Request.ADD: "teach",
+    Teach.Request.REMOVE: "remove",
+    Teach.Request.RENAME: "rename",
+    Teach.Request.LIST: "list",
+}
 
-def check_way(command: TeachAction) -> str:
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a command.
+
+    Attributes:
+        success: whether it was followed.
+        message: what was done, or why it was not.
+    """
+
+    success: bool
+    message: str
+
+
+Done = Callable[[Answer], object]
+"""Takes the answer to a command, from any thread."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A command that has what it needs.
+
+    Attributes:
+        command: as it came.
+        image: the part is marked in; None where the command teaches nothing.
+        done: gets the answer.
+    """
+
+    command: Any
+    image: Image | CompressedImage | None
+    done: Done
+
+
+def check_way(command: Any) -> str:
     """Say in which of the three ways a command marks the part.
 
     Args:
@@ -59,7 +96,7 @@ def check_way(command: TeachAction) -> str:
     return ways[0]
 
 
-def mark_of(command: TeachAction, height: int, width: int) -> Mark:
+def mark_of(command: Any, height: int, width: int) -> Mark:
     """Mark the part in an image.
 
     Args:
@@ -89,42 +126,11 @@ def mark_of(command: TeachAction, height: int, width: int) -> Mark:
 OWN_FILE = "auto"
 """As `taught_file`: the file that `affordance-grounding teach` writes where none is named."""
 
-_NAMES = {TeachAction.ADD: "teach", TeachAction.REMOVE: "remove", TeachAction.RENAME: "rename"}
-
-
-@dataclass(frozen=True)
-class AroundTeaching:
-    """The parts of the node that teaching has to do with.
-
-    Attributes:
-        images: opened for a command that waits for one.
-        goals: get the new vocabulary.
-        health: logs what was followed and what was refused.
-    """
-
-    images: ImageInput
-    goals: GoalKeeper
-    health: NodeHealth
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A command that has what it needs.
-
-    Attributes:
-        command: as it came.
-        image: the part is marked in; None where the command teaches nothing.
-    """
-
-    command: TeachAction
-    image: Image | CompressedImage | None
-
 
 class Teaching:
     """Follows commands one at a time, in a thread of its own, beside the inference.
 
     Args:
-        node: that subscribes and publishes.
         grounder: the model.
         file: taught actions are kept in; `OWN_FILE`: the one of the command line; empty: in
             memory.
@@ -132,54 +138,27 @@ class Teaching:
 
     Attributes:
         exclusive: to be held while the grounder is used.
+        file: path of the file, empty for none.
 
     Raises:
         TeachingError: a file that was named and cannot be read, or used with this model.
     """
 
-    IMAGE_TIMEOUT = 5.0
-    """Seconds a command waits for an image."""
-
-    def __init__(
-        self,
-        node: Node,
-        grounder: Grounder,
-        file: str,
-        around: AroundTeaching,
-    ) -> None:
-        self._node = node
+    def __init__(self, grounder: Grounder, file: str, around: AroundRequests) -> None:
         self._grounder = grounder
         self._around = around
         self.exclusive = threading.Lock()
-        self._recent = RecentImages()
         self._lock = threading.Lock()
-        self._waiting: tuple[TeachAction, float] | None = None
-        self._busy = False
-        self._last = ("", False, "")
-        self._file, self._teacher = self._opened(file)
-        self._subscription: Subscription[Any] | None = None
-        self._publisher = qos.create_publisher(node, TaughtActions, "~/taught", qos.status())
+        self._at_work: Done | None = None
+        self.file, self._teacher = self._opened(file)
         self._worker: Worker[_Job] = Worker(self._follow, self._fail, name="teaching")
         self._worker.start()
-        self._publish()
 
-    def open(self) -> None:
-        """Subscribe to commands.
-
-        Raises:
-            ValueError: a `qos_overrides` parameter that is not acceptable.
-        """
-        self._subscription = qos.create_subscription(
-            self._node, TeachAction, "~/teach", self._on_command, qos.command()
-        )
-
-    def close(self) -> None:
-        """Unsubscribe and forget the images; a command that waits is refused."""
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            self._node.destroy_subscription(subscription)
-        self._expire(0.0, "the node was deactivated")
-        self._recent.clear()
+    @property
+    def examples(self) -> dict[str, int]:
+        """How many examples each taught action has, by name."""
+        actions = self._teacher.taught.actions if self._teacher else {}
+        return {name: len(action.exemplars) for name, action in actions.items()}
 
     def release(self, timeout: float) -> None:
         """Wait for the command at work and end the thread.
@@ -187,78 +166,65 @@ class Teaching:
         Args:
             timeout: seconds to wait; the thread then ends by itself.
         """
-        self.close()
         self._worker.stop(timeout)
-        self._node.destroy_publisher(self._publisher)
+        self._answer(Answer(False, NOT_ACTIVE))  # To one that waited for the thread.
 
-    def offer(self, message: Image | CompressedImage) -> None:
-        """Take note of an image; begin the command that waits for one.
+    def begin(self, command: Any, done: Done) -> None:
+        """Follow a command without waiting.
 
         Args:
-            message: the newest image.
+            command: request of ~/teach.
+            done: gets the answer, once.
+
+        Raises:
+            TeachingError: the command cannot be followed, or not now.
         """
-        self._recent.add(message)
-        with self._lock:
-            waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self._worker.mailbox.put(_Job(waiting[0], message))
-
-    def check(self) -> None:
-        """Refuse the command that has waited too long for an image; call it often."""
-        self._expire(
-            self.IMAGE_TIMEOUT,
-            f"no image has come within {self.IMAGE_TIMEOUT:g} s; check the camera and the topic "
-            "'image', and send it again",
-        )
-
-    @property
-    def waits(self) -> bool:
-        """Whether a command waits for the next image."""
-        with self._lock:
-            return self._waiting is not None
-
-    def _on_command(self, command: TeachAction) -> None:
-        with self._lock:
-            busy, self._busy = self._busy, True
-        if busy:
-            # The answer of the one at work is still to come, and must not be overwritten.
-            self._around.health.problems.report_command(
-                f"{_described(command)} refused: the last command is still at work; send it again "
-                "when ~/taught has answered"
-            )
-            return
-        try:
-            self._begin(command)
-        except (TeachingError, ValueError) as error:
-            self._answer(command, accepted=False, message=str(error))
-
-    def _begin(self, command: TeachAction) -> None:
         if command.operation not in _NAMES:
             raise TeachingError(
-                f"operation must be one of {sorted(_NAMES)} (ADD, REMOVE, RENAME), got "
+                f"operation must be one of {sorted(_NAMES)} (ADD, REMOVE, RENAME, LIST), got "
                 f"{command.operation}"
             )
-        if command.operation != TeachAction.ADD:
-            self._worker.mailbox.put(_Job(command, None))
+        if command.operation == Teach.Request.LIST:
+            done(Answer(True, f"{len(self.examples)} taught action(s)"))
             return
-        check_way(command)
-        stamp = command.header.stamp
-        image = self._recent.find(stamp.sec, stamp.nanosec)
-        if image is not None:
-            self._worker.mailbox.put(_Job(command, image))
-            return
+        teaches = command.operation == Teach.Request.ADD
+        if teaches:
+            check_way(command)
         with self._lock:
-            self._waiting = (command, time.monotonic())
-        self._around.images.open()
+            if self._at_work is not None:
+                raise TeachingError(
+                    "another command is still at work; send it again when that is answered"
+                )
+            self._at_work = done
+        try:
+            self._start(command, done, needs_image=teaches)
+        except TeachingError:
+            with self._lock:
+                self._at_work = None
+            raise
+
+    def _start(self, command: Any, done: Done, *, needs_image: bool) -> None:
+        def follow(image: Image | CompressedImage | None) -> None:
+            self._worker.mailbox.put(_Job(command, image, done))
+
+        if not needs_image:
+            follow(None)
+            return
+        self._around.newest.ask(
+            follow,
+            lambda reason: self._answer(Answer(False, reason)),
+            command.stamp.sec,
+            command.stamp.nanosec,
+        )
 
     def _follow(self, job: _Job) -> None:
         try:
-            done = self._do(job)
+            said = self._do(job)
         except (TeachingError, ValueError) as error:
-            self._answer(job.command, accepted=False, message=str(error))
+            self._answer(Answer(False, str(error)))
             return
         self._around.goals.change(self._grounder.vocabulary)
-        self._answer(job.command, accepted=True, message=done)
+        self._answer(Answer(True, said))
 
     def _do(self, job: _Job) -> str:
         command = job.command
@@ -266,16 +232,16 @@ class Teaching:
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
         with self.exclusive:
             if self._teacher is None:
-                self._teacher = self._make_teacher(self._file)
+                self._teacher = self._make_teacher(self.file)
             teacher = self._teacher
-            if image is not None and mark is not None:
-                stamp = job.image.header.stamp if job.image is not None else command.header.stamp
+            if job.image is not None and image is not None and mark is not None:
+                stamp = job.image.header.stamp
                 source = f"camera {stamp.sec}.{stamp.nanosec:09d}"
                 count = teacher.teach(
                     command.name, image, mark, source=source, override=command.override
                 )
                 return f"{count} example(s), the last by {mark.description}"
-            if command.operation == TeachAction.REMOVE:
+            if command.operation == Teach.Request.REMOVE:
                 teacher.remove(command.name, command.example or None)
                 return f"forgot example {command.example}" if command.example else "forgotten"
             teacher.rename(command.name, command.new_name, override=command.override)
@@ -307,45 +273,53 @@ class Teaching:
         return Teacher(self._grounder, file or None)
 
     def _fail(self, error: Exception) -> None:
-        self._answer(
-            None, accepted=False, message=f"{type(error).__name__}: {error}; nothing was changed"
-        )
+        self._answer(Answer(False, f"{type(error).__name__}: {error}; nothing was changed"))
 
-    def _expire(self, age: float, reason: str) -> None:
+    def _answer(self, answer: Answer) -> None:
         with self._lock:
-            waiting = self._waiting
-            if waiting is None or time.monotonic() - waiting[1] < age:
-                return
-            self._waiting = None
-        self._answer(waiting[0], accepted=False, message=reason)
+            done, self._at_work = self._at_work, None
+        if done is not None:
+            done(answer)
 
-    def _answer(self, command: TeachAction | None, *, accepted: bool, message: str) -> None:
-        said = _described(command) if command is not None else "teaching"
-        self._last = (said, accepted, one_line(message))
-        with self._lock:
-            self._busy = False
-        self._publish()
-        if accepted:
-            self._around.health.notices.report("teaching", f"{said}: {message}", COMMAND_BURST)
-            self._around.health.publish()
+
+class TeachService:
+    """The service ~/teach: whoever asks waits until the command is followed, and nobody else does.
+
+    Args:
+        around: parts of the node.
+        teaching: gives what follows commands; None while the node is not active.
+    """
+
+    def __init__(self, around: AroundRequests, teaching: Callable[[], Teaching | None]) -> None:
+        self._around = around
+        self._teaching = teaching
+        self._service = qos.create_service(around.node, Teach, "~/teach", self._on_request)
+
+    async def _on_request(self, request: Any, response: Any) -> Any:
+        deferred: Deferred[Answer] = Deferred(self._around.node)
+        teaching = self._teaching()
+        if teaching is None:
+            deferred.give(Answer(False, NOT_ACTIVE))
         else:
-            self._around.health.problems.report_command(f"{said} refused: {message}")
+            try:
+                teaching.begin(request, deferred.give)
+            except (TeachingError, ValueError) as error:
+                deferred.give(Answer(False, str(error)))
+        answer = await deferred.wait()
+        response.success, response.message = answer.success, one_line(answer.message)
+        if teaching is not None:
+            examples = teaching.examples
+            response.names, response.examples = list(examples), list(examples.values())
+            response.file = teaching.file
+        self._report(request, answer)
+        return response
 
-    def _publish(self) -> None:
-        actions = self._teacher.taught.actions if self._teacher else {}
-        command, accepted, message = self._last
-        answer = TaughtActions(
-            names=list(actions),
-            examples=[len(action.exemplars) for action in actions.values()],
-            file=self._file,
-            command=command,
-            accepted=accepted,
-            message=message,
-        )
-        answer.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(answer)
-
-
-def _described(command: TeachAction) -> str:
-    name = _NAMES.get(command.operation, f"operation {command.operation}")
-    return f"{name} {abbreviate(command.name)}"
+    def _report(self, request: Any, answer: Answer) -> None:
+        health = self._around.health
+        name = _NAMES.get(request.operation, f"operation {request.operation}")
+        said = f"{name} {abbreviate(request.name)}"
+        if not answer.success:
+            health.problems.report_command(f"{said} refused: {answer.message}")
+        elif request.operation != Teach.Request.LIST:
+            health.notices.report("teaching", f"{said}: {answer.message}", COMMAND_BURST)
+            health.publish()

@@ -1,10 +1,11 @@
-"""The one thread that runs the model, and the mailbox through which it gets the newest frame."""
+"""The one thread that runs the model, and the mailbox of its newest frame and its requests."""
 
 from __future__ import annotations
 
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -12,11 +13,20 @@ Item = TypeVar("Item")
 
 
 class Mailbox(Generic[Item]):
-    """Holds at most one item; putting another one replaces it. Safe between threads."""
+    """Holds the newest item of a stream, and requests that each want an answer.
+
+    A newer item replaces the one that waits; requests queue up. Where both wait, they are taken in
+    turn, so that neither keeps the other from the model. Safe between threads.
+    """
+
+    MOST_REQUESTS = 16
+    """Requests that wait at most."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: Item | None = None
+        self._requests: deque[Item] = deque()
+        self._request_is_next = True
         self._overwritten = 0
         self._closed = False
 
@@ -46,32 +56,61 @@ class Mailbox(Generic[Item]):
                 self._changed.notify()
             return replaced
 
-    def take(self) -> Item | None:
-        """Wait for an item and remove it.
+    def ask(self, request: Item) -> bool:
+        """Leave a request behind those that wait. Never blocks on whoever takes them.
 
         Returns:
-            The newest item, or None once the mailbox is closed.
+            Whether there was room.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            if self._closed or len(self._requests) >= self.MOST_REQUESTS:
+                return False
+            self._requests.append(request)
+            self._changed.notify()
+            return True
 
-    def clear(self) -> None:
-        """Throw away the waiting item, if there is one, without counting it."""
+    def take(self) -> Item | None:
+        """Wait for an item or a request and remove it.
+
+        Returns:
+            The newest item or the oldest request, or None once the mailbox is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._item is not None or bool(self._requests) or self._closed
+            )
+            if self._closed:
+                return None
+            if self._requests and (self._request_is_next or self._item is None):
+                self._request_is_next = False
+                return self._requests.popleft()
+            self._request_is_next = True
+            item, self._item = self._item, None
+            return item
+
+    def clear(self) -> list[Item]:
+        """Throw away what waits, without counting it.
+
+        Returns:
+            The requests that waited.
+        """
         with self._changed:
             self._item = None
+            waited = list(self._requests)
+            self._requests.clear()
+            return waited
 
     def close(self) -> None:
-        """Throw away the waiting item and let `take` return None from now on."""
+        """Throw away what waits and let `take` return None from now on."""
         with self._changed:
             self._closed = True
             self._item = None
+            self._requests.clear()
             self._changed.notify_all()
 
 
 class Worker(Generic[Item]):
-    """Works on the newest item of a mailbox, one at a time, in a thread of its own.
+    """Works on what a mailbox holds, one after the other, in a thread of its own.
 
     A runtime such as TensorRT must be called from one thread only; this is it.
 

@@ -136,3 +136,26 @@ def test_stopping_waits_for_the_item_at_work() -> None:
 
 def test_a_worker_that_never_started_can_be_stopped() -> None:
     Worker(print, lambda error: None).stop()
+
+
+def test_requests_and_the_newest_item_are_taken_in_turn() -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    for request in ("a", "b", "c"):
+        assert mailbox.ask(request)
+    mailbox.put("old")
+    assert mailbox.put("new"), "it takes the place of the one before"
+    taken = [mailbox.take() for _ in range(2)]
+    mailbox.put("newer")
+    taken += [mailbox.take() for _ in range(3)]
+    assert taken == ["a", "new", "b", "newer", "c"]
+
+
+def test_requests_are_bounded_and_given_back_when_the_mailbox_is_cleared() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    assert all(mailbox.ask(number) for number in range(Mailbox.MOST_REQUESTS))
+    assert not mailbox.ask(99)
+    mailbox.put(7)
+    assert mailbox.clear() == list(range(Mailbox.MOST_REQUESTS))
+    mailbox.close()
+    assert not mailbox.ask(1)
+    assert mailbox.take() is None

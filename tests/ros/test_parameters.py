@@ -177,6 +177,9 @@ def test_the_documentation_is_written_and_then_agrees(tmp_path: Path) -> None:
     assert parameter_docs.main([*root, "--write"]) == 1
     marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}"
     page.write_text(f"before\n{marks}\nafter\n")
+    assert parameter_docs.main([*root, "--write"]) == 1
+    readme = tmp_path / parameter_docs.README
+    readme.write_text(f"{parameter_docs.INTERFACES_BEGIN}\n{parameter_docs.INTERFACES_END}\n")
     assert parameter_docs.main(root) == 1
     assert parameter_docs.main([*root, "--write"]) == 0
     assert parameter_docs.main(root) == 0

@@ -17,10 +17,9 @@ from teachable import HEIGHT, WIDTH, make_teachable, picture
 from affordance_grounding_core.teaching.file import default_file, read_taught
 from affordance_grounding_core.teaching.marks import mark_box
 from affordance_grounding_core.teaching.teacher import Teacher
-from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.images.conversions import array_to_image
-from affordance_grounding_ros.msg import TaughtActions, TeachAction
-from affordance_grounding_ros.node.teaching import Teaching
+from affordance_grounding_ros.node.newest_image import NewestImage
+from affordance_grounding_ros.srv import Teach
 
 BOX = RegionOfInterest(x_offset=36, y_offset=26, width=29, height=29)
 """Around the part of `picture(50, 40)`."""
@@ -31,34 +30,30 @@ class Pupil:
 
     def __init__(self, scene: Scene, **values: Any) -> None:
         self.scene, self.client = scene, scene.client
-        self.answers: list[TaughtActions] = []
-        node = self.client.node
-        self.commands = node.create_publisher(TeachAction, "grounder/teach", qos.command())
-        node.create_subscription(
-            TaughtActions, "grounder/taught", self.answers.append, qos.status()
-        )
+        self.service = self.client.node.create_client(Teach, "grounder/teach")
         scene.start(loader=values.pop("loader", make_teachable), **values)
-        self.client.wait(lambda: self.commands.get_subscription_count(), "the teach topic")
-        self.client.wait(lambda: self.answers, "the first list")
+        self.client.wait(self.service.service_is_ready, "the teach service")
 
-    def send(self, command: TeachAction, image: Any = None) -> TaughtActions:
+    def send(self, command: Teach.Request, image: Any = None) -> Teach.Response:
         """Send a command, show images until it is answered."""
-        before = len(self.answers)
-        self.commands.publish(command)
+        future = self.service.call_async(command)
         show = int if image is None else (lambda: self.client.show(image))
-        self.client.wait(lambda: len(self.answers) > before, "an answer", show)
-        return self.answers[-1]
+        self.client.wait(future.done, "an answer", show)
+        return future.result()
 
-    def teach(self, name: str = "Press shutter", **fields: Any) -> TaughtActions:
-        command = TeachAction(name=name, **({"box": BOX} | fields))
+    def teach(self, name: str = "Press shutter", **fields: Any) -> Teach.Response:
+        command = Teach.Request(name=name, **({"box": BOX} | fields))
         return self.send(command, picture(50, 40))
+
+    def list(self) -> Teach.Response:
+        return self.send(Teach.Request(operation=Teach.Request.LIST))
 
 
 def test_an_action_taught_in_the_current_image_is_grounded_at_once(scene: Scene) -> None:
     pupil = Pupil(scene)
-    assert not pupil.answers[0].names
+    assert not pupil.list().names
     answer = pupil.teach()
-    assert (answer.accepted, list(answer.names)) == (True, ["press_shutter"])
+    assert (answer.success, list(answer.names)) == (True, ["press_shutter"])
     pupil.client.wait_for_status("with the action", vocabulary="hold, press, press_shutter")
     pupil.client.command("press shutter")
     # The first answer may be to the last image of the teaching.
@@ -96,10 +91,8 @@ def test_what_the_command_line_teaches_the_node_knows_and_the_other_way_round(
         Teacher(grounder, default_file()).teach("press shutter", image, mark)
     assert own_taught_file.is_file()
     pupil = Pupil(scene)
-    assert (pupil.answers[0].file, list(pupil.answers[0].names)) == (
-        str(own_taught_file),
-        ["press_shutter"],
-    )
+    known = pupil.list()
+    assert (known.file, list(known.names)) == (str(own_taught_file), ["press_shutter"])
     pupil.client.command("press shutter")
     assert pupil.client.wait_for_answer("press_shutter", picture(90, 60)).found
     assert pupil.client.status()["understood"] == "press_shutter (exact, 1.00)"
@@ -133,13 +126,15 @@ def test_forgetting_an_action_ends_its_goal(scene: Scene) -> None:
     pupil.teach()
     pupil.client.command("press shutter")
     renamed = pupil.send(
-        TeachAction(operation=TeachAction.RENAME, name="press shutter", new_name="take photograph")
+        Teach.Request(
+            operation=Teach.Request.RENAME, name="press shutter", new_name="take photograph"
+        )
     )
     assert list(renamed.names) == ["take_photograph"]
     pupil.client.wait_for_status("without a goal", goal="")
     assert "is not known now" in pupil.client.status()["goal_ended"]
-    removed = pupil.send(TeachAction(operation=TeachAction.REMOVE, name="take photograph"))
-    assert removed.accepted
+    removed = pupil.send(Teach.Request(operation=Teach.Request.REMOVE, name="take photograph"))
+    assert removed.success
     assert not removed.names
     pupil.client.wait_for_status("with the trained actions", vocabulary="hold, press")
 
@@ -159,7 +154,7 @@ def empty_mask(height: int, width: int) -> Image:
         ({"click_radius": 3.0}, "exactly one way"),
         ({"click_x": float("nan")}, "must be finite"),
         ({"operation": 9}, "operation must be one of"),
-        ({"operation": TeachAction.REMOVE}, "has not been taught"),
+        ({"operation": Teach.Request.REMOVE}, "has not been taught"),
     ],
 )
 def test_a_command_that_cannot_be_followed_is_refused_and_loses_nothing(
@@ -168,7 +163,7 @@ def test_a_command_that_cannot_be_followed_is_refused_and_loses_nothing(
     pupil = Pupil(scene)
     pupil.teach("lift")
     answer = pupil.teach(**fields)
-    assert not answer.accepted
+    assert not answer.success
     assert reason in answer.message
     assert list(answer.names) == ["lift"]
     pupil.client.wait(lambda: reason in pupil.client.status()["last_error"], "the reason")
@@ -178,21 +173,47 @@ def test_a_command_that_cannot_be_followed_is_refused_and_loses_nothing(
 def test_masks_and_stamps_must_be_those_of_a_received_image(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Teaching, "IMAGE_TIMEOUT", 0.2)
+    monkeypatch.setattr(NewestImage, "TIMEOUT", 0.2)
     pupil = Pupil(scene)
-    none = pupil.send(TeachAction(name="lift", box=BOX))
+    none = pupil.send(Teach.Request(name="lift", box=BOX))
     assert "no image has come" in none.message
     smaller = pupil.teach(box=RegionOfInterest(), mask=empty_mask(HEIGHT // 2, WIDTH // 2))
     assert "must have the same size" in smaller.message
     empty = pupil.teach(box=RegionOfInterest(), mask=empty_mask(HEIGHT, WIDTH))
     assert "the mask is empty" in empty.message
-    command = TeachAction(name="lift", box=BOX)
-    command.header.stamp.sec = 7
+    command = Teach.Request(name="lift", box=BOX)
+    command.stamp.sec = 7
     assert "no image with stamp 7.000000000" in pupil.send(command).message
 
 
 def test_a_model_that_cannot_be_taught_says_so(scene: Scene) -> None:
     pupil = Pupil(scene, loader=None)
     answer = pupil.teach()
-    assert not answer.accepted
+    assert not answer.success
     assert "cannot be taught actions" in answer.message
+
+
+def test_two_at_once_are_not_mixed_up(scene: Scene) -> None:
+    pupil = Pupil(scene)
+    waiting = pupil.service.call_async(Teach.Request(name="lift", box=BOX))
+    pupil.client.wait(lambda: scene.node._newest.waits, "it to wait for an image")
+    other = pupil.client.node.create_client(Teach, "grounder/teach")
+    pupil.client.wait(other.service_is_ready, "the teach service")
+    second = other.call_async(Teach.Request(name="press shutter", box=BOX))
+    pupil.client.wait(second.done, "the refusal")
+    assert "another command is still at work" in second.result().message
+    pupil.client.wait(waiting.done, "the answer", lambda: pupil.client.show(picture(50, 40)))
+    assert waiting.result().success
+    assert list(pupil.list().names) == ["lift"]
+
+
+def test_a_node_that_is_not_active_teaches_nothing(scene: Scene) -> None:
+    pupil = Pupil(scene)
+    waiting = pupil.service.call_async(Teach.Request(name="lift", box=BOX))
+    pupil.client.wait(lambda: scene.node._newest.waits, "it to wait for an image")
+    scene.node.trigger_deactivate()
+    pupil.client.wait(waiting.done, "the answer")
+    assert "deactivated" in waiting.result().message
+    assert "not active" in pupil.list().message
+    scene.node.trigger_activate()
+    assert pupil.teach().success

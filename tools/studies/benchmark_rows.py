@@ -1,4 +1,7 @@
-"""What a row costs to make: guesses and probes here, trainings by the package's own commands."""
+"""The rows of the benchmark table, and how each is made.
+
+Guesses and probes are made here, trainings by the package's own commands.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from affordance_grounding_core.data.agd20k import (
     EvaluationSet,
@@ -25,19 +29,144 @@ from affordance_grounding_core.evaluation.baselines import (
     uniform_baseline,
 )
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
-from tools.studies.benchmark_table.outcomes import (
-    METRICS,
-    Outcome,
-    outcome_of,
-    outcome_of_report,
-    read_outcome,
-    write_outcome,
-)
-from tools.studies.benchmark_table.rows import Row
+from affordance_grounding_core.evaluation.summary import ImageScore, mean_score
+from tools.studies.harness import CONFIGS, Run, damaged, kept, read_outcome
 
-CONFIGS = Path(__file__).parents[2] / "config" / "train"
 REPOSITORY = Path(__file__).parents[2]
 PROTOCOL = PROTOCOLS["locate"]
+
+Kind = Literal["baseline", "zero_shot", "probe", "training", "model", "taught"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the table.
+
+    Attributes:
+        name: name of its files, and on the command line.
+        title: title in the table.
+        learns_from: what it has seen of the training set.
+        kind: how it is run.
+        config: file in config/train, of a training.
+        options: more options of the training; "{root}" stands for the root of the data.
+        seeded: whether another seed gives another outcome.
+    """
+
+    name: str
+    title: str
+    learns_from: str
+    kind: Kind
+    config: str = ""
+    options: tuple[str, ...] = ()
+    seeded: bool = False
+
+
+ROWS = (
+    Row("uniform", "uniform", "nothing", "baseline"),
+    Row("centre_prior", "centre prior", "nothing", "baseline"),
+    Row("mean_of_train", "mean of train, by action", "part masks", "baseline"),
+    Row("zero_shot", "zero-shot: CLIP's patches and texts", "nothing", "zero_shot"),
+    Row("probe_sharp", "linear probe by action, masks", "part masks", "probe"),
+    Row("probe_blurred", "linear probe by action, blurred masks", "blurred part masks", "probe"),
+    Row(
+        "selective_cl",
+        "SelectiveCL",
+        "image labels, exocentric pictures",
+        "training",
+        "selective_cl_rendered.yaml",
+        seeded=True,
+    ),
+    Row(
+        "plsp",
+        "WSAG-PLSP",
+        "part masks, exocentric pictures",
+        "training",
+        "plsp_rendered.yaml",
+        seeded=True,
+    ),
+    Row(
+        "both",
+        "both as one",
+        "part masks, image labels, exocentric pictures",
+        "training",
+        "both_rendered.yaml",
+        ("--data.part_labels={root}/trainset",),
+        seeded=True,
+    ),
+    Row("default_anew", "action head", "part masks", "training", "default.yaml", seeded=True),
+    Row("default", "the packaged model", "see its model card", "model"),
+    Row("taught_1", "taught, 1 example an action", "1 part mask an action", "taught", seeded=True),
+    Row("taught_3", "taught, 3 examples", "3 part masks an action", "taught", seeded=True),
+    Row("taught_5", "taught, 5 examples", "5 part masks an action", "taught", seeded=True),
+)
+"""In the order of the table."""
+
+METRICS = ("kld", "sim", "nss")
+HEAT = "heat"
+"""Name of the map that a robot sees; others are what a paper scores."""
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One row with one seed.
+
+    Attributes:
+        maps: name of a kind of map to its mean scores; empty where the row could not be run.
+        missing: why it could not; empty where it could.
+        notes: how it was made: command, seconds, versions.
+    """
+
+    maps: Mapping[str, Scores]
+    missing: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def outcome_of(scores: Sequence[ImageScore], **notes: Any) -> Outcome:
+    """Average the scores of one kind of map, the heat."""
+    mean = mean_score(scores)
+    means = {metric: float(getattr(mean, metric)) for metric in METRICS}
+    return Outcome({HEAT: {**means, "n": mean.n}}, notes=notes)
+
+
+_OF_ANOTHER_PROTOCOL = "log_density"
+"""WSAG-PLSP scores its softmax, by its own protocol; the table's would min-max a logarithm."""
+
+
+def outcome_of_report(report: Mapping[str, Any], **notes: Any) -> Outcome:
+    """Take the scores out of a report of `affordance-grounding evaluate --json`."""
+    kinds = {HEAT: report["overall"]}
+    kinds |= {
+        name: scores["overall"]
+        for name, scores in report.get("raw_maps", {}).items()
+        if name != _OF_ANOTHER_PROTOCOL
+    }
+    maps = {
+        name: {metric: float(means[metric]) for metric in (*METRICS, "n")}
+        for name, means in kinds.items()
+    }
+    return Outcome(maps, notes={"fingerprint": report.get("fingerprint", ""), **notes})
+
+
+def read_kept(file: Path) -> Outcome | None:
+    """Read what was kept of a row with a seed; None where nothing was.
+
+    Raises:
+        DatasetError: the file is not one of a row.
+    """
+    if not file.is_file():
+        return None
+    content = read_outcome(file)
+    try:
+        maps = {
+            str(name): {metric: float(scores[metric]) for metric in (*METRICS, "n")}
+            for name, scores in content["maps"].items()
+        }
+        return Outcome(maps, notes=content["notes"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(file, error) from error
+
 
 Call = Callable[[Sequence[str]], None]
 """Runs `python ARGUMENTS`; raises TrainingError with the reason where that fails."""
@@ -48,7 +177,7 @@ class Bench:
     """What all rows are made from.
 
     Attributes:
-        root: of the data, in AGD20K layout.
+        root: root of the data, in AGD20K layout.
         output: folder of all runs and outcomes.
         model: name or folder of the model in the row "default".
         training: more options of every training, for example `--trainer.max_epochs=3`.
@@ -91,17 +220,25 @@ def run_command(arguments: Sequence[str]) -> None:
         )
 
 
-def outcome_file(row: Row, seed: int, bench: Bench) -> Path:
-    """Where the outcome of a row with a seed is kept."""
-    return bench.output / "outcomes" / f"{row.name}-{seed}.json"
+def plan_row(row: Row, seeds: Sequence[int], bench: Bench) -> list[Run]:
+    """List the runs of a row: one a seed, or one alone where a seed changes nothing."""
+    return [
+        Run(
+            row.name,
+            seed,
+            bench.output / "runs" / f"{row.name}-{seed}",
+            bench.output / "outcomes" / f"{row.name}-{seed}.json",
+        )
+        for seed in (seeds if row.seeded else seeds[:1])
+    ]
 
 
-def make_outcome(row: Row, seed: int, bench: Bench) -> Outcome:
+def make_outcome(row: Row, run: Run, bench: Bench) -> Outcome:
     """Make one row with one seed, or read it where it was made before.
 
     Args:
-        row: to make.
-        seed: of everything random.
+        row: row to make.
+        run: its run.
         bench: what it is made from.
 
     Returns:
@@ -110,26 +247,30 @@ def make_outcome(row: Row, seed: int, bench: Bench) -> Outcome:
     Raises:
         DatasetError: data of another layout, or a kept outcome that is damaged.
     """
-    file = outcome_file(row, seed, bench)
-    kept = read_outcome(file)
-    if kept is not None:
-        return kept
-    started = time.perf_counter()
+
+    def make() -> dict[str, Any]:
+        started = time.perf_counter()
+        made = _MAKERS[row.kind](row, run, bench)
+        seconds = round(time.perf_counter() - started, 1)
+        return {"maps": dict(made.maps), "notes": {**made.notes, "seconds": seconds}}
+
+    kept_before = read_kept(run.file)
+    if kept_before is not None:
+        return kept_before
     try:
-        made = _MAKERS[row.kind](row, seed, bench)
+        kept(run.file, make)
     except WeightsError as error:
         # What is wrong in full, with paths of this machine, is not for the document.
         print(f"{row.name}: {error}", file=sys.stderr)
         return Outcome({}, missing="weights that it needs cannot be fetched here")
     except TrainingError as error:
         return Outcome({}, missing=str(error).splitlines()[0])
-    notes = {**made.notes, "seconds": round(time.perf_counter() - started, 1)}
-    outcome = Outcome(made.maps, notes=notes)
-    write_outcome(file, outcome)
+    outcome = read_kept(run.file)
+    assert outcome is not None  # just written
     return outcome
 
 
-def _baseline(row: Row, seed: int, bench: Bench) -> Outcome:
+def _baseline(row: Row, run: Run, bench: Bench) -> Outcome:
     testing, training = bench.data()
     actions = {image.action for image in testing.annotated}
     makers: Mapping[str, Callable[[], Baseline]] = {
@@ -141,7 +282,7 @@ def _baseline(row: Row, seed: int, bench: Bench) -> Outcome:
     return outcome_of(scores)
 
 
-def _zero_shot(row: Row, seed: int, bench: Bench) -> Outcome:
+def _zero_shot(row: Row, run: Run, bench: Bench) -> Outcome:
     from affordance_grounding_core.backbones.clip import load_clip
     from tools.studies.zero_shot import zero_shot_scores
 
@@ -149,7 +290,7 @@ def _zero_shot(row: Row, seed: int, bench: Bench) -> Outcome:
     return outcome_of(zero_shot_scores(load_clip(), testing.annotated, PROTOCOL))
 
 
-def _probe(row: Row, seed: int, bench: Bench) -> Outcome:
+def _probe(row: Row, run: Run, bench: Bench) -> Outcome:
     from tools.studies.probes import dinov2_patches, probe_scores
 
     testing, training = bench.data()
@@ -163,10 +304,10 @@ def _probe(row: Row, seed: int, bench: Bench) -> Outcome:
     return outcome_of(scores)
 
 
-def _training(row: Row, seed: int, bench: Bench) -> Outcome:
+def _training(row: Row, run: Run, bench: Bench) -> Outcome:
     _, training = bench.data()
     actions = sorted({item.action for item in training.egocentric})
-    folder = bench.output / "runs" / f"{row.name}-{seed}"
+    folder = run.folder
     interrupted = (folder / "lightning" / "last.ckpt").is_file()
     arguments = [
         "-m",
@@ -175,7 +316,7 @@ def _training(row: Row, seed: int, bench: Bench) -> Outcome:
         f"--config={CONFIGS / row.config}",
         f"--data.root={bench.root.resolve()}",
         f"--output={folder.resolve()}",
-        f"--seed_everything={seed}",
+        f"--seed_everything={run.seed}",
         f"--model.actions={json.dumps(actions)}",
         *(option.format(root=bench.root.resolve()) for option in row.options),
         *(["--resume=last"] if interrupted else []),
@@ -186,7 +327,7 @@ def _training(row: Row, seed: int, bench: Bench) -> Outcome:
     return _evaluated(last if last.is_dir() else folder, folder, bench, options=bench.training)
 
 
-def _model(row: Row, seed: int, bench: Bench) -> Outcome:
+def _model(row: Row, run: Run, bench: Bench) -> Outcome:
     return _evaluated(bench.model, bench.output / "runs" / row.name, bench)
 
 
@@ -210,16 +351,17 @@ def _evaluated(
     return outcome_of_report(json.loads(report.read_text(encoding="utf-8")), options=list(options))
 
 
-def _taught(row: Row, seed: int, bench: Bench) -> Outcome:
+def _taught(row: Row, run: Run, bench: Bench) -> Outcome:
     shots = int(row.name.rpartition("_")[2])
-    folder = bench.output.resolve() / "few_shot" / f"seed-{seed}"
+    folder = bench.output.resolve() / "few_shot" / f"seed-{run.seed}"
     bench.call(
         [
             "-m",
-            "tools.studies.few_shot",
+            "tools.studies",
+            "few_shot",
             f"--data={bench.root.resolve()}",
             f"--output={folder}",
-            f"--seeds={seed}",
+            f"--seeds={run.seed}",
         ]
     )
     content = json.loads((folder / "few_shot.json").read_text(encoding="utf-8"))
@@ -235,7 +377,7 @@ def _taught(row: Row, seed: int, bench: Bench) -> Outcome:
     return Outcome({"heat": {**means, "n": len(pairs)}})
 
 
-_MAKERS: Mapping[str, Callable[[Row, int, Bench], Outcome]] = {
+_MAKERS: Mapping[str, Callable[[Row, Run, Bench], Outcome]] = {
     "baseline": _baseline,
     "zero_shot": _zero_shot,
     "probe": _probe,

@@ -1,4 +1,4 @@
-"""What a segmenter of named parts answers, and which of its answers count."""
+"""Interface of segmenters, and the rule by which their detections count."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def clip_boxes(boxes: NDArray[np.float32], height: int, width: int) -> NDArray[n
 
     Args:
         boxes: (K, 4) x0, y0, x1, y1 in px.
-        height: of the image.
-        width: likewise.
+        height: height of the image.
+        width: width of the image.
 
     Returns:
         (K, 4) float32; a box outside the image has no area.

@@ -1,4 +1,4 @@
-"""Segmenters by the names of the command line."""
+"""Loads a segmenter by its name on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts found by Grounding DINO as boxes, and outlined by SAM 2."""
+"""Segmenter: Grounding DINO finds parts as boxes, SAM 2 outlines them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GroundingDinoSam2Segmenter(torch.nn.Module):
         outliner: `transformers.Sam2Model`.
         outliner_processor: `transformers.Sam2Processor`.
         rule: which boxes count.
-        name: of the weights, with their revisions.
+        name: name of the weights, with their revisions.
         prompt_batch: how many sets of phrases go through the detector at once.
     """
 

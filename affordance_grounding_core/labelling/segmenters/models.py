@@ -1,4 +1,4 @@
-"""The hub models that labels are made with, each pinned to one commit.
+"""Table of the hub models that labels are made with, each pinned to one commit.
 
 The revisions are those that the models' own pages and other projects name; no hub could be
 reached where this was written, so the files behind them have not been loaded by its authors.
@@ -25,7 +25,7 @@ class HubModel:
     Attributes:
         name: on the hub: owner and repository.
         revision: commit, 40 hexadecimal digits; never a branch, which may move.
-        licence: of the weights.
+        licence: licence of the weights.
         gated: whether the hub asks for an account that has accepted the licence.
     """
 

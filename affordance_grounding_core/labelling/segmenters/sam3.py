@@ -1,4 +1,4 @@
-"""Parts found by SAM 3, which segments every instance of a phrase."""
+"""Segmenter: SAM 3 segments every instance of a phrase."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Sam3Segmenter(torch.nn.Module):
         model: `transformers.Sam3Model`.
         processor: `transformers.Sam3Processor`.
         rule: which detections count; the phrases of one set compete with each other.
-        name: of the weights, with their revision.
+        name: name of the weights, with their revision.
         phrase_batch: how many phrases are decoded at once.
     """
 

@@ -1,4 +1,4 @@
-"""Attention of WSAG-PLSP, and the positions that its two decoders are told.
+"""Attention layers of WSAG-PLSP, and the positions that its two decoders add.
 
 Attention between a handful of tokens and an image needs no projection of the image: with few
 tokens on one side, q k^T = (x_q W_q W_k^T) x_k^T is far cheaper when the weights are applied to
@@ -24,8 +24,8 @@ def sine_cosine_positions(rows: int, columns: int, width: int) -> torch.Tensor:
     """Fixed two-dimensional sine-cosine positions.
 
     Args:
-        rows: of patches.
-        columns: of patches.
+        rows: number of rows of patches.
+        columns: number of columns of patches.
         width: channels, a multiple of 4.
 
     Returns:
@@ -68,8 +68,8 @@ class RandomFourierPositions(KeepsFloat32):
         """Compute the positions of a grid of any size.
 
         Args:
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (rows * columns, width), row by row.
@@ -127,7 +127,7 @@ class TokenAttention(nn.Module):
     Args:
         width: channels of the tokens.
         inner_width: channels attention works in.
-        heads: of attention; they divide `inner_width`.
+        heads: number of attention heads; it divides `inner_width`.
     """
 
     def __init__(self, width: int, inner_width: int, heads: int) -> None:

@@ -1,4 +1,4 @@
-"""A model of WSAG-PLSP as our checkpoint: what is stored, and how it is read back.
+"""Checkpoint of WSAG-PLSP: writes a model's tensors and settings and reads them back.
 
 Tensors are `network.*` in the names of the official checkpoint, the encoder among them where
 it was trained, `actions` with the vectors of the vocabulary, and, where a text encoder travels
@@ -37,7 +37,7 @@ class EncoderReference:
     Attributes:
         name: which one.
         embedded: whether the checkpoint holds its weights.
-        heads: of attention, which its tensors do not tell; of an embedded one.
+        heads: number of attention heads of an embedded encoder, which its tensors do not tell.
         fingerprint: hash of the weights it was trained with, where it is not embedded.
     """
 
@@ -52,14 +52,14 @@ class StoredPlsp:
     """Everything inference needs beside an encoder that goes by its name.
 
     Attributes:
-        actions: in the order of `vectors`.
+        actions: actions in the order of `vectors`.
         network: sizes.
-        tensors: of the network, by the names of `PlspNetwork`.
+        tensors: tensors of the network, by the names of `PlspNetwork`.
         vectors: (actions, width) of the actions.
         encoder: which one.
         grid: rows and columns of patches whose positions are stored.
-        preprocess: from image to network input.
-        heat: from peaks of log density to peaks of heat.
+        preprocess: preprocessing from image to network input.
+        heat: calibration from peaks of log density to peaks of heat.
         regions: thresholds.
         text: weights of a text encoder; empty where there is none.
     """

@@ -107,7 +107,7 @@ class PlspSizes:
         width: channels; the encoder's where None.
         fuser_depth: blocks of the verb fuser.
         fuser_heads: heads in each.
-        drop_path: of the last of them.
+        drop_path: drop rate of the last of them.
         decoder_depth: layers of the decoder.
         decoder_heads: heads in each.
         decoder_hidden: channels of the perceptron in each.
@@ -127,7 +127,7 @@ class PlspSizes:
         """Sizes of the network behind an encoder.
 
         Args:
-            actions: of the vocabulary.
+            actions: actions of the vocabulary.
             encoder_width: channels of the encoder's tokens.
         """
         values = asdict(self) | {"width": self.width or encoder_width, "actions": actions}
@@ -142,10 +142,10 @@ class PlspOptimiserConfig:
     """AdamW as published.
 
     Attributes:
-        learning_rate: of everything but the encoder.
+        learning_rate: learning rate of everything but the encoder.
         encoder_factor: rate of the encoder, as a multiple of it.
-        betas: of the running means.
-        weight_decay: of all parameters.
+        betas: decay rates of the running means.
+        weight_decay: weight decay of all parameters.
     """
 
     learning_rate: float = 1e-4
@@ -166,7 +166,7 @@ class PartNameConfig:
     """Where the part names come from; see `part_names.load_part_names`.
 
     Attributes:
-        style: of the package's table, "agd20k" or "robot".
+        style: style of the package's table, "agd20k" or "robot".
         file: the user's own table.
         parts: entries such as "open/jar=jar lid".
     """

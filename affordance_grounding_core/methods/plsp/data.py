@@ -1,4 +1,4 @@
-"""Batches for WSAG-PLSP, live or from the cache of a frozen encoder's tokens."""
+"""Data module of WSAG-PLSP: batches of pixels, or of a frozen encoder's cached tokens."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PlspData(RunData):
         split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
         labels: folder with part masks and a manifest, as `affordance-grounding label` writes
             it; the training set's own folder where None.
-        views: of the training images; the crop is the network's input.
+        views: views of the training images; the crop is the network's input.
         batch_size: samples in a batch of one device.
         exocentric_count: images of people beside each; 0 trains without.
         selection: what the best epoch is chosen by: "test" as in the paper, "validation" by
@@ -75,11 +75,11 @@ class PlspData(RunData):
             disk.
         cached_views: views of a training image in the cache.
         workers: processes that load images; 0 loads in the training process.
-        seed: of everything random.
+        seed: seed of everything random.
 
     Attributes:
-        encoder: whose input the batches are; set before `setup`.
-        input_format: of that encoder, likewise.
+        encoder: encoder whose input the batches are; set before `setup`.
+        input_format: format of that encoder's input; set before `setup`.
     """
 
     def __init__(

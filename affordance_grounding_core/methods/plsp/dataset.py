@@ -1,4 +1,4 @@
-"""Training samples and whole images for WSAG-PLSP, as pixels or as cached tokens."""
+"""Datasets of WSAG-PLSP: training samples and whole images, as pixels or cached tokens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class WantedTokens:
     """A view whose tokens are wanted.
 
     Attributes:
-        key: of the view, without line breaks; holds whatever shapes it.
+        key: key of the view, without line breaks; holds whatever shapes it.
         pixels: computes it, (3, h, w) float32.
     """
 
@@ -57,7 +57,7 @@ class TokenCache:
         folder: above all caches.
         encoder: frozen, on the device to compute on.
         size: side in px of the square input.
-        identity: of the encoder's weights and of everything that shapes the views.
+        identity: identity of the encoder's weights and of everything that shapes the views.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class InputFormat:
     Attributes:
         size: side of the square in px.
         patch_size: side of a patch in px.
-        mean: of each RGB channel in [0, 1], subtracted.
-        std: of each RGB channel, divided by.
+        mean: mean of each RGB channel in [0, 1], which is subtracted.
+        std: standard deviation of each RGB channel, which pixels are divided by.
     """
 
     size: int
@@ -156,20 +156,20 @@ class PartImages(Dataset[Item]):
     fixed number of views.
 
     Args:
-        samples: to train on.
+        samples: samples to train on.
         people: who may stand beside them; every sample has somebody, unless `exocentric` is 0.
         actions: vocabulary.
-        views: of the images.
-        input_format: of the encoder.
+        views: views of the images.
+        input_format: format of the input of the encoder.
         exocentric: images of people beside each sample.
         companions: object class to the images that may share a mosaic with it.
-        seed: of everything random, but not of the cached views, which are the same for all.
-        cache: of the frozen encoder's tokens, or None.
+        seed: seed of everything random, but not of the cached views, which are the same for all.
+        cache: cache of the frozen encoder's tokens, or None.
         cached_views: views of an image in it.
 
     Attributes:
         objects: object classes, sorted; a sample says its number.
-        pairs: (action, object), sorted; likewise.
+        pairs: (action, object), sorted.
     """
 
     def __init__(
@@ -334,7 +334,7 @@ class WholeImages(Dataset[Item]):
     """Whole images, squashed, with ground truth where wanted.
 
     Args:
-        images: to look at; all readable.
+        images: images to look at; all readable.
         training: knows the input, the vocabulary and the cache.
     """
 

@@ -1,4 +1,4 @@
-"""The heat decoder: tokens and image attend to each other, and one token reads off the heat.
+"""Heat decoder: tokens and image attend to each other, and one token gives the heat.
 
 It follows the mask decoder of Segment Anything (Kirillov et al. 2023, section A).
 """
@@ -46,7 +46,7 @@ class TwoWayLayer(nn.Module):
 
     Args:
         width: channels.
-        heads: of attention.
+        heads: number of attention heads.
         hidden: channels of the perceptron.
         first: whether it is the decoder's first, whose self-attention knows no positions and
             has no residual.
@@ -101,7 +101,7 @@ class TwoWayTransformer(nn.Module):
     Args:
         width: channels.
         depth: layers.
-        heads: of attention.
+        heads: number of attention heads.
         hidden: channels of the perceptrons.
     """
 
@@ -163,7 +163,7 @@ class HeatDecoder(KeepsFloatingPoint):
     Args:
         width: channels.
         depth: two-way layers.
-        heads: of attention.
+        heads: number of attention heads.
         hidden: channels of the perceptrons.
 
     Int8 leaves it in floating point: it is a few per cent of the work, and most of what int8
@@ -199,8 +199,8 @@ class HeatDecoder(KeepsFloatingPoint):
         Args:
             image_tokens: (B or 1, 1 + rows * columns, C), class token first.
             affordance_token: (B, 1, C); None to decode from class and learned token alone.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (B, 1, UPSCALING * rows, UPSCALING * columns) logits.

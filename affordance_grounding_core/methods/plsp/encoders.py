@@ -1,4 +1,4 @@
-"""The image encoders of WSAG-PLSP: CLIP, which is trained, or DINOv2, which stays frozen."""
+"""Image encoders of WSAG-PLSP: CLIP, which is trained, or DINOv2, which stays frozen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClipTokens(nn.Module):
         patch_size: side of a patch in px.
         width: channels inside.
         layers: blocks.
-        heads: of attention.
+        heads: number of attention heads.
         output_width: channels of the projected tokens.
     """
 
@@ -170,9 +170,9 @@ class Dinov2Tokens(nn.Module):
     """DINOv2 as an encoder that is not trained: tokens of the last block after its norm.
 
     Args:
-        backbone: with its weights.
+        backbone: backbone with its weights.
         size: side in px of the square input of training.
-        precision: of the computation; the tokens are float32 either way.
+        precision: precision of the computation; the tokens are float32 either way.
     """
 
     def __init__(self, backbone: Dinov2, size: int = 224, precision: Precision = "float32") -> None:
@@ -198,7 +198,7 @@ class LoadedEncoder:
 
     Attributes:
         image: a `TokenEncoder`.
-        text: of the same space; None where the encoder has none.
+        text: text encoder of the same space; None where the encoder has none.
     """
 
     image: nn.Module
@@ -209,7 +209,7 @@ def load_encoder(config: EncoderConfig, size: int) -> LoadedEncoder:
     """Load the weights that a config names.
 
     Args:
-        config: of the encoder.
+        config: options of the encoder.
         size: side in px of the square input of training.
 
     Raises:
@@ -256,9 +256,9 @@ def encode_parts(
     """Text vectors of the parts that afford an action.
 
     Args:
-        encoder: of texts.
+        encoder: encoder of texts.
         pairs: K of (action, object).
-        names: of the parts.
+        names: names of the parts.
 
     Returns:
         (K, D) float32.

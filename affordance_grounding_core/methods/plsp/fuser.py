@@ -1,4 +1,4 @@
-"""The verb fuser: one query of action and part gathers its affordance token from the image."""
+"""Verb fuser: a query of action and part gathers its affordance token from the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CrossAttention(nn.Module):
 
     Args:
         width: channels.
-        heads: of attention.
+        heads: number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -63,7 +63,7 @@ class FuserBlock(nn.Module):
 
     Args:
         width: channels.
-        heads: of attention.
+        heads: number of attention heads.
         drop_path: share of samples for which a branch is skipped in training.
         layer_scale: start value of the factors.
     """
@@ -110,10 +110,10 @@ class VerbFuser(KeepsFloatingPoint):
         width: channels.
         depth: blocks.
         heads: attention heads in each.
-        drop_path: of the last block; grows linearly from 0 at the first.
+        drop_path: drop rate of the last block; it grows linearly from 0 at the first.
         layer_scale: start value of the factors on the branches.
-        rows: patches of the grid whose positions the checkpoint stores.
-        columns: likewise.
+        rows: rows of patches of the grid whose positions the checkpoint stores.
+        columns: columns of patches of the grid whose positions the checkpoint stores.
 
     Int8 leaves it in floating point: it is a few per cent of the work, and most of what int8
     would spoil.
@@ -149,8 +149,8 @@ class VerbFuser(KeepsFloatingPoint):
         Args:
             tokens: (B or 1, 1 + rows * columns, C), class token first.
             query: (B, 1, C) of action and part.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (B, 1, C).

@@ -1,4 +1,4 @@
-"""WSAG-PLSP checkpoints as grounders."""
+"""Builds the network and the grounder of a WSAG-PLSP checkpoint."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build_grounder(
     """Put encoder, network, calibration, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "plsp".
+        checkpoint: checkpoint of method "plsp".
         name: the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: local file of a frozen encoder, which the checkpoint does not hold.
@@ -119,8 +119,8 @@ def clip_tokens_like(tensors: dict[str, torch.Tensor], heads: int) -> ClipTokens
     """Build an image encoder of the sizes of some weights.
 
     Args:
-        tensors: of a whole network, the encoder's under `encoder.`.
-        heads: of attention.
+        tensors: tensors of a whole network, the encoder's under `encoder.`.
+        heads: number of attention heads.
 
     Raises:
         ValueError: tensors are missing, or their shapes are those of no such encoder.
@@ -173,7 +173,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
 
     Args:
         runtime: see `load_grounder`.
-        seed: of all weights.
+        seed: seed of all weights.
     """
     config = PlspNetworkConfig(actions=len(AGD20K_SEEN))
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""Loss of WSAG-PLSP (section 3): where the heat is, and what the network must know for it."""
+"""Losses of WSAG-PLSP (section 3): heat, alignment, part names and actions."""
 
 from __future__ import annotations
 
@@ -122,9 +122,9 @@ def weighted_loss(
     Args:
         distribution: see `distribution_loss`.
         alignment: see `alignment_loss`; None without exocentric images.
-        exocentric: cross entropy of the classifier; None likewise.
+        exocentric: cross entropy of the classifier; None without exocentric images.
         noun: see `text_loss`.
-        part: likewise.
+        part: see `text_loss`.
         config: weights.
     """
     nothing = distribution.new_zeros(())

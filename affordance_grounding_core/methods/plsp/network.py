@@ -1,4 +1,4 @@
-"""The network of WSAG-PLSP (arXiv 2505.24103, section 3), and the graph around it.
+"""Network of WSAG-PLSP (arXiv 2505.24103, section 3), and its wrapper for inference.
 
 The graph is what a grounder runs: pixels and actions in, comparable heat out.
 Parameters carry the names of the official checkpoint, so that importing one is a strict load.
@@ -131,8 +131,8 @@ class PlspNetwork(nn.Module):
             tokens: (B, 1 + rows * columns, width); or (1, ...) for B actions in one image,
                 whose tokens are then looked at once wherever that is possible.
             actions: (B, width) text vectors.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
         """
         asked = actions.to(tokens.dtype).unsqueeze(1)
         # The noun must be read off the class token without pulling at it (section 3.3).
@@ -166,7 +166,7 @@ class PlspHeatNetwork(GroundingNetwork):
     Args:
         network: trained, with its encoder.
         action_vectors: (actions, width).
-        heat: from peaks of log density to peaks of heat.
+        heat: calibration from peaks of log density to peaks of heat.
     """
 
     action_vectors: torch.Tensor
@@ -215,7 +215,7 @@ class PlspHeatNetwork(GroundingNetwork):
 
         Args:
             pixels: as for `forward`.
-            actions: likewise.
+            actions: as for `forward`.
 
         Returns:
             "log_density" (K, 4 * rows, 4 * columns): its softmax is the published heat.

@@ -1,4 +1,4 @@
-"""The published checkpoint of WSAG-PLSP as a model of this package.
+"""Imports the published checkpoint of WSAG-PLSP.
 
 It holds encoder, network and the decoder's random positions, 351 tensors, and the state of the
 optimiser, which is not used. It holds neither the class list nor the vectors of the actions:
@@ -191,8 +191,8 @@ def import_plsp(
     """Import a published checkpoint.
 
     Args:
-        file: of the authors.
-        folder: of the checkpoint to write.
+        file: file of the authors.
+        folder: folder of the checkpoint to write.
         actions: class list of the classifier; the published one of its length if None.
         clip_weights: local file of CLIP; cached or published weights if None.
         verb_vectors: the authors' vectors of verbs, in place of CLIP's text encoder.
@@ -220,6 +220,11 @@ def import_plsp(
         model = calibrated(model, calibrate_on, split)
     write_checkpoint(folder, *model.as_checkpoint(source_notes(official, "plsp")))
     build_network(read_model(read_checkpoint(folder)))  # what was written can be read again
+    return _report(folder, official, model)
+
+
+def _report(folder: Path, official: OfficialFile, model: StoredPlsp) -> list[str]:
+    """Say what an import wrote, line by line."""
     lines = [
         f"{folder}: {len(official.tensors)} tensors of {official.path.name} "
         f"(sha256 {official.sha256[:16]}...), {len(model.actions)} actions",
@@ -245,9 +250,9 @@ def calibrated(model: StoredPlsp, root: Path, split: str | None) -> StoredPlsp:
     """Fit the heat of a model on data.
 
     Args:
-        model: whose own calibration is not looked at.
+        model: model whose own calibration is not looked at.
         root: data in AGD20K layout.
-        split: of the data.
+        split: split of the data.
 
     Raises:
         DatasetError: the data cannot be used.

@@ -1,4 +1,4 @@
-"""The training samples of WSAG-PLSP: an image with a part label, and people using such objects."""
+"""Training samples of WSAG-PLSP: an image with a part label, and people using such objects."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def draw_view(config: PlspViewConfig, companions: int, random: np.random.Generat
     """Draw a view.
 
     Args:
-        config: of the views.
+        config: options of the views.
         companions: how many images may stand beside it in a mosaic; 0 for no mosaics.
         random: decides; always asked for equally many numbers.
     """
@@ -98,7 +98,7 @@ def view_image(
 
     Args:
         plan: drawn with the same config.
-        config: of the views.
+        config: options of the views.
         image: (H, W, 3) uint8, RGB.
         companions: images for the other tiles, in the order of `plan.companions`.
 
@@ -123,7 +123,7 @@ def view_label(
 
     Args:
         plan: drawn with the same config.
-        config: of the views.
+        config: options of the views.
         label: (H, W) float32, not negative: blurred at the image's own size.
 
     Returns:
@@ -173,7 +173,7 @@ class PartSample:
 
     Attributes:
         image: its file.
-        action: that the part affords.
+        action: action that the part affords.
         object_name: class of the object.
         mask: picture of the part, of the image's own size.
     """
@@ -261,7 +261,7 @@ def irrelevant_images(
     """Find for every object class the images whose objects share no action with it.
 
     Args:
-        images: of the whole training set, with and without part masks.
+        images: images of the whole training set, with and without part masks.
 
     Returns:
         Object class to images; where every class shares an action, those of other

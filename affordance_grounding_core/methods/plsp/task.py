@@ -1,4 +1,4 @@
-"""Training of WSAG-PLSP, as a Lightning task."""
+"""Lightning module that trains WSAG-PLSP."""
 
 from __future__ import annotations
 
@@ -106,13 +106,13 @@ class PlspTask(ScoredTask):
     Args:
         actions: vocabulary; the order is that of the exocentric classifier.
         encoder: which looks at the images.
-        sizes: of the network.
+        sizes: sizes of the network.
         loss: weights of its terms.
         optimiser: rates.
         part_names: where the names of parts come from; not used without a text encoder.
         size: side in px of the square input of training.
         selection: name of the scores, "test" or "validation"; see `PlspData`.
-        seed: of the first weights and of the paths that are dropped.
+        seed: seed of the first weights and of the paths that are dropped.
     """
 
     score_type = PlspScore
@@ -199,7 +199,7 @@ class PlspTask(ScoredTask):
         """Encode images, or take their tokens from the batch, at the network's width.
 
         Args:
-            batch: with "pixels" or "tokens" of that name's beginning.
+            batch: batch with "pixels" or "tokens" of that name's beginning.
             name: "" or "people_".
 
         Returns:

@@ -1,4 +1,4 @@
-"""One training run of WSAG-PLSP: from a YAML config to checkpoints."""
+"""Trains WSAG-PLSP from a YAML config and writes checkpoints."""
 
 from __future__ import annotations
 

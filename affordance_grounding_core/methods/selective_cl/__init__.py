@@ -1,1 +1,1 @@
-"""Selective Contrastive Learning: object and part level learning from image-level labels."""
+"""Selective Contrastive Learning: learns objects and parts from image-level labels."""

@@ -1,4 +1,4 @@
-"""Where the object of an action may be: affinity maps and masks from frozen features.
+"""Affinity maps and object masks from frozen features: where an action's object may be.
 
 All functions are batched and keep their input's device and type. Maps without contrast, by
 which the published code divides and answers NaN, give zeros here: they prefer no place.
@@ -74,7 +74,7 @@ def exocentric_affinity(
         tokens: (B * E, N, D) patches in CLIP's space, image b * E + e.
         action_texts: (B, D) vectors of "an item to {action} with".
         exocentric_texts: (B, D) vectors of "a person {action} an item".
-        rows: of patches.
+        rows: number of rows of patches.
 
     Returns:
         (B, E, rows, N / rows): local mean of the cosine to the exocentric text, times the

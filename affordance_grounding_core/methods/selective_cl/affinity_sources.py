@@ -1,4 +1,4 @@
-"""Where affinity comes from: CLIP, as in the paper, or saliency, where CLIP is not to be had."""
+"""Sources of affinity: CLIP, as in the paper, or saliency, where CLIP is not to be had."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def border_contrast(descriptors: torch.Tensor, rows: int, columns: int) -> torch
 
     Args:
         descriptors: (B, rows * columns, C) float.
-        rows: of patches.
-        columns: of patches.
+        rows: number of rows of patches.
+        columns: number of columns of patches.
 
     Returns:
         (B, rows, columns) in [0, 1], min-maxed.
@@ -124,7 +124,7 @@ class AffinityProvider(Protocol):
         """Look at one image for some actions.
 
         Args:
-            features: of one image.
+            features: features of one image.
             actions: (K) int64.
 
         Returns:
@@ -139,7 +139,7 @@ class ClipAffinity:
     Args:
         action_texts: (actions, D) vectors of the action prompts, of any norm.
         exocentric_texts: (actions, D) vectors of the exocentric prompts.
-        saliency_heads: of the class attention that masks the egocentric object; None for all.
+        saliency_heads: heads of the class attention that masks the egocentric object; None for all.
             The default is right for DINO ViT-S/16 only.
     """
 
@@ -189,7 +189,7 @@ def clip_affinities(
         exocentric: features of B * E images, image b * E + e.
         action_texts: (B, D) vector of the action prompt of each sample, of any norm.
         exocentric_texts: (B, D) vector of the exocentric prompt of each sample.
-        saliency_heads: of the class attention that masks the object; None for all.
+        saliency_heads: heads of the class attention that masks the object; None for all.
     """
     tokens, exocentric_tokens = _clip_tokens(egocentric), _clip_tokens(exocentric)
     similarity = text_similarity(tokens, action_texts)
@@ -211,12 +211,13 @@ class SaliencyAffinity:
     It is the same for every action: what an action is about must be learnt from the labels.
 
     Args:
-        source: of the egocentric object. "contrast": patches unlike the border of the image.
-            "attention": class attention, binarised head by head at its mean, as in LOCATE;
-            right for DINO, poor for DINOv2.
+        source: source of the egocentric object. "contrast": patches unlike the border of the image.
+            "attention": class attention, binarised head by head at its mean, as in LOCATE; right
+            for DINO, poor for DINOv2.
         exocentric: "contact": the object next to what the egocentric image does not show, a
             person; "saliency": all that stands out, the person included.
-        heads: of the class attention; None for all. `PUBLISHED_HEADS` for DINO ViT-S/16.
+        heads: heads of the class attention; None for all. `PUBLISHED_HEADS` for DINO
+            ViT-S/16.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Frozen features of a fixed set of views of every image, computed once and kept on disk.
+"""Cache of frozen features: a fixed set of views of every image, computed once.
 
 Training from the cache sees `cached_views` crops of an image instead of a new one every time,
 and never runs a backbone. Rows are keyed by the content of the image and the view; the folder
@@ -53,9 +53,9 @@ class FeatureCache:
 
     Args:
         folder: above all caches.
-        backbones: whose features are kept; on the device to compute on.
-        crops: of the training views.
-        seed: of the crops.
+        backbones: backbones whose features are kept; on the device to compute on.
+        crops: crops of the training views.
+        seed: seed of the crops.
 
     Attributes:
         unusable: files that cannot be read or are too small, with what is wrong with them.
@@ -122,7 +122,7 @@ class FeatureCache:
 
         Args:
             image: a file that `fill` was called with.
-            view: likewise its number.
+            view: number of the view.
 
         Raises:
             KeyError: it was never computed.

@@ -1,4 +1,4 @@
-"""A trained model of this method as our checkpoint: what is stored, and how it is read back.
+"""Checkpoint of SelectiveCL: writes a model's tensors and settings and reads them back.
 
 Tensors are `head.*`, the text vectors `texts.action` and `texts.exocentric` where affinity
 comes from CLIP, and, where the backbones travel with the head, `descriptor.*` in timm's names
@@ -44,7 +44,7 @@ class BackboneReference:
         saliency: what stands out, where affinity is saliency; see `SaliencyAffinity`.
         embedded: whether the checkpoint holds the backbones' weights.
         descriptor_fingerprint: hash of the weights it was trained on, where they are known.
-        clip_fingerprint: likewise, of CLIP's image encoder.
+        clip_fingerprint: fingerprint of CLIP's image encoder.
     """
 
     descriptor: str = "dino_vits16"
@@ -86,7 +86,7 @@ def encode_actions(clip: Clip, actions: Sequence[str]) -> ActionTexts:
     """Encode the prompts of a vocabulary, once.
 
     Args:
-        clip: with its weights.
+        clip: CLIP with its weights.
         actions: names.
     """
     return ActionTexts(
@@ -100,14 +100,14 @@ class StoredModel:
     """Everything inference needs beside the backbones.
 
     Attributes:
-        actions: in the order of the head's channels.
+        actions: actions in the order of the head's channels.
         network: sizes of the head.
         head: its tensors, by the names of `SelectiveHead`.
         backbones: which ones.
-        texts: of the actions; None where affinity does not come from CLIP.
+        texts: vectors of the actions; None where affinity does not come from CLIP.
         maps: how affinity enters.
-        heat: from maps to heat.
-        preprocess: from image to network input.
+        heat: calibration from maps to heat.
+        preprocess: preprocessing from image to network input.
         regions: thresholds.
         embedded: weights of the backbones as `descriptor.*` and `clip.*`; empty if they do not
             travel with the head.

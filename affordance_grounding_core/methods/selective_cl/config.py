@@ -42,12 +42,12 @@ class DiscoveryConfig:
     """How the affording part is found (section 3.3 of the paper).
 
     Attributes:
-        clusters: of exocentric patches; one of them is taken for the part.
+        clusters: number of clusters of exocentric patches; one of them is taken for the part.
         alpha: least reliability of a part, in [0, 1]; below it the whole object is learnt.
         gamma1: exocentric patches count as affording above this min-maxed affinity.
         gamma2: egocentric patches belong to the object above this min-maxed affinity.
-        iterations: of k-means, at most.
-        restarts: of k-means; the tightest clustering is kept.
+        iterations: most iterations of k-means.
+        restarts: restarts of k-means; the tightest clustering is kept.
         published_quirks: reproduce what the released code computes instead of what it
             evidently means to; see `discovery` and `objective`.
     """
@@ -81,7 +81,7 @@ class ContrastConfig:
     so it is the default here; `contrast_weight` replaces the factor by one that can be read.
 
     Attributes:
-        temperature: of the softmax over similarities.
+        temperature: temperature of the softmax over similarities.
         base_temperature: the published losses are scaled by temperature / base_temperature.
         contrast_weight: factor on both losses; None for the published one.
         prototypes: level of the prototype loss.
@@ -121,7 +121,7 @@ class ObjectiveConfig:
     """Everything the objective needs to know.
 
     Attributes:
-        discovery: of parts.
+        discovery: options of part discovery.
         contrast: losses on prototypes and pixels.
         exocentric_weight: factor on the cross entropy of the exocentric images; 0 leaves it out.
         part_map_weight: factor on the divergence of class maps from part labels, where there
@@ -149,9 +149,9 @@ class OptimiserConfig:
     rate. `classifier_factor: 10` gives LOCATE's rate back.
 
     Attributes:
-        learning_rate: of weights.
+        learning_rate: learning rate of weights.
         momentum: Nesterov's.
-        weight_decay: of all parameters, biases and norms too.
+        weight_decay: weight decay of all parameters, biases and norms too.
         bias_factor: rate of biases, as a multiple of that of the weights beside them.
         projection_factor: rate of the projection MLP (parameters named "fc").
         classifier_factor: rate of the classifier.
@@ -185,7 +185,7 @@ def parameter_groups(head: nn.Module, config: OptimiserConfig) -> list[dict[str,
     """Sort the trained parameters by their rate.
 
     Args:
-        head: whose parameters are trained.
+        head: head whose parameters are trained.
         config: rates.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Batches for Selective Contrastive Learning, live or from the cache of frozen features."""
+"""Data module of SelectiveCL: batches of pixels, or of cached frozen features."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SelectiveData(RunData):
         root: folder in AGD20K layout.
         actions: vocabulary, in the order of the head's channels.
         split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
-        crops: of the training images.
+        crops: crops of the training images.
         batch_size: egocentric images in a batch of one device.
         exocentric_count: exocentric images beside each.
         selection: what the best epoch is chosen by: "test" as in the papers, "validation" by
@@ -84,7 +84,7 @@ class SelectiveData(RunData):
             writes, for images that have one; "trainset" for the masks beside the training images;
             None learns from image-level labels alone.
         workers: processes that load images; 0 loads in the training process.
-        seed: of everything random.
+        seed: seed of everything random.
     """
 
     def __init__(

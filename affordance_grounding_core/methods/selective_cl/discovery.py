@@ -1,4 +1,4 @@
-"""Find the affording part of egocentric objects with the help of exocentric images.
+"""Part discovery: finds the affording part of egocentric objects by exocentric images.
 
 Patches of the exocentric images where the object is used are clustered; the cluster whose
 place in the egocentric image lies best within its object is the part (section 3.3 of the
@@ -64,13 +64,13 @@ class PartDiscovery:
 
     Attributes:
         egocentric: (B, h, w) map of the part, or the affinity where none was found.
-        exocentric: (B, E, h, w) likewise.
+        exocentric: (B, E, h, w) maps of the part, or the affinity where none was found.
         chosen: (B) int64 cluster taken for the part, -1 where none was.
         clustered: (B, E * N) bool, exocentric patches that were clustered.
         centroids: (B, k, C) of length 1, before any choice.
-        candidates: of the choice.
+        candidates: candidates of the choice.
         egocentric_proximity: (B, h, w) second map that the quirk averages; None by default.
-        exocentric_proximity: (B, E, h, w) likewise.
+        exocentric_proximity: (B, E, h, w) second maps that the quirk averages; None by default.
     """
 
     egocentric: torch.Tensor
@@ -121,7 +121,7 @@ def discover_parts(
             or its product with class maps once these know something.
         object_mask: (B, h * w) bool, the egocentric object that a part must lie in.
         config: thresholds.
-        generator: of k-means.
+        generator: random generator of k-means.
         centroids: (B, k, C), of any norm, in the place of k-means.
 
     Returns:
@@ -131,14 +131,7 @@ def discover_parts(
     exo = exocentric.descriptors.reshape(batch, images, *exocentric.descriptors.shape[1:])
     clustered = _affording_patches(exocentric_evidence, config)
     if centroids is None:
-        centroids = k_means(
-            exo.flatten(1, 2),
-            clustered,
-            config.clusters,
-            generator,
-            config.iterations,
-            config.restarts,
-        ).centroids
+        centroids = _cluster(exo, clustered, config, generator)
     centroids = unit(centroids.to(exo.dtype))
     candidates = _candidates(
         egocentric.descriptors,
@@ -155,16 +148,30 @@ def discover_parts(
     part = _part_of(candidates, best.indices, egocentric_affinity, exocentric_affinity)
     whole = (egocentric_affinity, _fallback(exocentric_affinity, config))
     egocentric_map, exocentric_map = _where(found, part, whole)
-    discovery = PartDiscovery(
-        egocentric_map, exocentric_map, chosen, clustered, centroids, candidates
-    )
-    if not config.published_quirks:
-        return discovery
-    centre = centroids[torch.arange(batch, device=centroids.device), best.indices]
-    proximity = _where(found, _proximity(egocentric.descriptors, exo, centre, part), whole)
+    proximity: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+    if config.published_quirks:
+        centre = centroids[torch.arange(batch, device=centroids.device), best.indices]
+        proximity = _where(found, _proximity(egocentric.descriptors, exo, centre, part), whole)
     return PartDiscovery(
         egocentric_map, exocentric_map, chosen, clustered, centroids, candidates, *proximity
     )
+
+
+def _cluster(
+    descriptors: torch.Tensor,
+    clustered: torch.Tensor,
+    config: DiscoveryConfig,
+    generator: torch.Generator | None,
+) -> torch.Tensor:
+    """(B, k, C) centroids of the exocentric patches that are clustered."""
+    return k_means(
+        descriptors.flatten(1, 2),
+        clustered,
+        config.clusters,
+        generator,
+        config.iterations,
+        config.restarts,
+    ).centroids
 
 
 def _affording_patches(evidence: torch.Tensor, config: DiscoveryConfig) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The frozen backbones of a run: pixels in, features out."""
+"""Frozen backbones of SelectiveCL: turn pixels into features."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FrozenFeatures:
             patch; None where it is not wanted.
         clip_tokens: (B, N, D) float, the same patches in CLIP's space, of any norm; None
             without CLIP.
-        rows: of patches.
-        columns: of patches; rows * columns = N.
+        rows: number of rows of patches.
+        columns: number of columns of patches; rows * columns = N.
     """
 
     descriptors: torch.Tensor
@@ -91,7 +91,7 @@ class BackboneConfig:
         descriptor: name of the backbone whose last-block keys describe patches.
         affinity: where object affinity comes from: "clip" as in the paper, or "saliency",
             the descriptor backbone's own class attention, which needs no CLIP.
-        precision: of the computation; "bfloat16" is faster where the hardware has it.
+        precision: precision of the computation; "bfloat16" is faster where the hardware has it.
         descriptor_weights: local file of the descriptor backbone; cached or pinned if None.
         clip_weights: local file of CLIP; cached or pinned if None.
     """
@@ -116,10 +116,10 @@ class FrozenBackbones(nn.Module):
     Args:
         descriptor: describes patches.
         clip: image encoder of CLIP, None where affinity does not need it.
-        precision: of the computation; the features are float32 either way.
+        precision: precision of the computation; the features are float32 either way.
 
     Attributes:
-        patch_size: of the descriptor backbone; input sides are multiples of it.
+        patch_size: patch size of the descriptor backbone; input sides are multiples of it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""SelectiveCL and LOCATE checkpoints as grounders."""
+"""Builds the network and the grounder of a SelectiveCL or LOCATE checkpoint."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def build_grounder(
     """Put backbones, head, calibration, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "selective_cl".
+        checkpoint: checkpoint of method "selective_cl".
         name: the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: local file of the descriptor backbone, where the checkpoint holds none.
@@ -142,7 +142,7 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
 
     Args:
         runtime: see `load_grounder`.
-        seed: of all weights.
+        seed: seed of all weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The two contrastive losses of SelectiveCL (section 3.4), batched and finite.
+"""Contrastive losses of SelectiveCL (section 3.4), batched and finite.
 
 Both are means of -log softmax(similarity / temperature) over positives. The factor that the
 published code puts before them is part of the objective, not of these functions. A third loss,
@@ -40,7 +40,7 @@ def pixel_contrast(
         features: (B, C, h, w) float, of any norm.
         groups: (B, h * w) bool or any number; equal values are positives of each other.
         anchors: (B, h * w) bool, patches whose similarities are learnt.
-        temperature: of the softmax over the other patches of the image.
+        temperature: temperature of the softmax over the other patches of the image.
     """
     vectors = unit(features.flatten(2).transpose(1, 2))
     logits = vectors @ vectors.transpose(1, 2) / temperature
@@ -62,7 +62,7 @@ class PrototypeMaps:
 
     Attributes:
         egocentric: (B, h, w) part, or object where none was found.
-        exocentric: (B * E, h, w) likewise.
+        exocentric: (B * E, h, w) maps of the exocentric images.
         egocentric_background: (B, h, w) what is not.
         exocentric_background: (B * E, h, w) what is not.
         anchor: (B, h, w) object that is drawn to the positives; None for the whole image.
@@ -99,10 +99,10 @@ def prototype_contrast(
 
     Args:
         egocentric: (B, C, h, w) float features, of any norm.
-        exocentric: (B * E, C, h, w) likewise, image b * E + e.
+        exocentric: (B * E, C, h, w) features, image b * E + e.
         maps: where prototypes are taken.
         labels: (B) int64 actions.
-        temperature: of the softmax.
+        temperature: temperature of the softmax.
 
     Returns:
         Scalar, the mean over the images that have a positive; 0 if none has.

@@ -1,4 +1,4 @@
-"""SelectiveCL and LOCATE: the trained head, its maps, and the whole as one graph for inference.
+"""Network of SelectiveCL and LOCATE: the trained head, and its wrapper for inference.
 
 Parameter names are those of the published checkpoints.
 """
@@ -73,8 +73,8 @@ class SelectiveHead(nn.Module):
 
         Args:
             descriptors: (B, rows * columns, feature_width) float.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (B, actions, rows, columns) class maps, of any sign and scale.
@@ -86,8 +86,8 @@ class SelectiveHead(nn.Module):
 
         Args:
             descriptors: (B, rows * columns, feature_width) float.
-            rows: of patches.
-            columns: of patches.
+            rows: number of rows of patches.
+            columns: number of columns of patches.
 
         Returns:
             (B, feature_width, rows, columns).
@@ -124,7 +124,7 @@ class MapConfig:
         calibration: "raw" multiplies by the min-maxed affinity, as the released code does;
             "binarised" keeps the class map where that affinity exceeds `threshold`, as the
             paper writes (section 3.5); "off" leaves the class map as it is.
-        threshold: of the binarised affinity, in [0, 1).
+        threshold: threshold of the binarised affinity, in [0, 1).
     """
 
     calibration: AffinityCalibration = "raw"
@@ -218,7 +218,7 @@ class SelectiveNetwork(GroundingNetwork):
         head: trained on their descriptors.
         affinity: calibrates the class maps; None leaves them as they are.
         maps: how affinity enters.
-        heat: from the calibrated map to heat.
+        heat: calibration from the calibrated map to heat.
     """
 
     answers_all_at_once = True
@@ -269,7 +269,7 @@ class SelectiveNetwork(GroundingNetwork):
 
         Args:
             pixels: as for `forward`.
-            actions: likewise.
+            actions: as for `forward`.
 
         Returns:
             "class_map" and, where affinity calibrates, "calibrated_class_map", each (K, rows,

@@ -1,4 +1,4 @@
-"""The training objective of SelectiveCL: frozen features and labels in, losses out.
+"""Training objective of SelectiveCL: computes the losses of frozen features and labels.
 
 Differences of `DiscoveryConfig.published_quirks` from the default here (those of part
 discovery stand in `discovery`): the exocentric cross entropy is divided by 3 rather than by
@@ -47,7 +47,7 @@ class SelectiveOutput:
             "part_map" where part labels weigh in.
         egocentric_logits: (B, actions).
         exocentric_logits: (B, E, actions).
-        discovery: of parts; None where the prototype loss does not ask for parts.
+        discovery: parts that were found; None where the prototype loss does not ask for parts.
         prototype_maps: where prototypes were taken; None without prototype loss.
         diagnostics: scalars by name without gradient, for logs.
     """
@@ -103,11 +103,11 @@ def selective_objective(
         egocentric: features of B images.
         exocentric: features of B * E images, image b * E + e.
         labels: (B) int64 actions.
-        epoch: from 0. In epoch 0 the class maps know nothing yet and are left out of part
-            discovery and of the backgrounds.
-        provider: of affinity.
+        epoch: number of the epoch, from 0. In epoch 0 the class maps know nothing yet and are left
+            out of part discovery and of the backgrounds.
+        provider: source of affinity.
         config: options.
-        generator: of k-means.
+        generator: random generator of k-means.
         centroids: (B, k, C) in the place of k-means.
         parts: labels of the egocentric images, trusted before any guess.
 
@@ -117,9 +117,7 @@ def selective_objective(
     images = _images_per_sample(egocentric, exocentric, labels)
     branches = _run_branches(head, egocentric, exocentric, labels, config)
     losses = _classification(branches, labels, images, config)
-    if parts is not None and config.part_map_weight > 0:
-        divergence = map_divergence(branches.egocentric_maps.float(), parts.maps, parts.known)
-        losses["part_map"] = config.part_map_weight * divergence
+    losses |= _part_map(branches, parts, config)
     contrast = config.contrast
     discovery, prototypes = None, None
     diagnostics: dict[str, torch.Tensor] = {}
@@ -131,16 +129,9 @@ def selective_objective(
                 affinities = guide_affinities(affinities, parts)
                 diagnostics["parts_labelled"] = parts.known.float().mean()
             if contrast.prototypes == "part":
-                guessed = _discover(
-                    egocentric,
-                    exocentric,
-                    affinities,
-                    branches,
-                    epoch,
-                    config,
-                    generator,
-                    centroids,
-                )
+                evidence = _evidence(affinities, branches, epoch)
+                seen = (egocentric, exocentric, affinities, evidence)
+                guessed = _discover(*seen, config, generator, centroids)
                 diagnostics.update(_diagnose(guessed))
                 discovery = guessed if parts is None else guide_discovery(guessed, parts)
         if contrast.prototypes != "none":
@@ -149,15 +140,9 @@ def selective_objective(
         if contrast.pixels != "none":
             losses["pixel"], positives = _pixel_loss(head, branches, affinities, config)
             diagnostics["pixel_positives"] = positives
-    return SelectiveOutput(
-        torch.stack(list(losses.values())).sum(),
-        losses,
-        branches.egocentric_logits,
-        branches.exocentric_logits,
-        discovery,
-        prototypes,
-        diagnostics,
-    )
+    total = torch.stack(list(losses.values())).sum()
+    logits = (branches.egocentric_logits, branches.exocentric_logits)
+    return SelectiveOutput(total, losses, *logits, discovery, prototypes, diagnostics)
 
 
 def _images_per_sample(
@@ -226,20 +211,24 @@ def _classification(
     }
 
 
+def _part_map(
+    branches: _Branches, parts: PartLabels | None, config: ObjectiveConfig
+) -> dict[str, torch.Tensor]:
+    if parts is None or config.part_map_weight <= 0:
+        return {}
+    divergence = map_divergence(branches.egocentric_maps.float(), parts.maps, parts.known)
+    return {"part_map": config.part_map_weight * divergence}
+
+
 def _discover(
     egocentric: FrozenFeatures,
     exocentric: FrozenFeatures,
     affinities: Affinities,
-    branches: _Branches,
-    epoch: int,
+    evidence: torch.Tensor,
     config: ObjectiveConfig,
     generator: torch.Generator | None,
     centroids: torch.Tensor | None,
 ) -> PartDiscovery:
-    evidence = affinities.exocentric
-    if epoch > 0:
-        response = branches.exocentric_response.detach().float().reshape(evidence.shape)
-        evidence = evidence.relu() * response
     return discover_parts(
         egocentric,
         exocentric,
@@ -251,6 +240,15 @@ def _discover(
         generator,
         centroids,
     )
+
+
+def _evidence(affinities: Affinities, branches: _Branches, epoch: int) -> torch.Tensor:
+    """(B, E, h, w), where the objects are used: class maps count once they know something."""
+    evidence = affinities.exocentric
+    if epoch > 0:
+        response = branches.exocentric_response.detach().float().reshape(evidence.shape)
+        evidence = evidence.relu() * response
+    return evidence
 
 
 def _prototype_maps(

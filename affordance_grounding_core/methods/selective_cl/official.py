@@ -1,4 +1,4 @@
-"""The published checkpoints of SelectiveCL and LOCATE as models of this package.
+"""Imports the published checkpoints of SelectiveCL and LOCATE.
 
 SelectiveCL's file holds DINO (`vit_model.*`), both encoders of CLIP (`net.*`) and the head: 492
 tensors, all of which are kept. LOCATE's holds DINO and a head with a skip around the

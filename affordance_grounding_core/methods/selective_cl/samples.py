@@ -1,4 +1,4 @@
-"""Training samples and test images, as pixels or as cached features.
+"""Datasets of SelectiveCL: training samples and test images, as pixels or cached features.
 
 Both kinds of training sample hold one egocentric and E exocentric images of one class, the
 egocentric one first, and say which files they saw, so that a batch can be named.
@@ -56,9 +56,9 @@ class PartMasks:
     """Part masks in a folder, seen through the crops of the images.
 
     Args:
-        folder: with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
+        folder: folder with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
             `PL_refined`, which counts first.
-        crops: of the training images.
+        crops: crops of the training images.
         cells: patches along a side of a crop.
         excluded: masks that are not to be used.
     """
@@ -81,10 +81,10 @@ class PartMasks:
         """Look at the label of an image under a crop.
 
         Args:
-            image: whose label it is.
-            action: that the part affords.
+            image: image whose label it is.
+            action: action that the part affords.
             object_name: class of the object.
-            seed: that the crop of the image was drawn with.
+            seed: seed that the crop of the image was drawn with.
 
         Returns:
             (cells, cells) float32 with highest value 1, and True; zeros and False where the
@@ -109,8 +109,8 @@ def guide_affinities(affinities: Affinities, labels: PartLabels) -> Affinities:
     """Let the label be what clusters must lie in and what patches are told apart by.
 
     Args:
-        affinities: of a batch.
-        labels: of its egocentric images.
+        affinities: affinities of a batch.
+        labels: labels of its egocentric images.
     """
     known = labels.known[:, None]
     return replace(
@@ -125,7 +125,7 @@ def guide_discovery(discovery: PartDiscovery, labels: PartLabels) -> PartDiscove
 
     Args:
         discovery: made with guided affinities.
-        labels: of the egocentric images.
+        labels: labels of the egocentric images.
 
     Returns:
         The exocentric maps stay: of the cluster that agrees with the label, or the affinity
@@ -155,7 +155,7 @@ class PixelPairs(Dataset[Item]):
 
     Args:
         pairing: which images belong together.
-        crops: of every image, each on its own.
+        crops: crops of every image, each on its own.
         parts: part labels of the egocentric images, or None.
     """
 
@@ -288,7 +288,7 @@ class PlainImages(Dataset[Item]):
     """Whole images, squashed, as pixels or cached features, with ground truth where wanted.
 
     Args:
-        images: to look at; all readable.
+        images: images to look at; all readable.
         actions: vocabulary.
         size: side of the network's input in px.
         cache: filled with the squashed view of all of them; pixels where None.

@@ -1,4 +1,4 @@
-"""Training of Selective Contrastive Learning, as a Lightning task."""
+"""Lightning module that trains SelectiveCL."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class SelectiveScore(EpochScore):
     """Mean scores of an epoch under the protocol "locate".
 
     Attributes:
-        plain: of the class maps.
-        calibrated: of the class maps times the min-maxed affinity, the published output.
+        plain: scores of the class maps.
+        calibrated: scores of the class maps times the min-maxed affinity, the published output.
     """
 
     plain: MapScore
@@ -81,8 +81,8 @@ def maps_with_affinity(
 
     Args:
         head: trained or not.
-        provider: of affinity.
-        features: of B images.
+        provider: source of affinity.
+        features: features of B images.
         actions: (B, K) int64.
 
     Returns:
@@ -126,7 +126,7 @@ class SelectiveTask(ScoredTask):
         skip: whether descriptors are added to their projection, as in LOCATE.
         maps: how affinity calibrates the class maps that are scored and stored.
         selection: name of the scores, "test" or "validation"; see `SelectiveData`.
-        seed: of k-means and of the head's first weights.
+        seed: seed of k-means and of the head's first weights.
     """
 
     score_type = SelectiveScore
@@ -167,7 +167,7 @@ class SelectiveTask(ScoredTask):
         """Run the frozen backbones, or take what the cache holds.
 
         Args:
-            batch: with "pixels" (B, I, 3, h, w), or with features by name (B, I, ...).
+            batch: batch with "pixels" (B, I, 3, h, w), or with features by name (B, I, ...).
 
         Returns:
             Features of B * I images, image b * I + i, in the precision of the head.
@@ -269,7 +269,7 @@ def split_views(features: FrozenFeatures, batch: int) -> tuple[FrozenFeatures, F
     """Part the egocentric image of each sample from its exocentric ones.
 
     Args:
-        features: of B * (1 + E) images, the egocentric one of each sample first.
+        features: features of B * (1 + E) images, the egocentric one of each sample first.
         batch: B.
 
     Returns:
@@ -296,7 +296,7 @@ def build_provider(config: frozen.BackboneConfig, texts: ActionTexts | None) -> 
     """Make the source of affinity that a config names.
 
     Args:
-        config: of the backbones.
+        config: options of the backbones.
         texts: vectors of the prompts; None where affinity does not come from CLIP.
     """
     if texts is None:

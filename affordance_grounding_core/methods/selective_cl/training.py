@@ -1,4 +1,4 @@
-"""One training run of Selective Contrastive Learning: from a YAML config to checkpoints."""
+"""Trains SelectiveCL from a YAML config and writes checkpoints."""
 
 from __future__ import annotations
 

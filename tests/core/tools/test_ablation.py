@@ -10,10 +10,19 @@ from typing import Any
 import pytest
 
 from affordance_grounding_core.methods.selective_cl import training
-from tools.studies.ablation.__main__ import main
-from tools.studies.ablation.runs import plan_runs
-from tools.studies.ablation.settings import SETTINGS
-from tools.studies.ablation.table import as_markdown, make_rows
+from tools.studies.__main__ import main as studies
+from tools.studies.ablation import OUTCOME, SETTINGS, as_markdown, make_rows
+from tools.studies.harness import Run, plan_runs
+
+NAMES = list(SETTINGS)
+
+
+def main(arguments: list[str]) -> int:
+    return studies(["ablation", *arguments])
+
+
+def plan(output: Path) -> list[Run]:
+    return plan_runs(output, [0], NAMES, OUTCOME)
 
 
 class Score:
@@ -73,15 +82,15 @@ def test_every_setting_is_trained_once_with_every_seed(
 def test_a_run_that_another_process_is_at_is_left_to_it(
     drawn_data: Path, tmp_path: Path, calls: list[list[str]]
 ) -> None:
-    taken = plan_runs(tmp_path, [0], SETTINGS)[1].folder
+    taken = plan(tmp_path)[1].folder
     taken.mkdir(parents=True)
     with (taken / "claim").open("w") as claim:
         fcntl.flock(claim, fcntl.LOCK_EX)
         assert main(["--data", str(drawn_data), "--output", str(tmp_path), "--seeds", "0"]) == 0
     assert len(calls) == len(SETTINGS) - 1
-    titles = {row.title for row in make_rows(plan_runs(tmp_path, [0], SETTINGS))}
-    assert SETTINGS[1].title not in titles
-    assert SETTINGS[2].title in titles
+    titles = {row.title for row in make_rows(plan(tmp_path))}
+    assert SETTINGS[NAMES[1]].title not in titles
+    assert SETTINGS[NAMES[2]].title in titles
 
 
 def test_a_wrong_root_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +100,7 @@ def test_a_wrong_root_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_table_without_runs_has_its_references(tmp_path: Path) -> None:
-    rows = make_rows(plan_runs(tmp_path, [0], SETTINGS))
+    rows = make_rows(plan(tmp_path))
     assert not rows
     text = as_markdown(rows, {"uniform": {"kld": 2.5, "sim": 0.1, "nss": 0.0}})
     assert text.splitlines()[-1] == "| uniform | - | - | 2.500 | 0.100 | 0.000 | - |"

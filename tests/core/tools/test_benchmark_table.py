@@ -18,10 +18,10 @@ from affordance_grounding_core.errors import DatasetError, TrainingError, Weight
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.evaluation.summary import mean_score
 from tools.studies import benchmark_rows as runs
-from tools.studies.benchmark_table import __main__ as program
-from tools.studies.benchmark_table.document import END, START, as_markdown, put_table
-from tools.studies.benchmark_table.outcomes import Outcome, make_lines, read_outcome
-from tools.studies.benchmark_table.rows import ROWS
+from tools.studies import benchmark_table as program
+from tools.studies.__main__ import main
+from tools.studies.benchmark_rows import ROWS, Outcome, read_kept
+from tools.studies.benchmark_table import END, START, as_markdown, make_lines, put_table
 from tools.studies.probes import GRID, probe_scores, train_probe
 from tools.studies.zero_shot import zero_shot_scores
 
@@ -74,7 +74,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
 
 
 def run(data: Path, output: Path, rows: Sequence[str], *more: str) -> int:
-    return program.main(["--data", str(data), "--output", str(output), "--rows", *rows, *more])
+    options = ["--data", str(data), "--output", str(output), "--rows", *rows, *more]
+    return main(["benchmark_table", *options])
 
 
 def test_every_training_is_run_once_with_every_seed_and_averaged(
@@ -132,7 +133,7 @@ def test_guesses_are_scored_without_any_command(
     assert commands.seen == []
     klds = {}
     for name in guesses:
-        outcome = read_outcome(tmp_path / "out" / "outcomes" / f"{name}-0.json")
+        outcome = read_kept(tmp_path / "out" / "outcomes" / f"{name}-0.json")
         assert outcome is not None
         klds[name] = outcome.maps["heat"]["kld"]
         assert outcome.maps["heat"]["n"] == 8
@@ -169,7 +170,7 @@ def test_a_damaged_outcome_and_wrong_data_are_one_line(
     assert run(tmp_path / "nothing", tmp_path / "out", ["uniform"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     with pytest.raises(DatasetError, match="remove it"):
-        read_outcome(file)
+        read_kept(file)
 
 
 def test_the_table_replaces_only_itself(tmp_path: Path) -> None:

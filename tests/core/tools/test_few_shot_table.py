@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools.studies.few_shot.table import as_markdown, summarise
+from tools.studies.few_shot import as_markdown, summarise
 
 
 def outcome(seed: int, klds: list[float], wrong_found: int, name: str | None) -> dict[str, Any]:

@@ -13,10 +13,14 @@ from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.images import read_grey, write_png
 from affordance_grounding_core.methods.plsp.samples import PartSample, read_part_samples
+from tools.studies import label_noise as study
+from tools.studies.__main__ import main as studies
 from tools.studies.corruptions import CORRUPTIONS, write_labels
-from tools.studies.label_noise import __main__ as study
-from tools.studies.label_noise import held_scores
-from tools.studies.label_noise.held import mark_whole_objects, use_refined
+from tools.studies.held_tools import mark_whole_objects, use_refined
+
+
+def main(arguments: list[str]) -> int:
+    return studies(["label_noise", *arguments])
 
 
 def disc(radius: int = 12) -> np.ndarray:
@@ -137,11 +141,11 @@ def test_held_tools_have_a_table_of_their_own(
         replace_json(run / "outcome.json", {"masks": 12, "scores": scores})
         replace_json(run / "last" / "config.json", {})
     monkeypatch.setattr(
-        held_scores, "load_grounder", lambda folder, _: OnePlace("refined" in str(folder))
+        study, "load_grounder", lambda folder, _: OnePlace("refined" in str(folder))
     )
     options = ["--data", str(drawn_data), "--output", str(tmp_path), "--seeds", "0"]
     options += ["--settings", "whole_object", "refined"]
-    assert study.main(options) == 0
+    assert main(options) == 0
     shown = capsys.readouterr().out
     assert "| labels | KLD hold/hammer | KLD all | seeds |" in shown
     even, sure = (
@@ -150,14 +154,14 @@ def test_held_tools_have_a_table_of_their_own(
     )
     assert even["hammer"] == even["all"] > sure["all"] > 0
     assert f"| held tools marked whole | {even['hammer']:.3f} ± 0.000 |" in shown
-    monkeypatch.delattr(held_scores, "load_grounder")  # nothing is looked at again
-    assert study.main(options) == 0
+    monkeypatch.delattr(study, "load_grounder")  # nothing is looked at again
+    assert main(options) == 0
     assert capsys.readouterr().out.endswith(shown.partition("| labels")[2])
 
 
 def test_no_epochs_of_refinement_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        study.main(["--data", "x", "--output", "y", "--refinement-epochs", "0"])
+        main(["--data", "x", "--output", "y", "--refinement-epochs", "0"])
     assert "expected a whole number of at least 1, got '0'" in capsys.readouterr().err
 
 
@@ -167,7 +171,7 @@ def test_the_table_has_mean_and_spread_of_what_is_done(tmp_path: Path) -> None:
         scores = [first | {"epoch": 0}, first | {"epoch": 1, "plsp_kld": kld}]
         replace_json(tmp_path / f"exact-{seed}" / "outcome.json", {"masks": 12, "scores": scores})
     options = ["--data", "x", "--output", str(tmp_path), "--settings", "exact", "--seeds", "0", "1"]
-    assert study.main(options) == 0
+    assert main(options) == 0
     table = (tmp_path / "label_noise.md").read_text()
     assert "| exact masks | last | 1.500 ± 0.707 |" in table
     assert "| exact masks | best | 0.500 ± 0.000 |" in table
@@ -178,5 +182,5 @@ def test_data_that_is_not_there_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--data", str(tmp_path / "none"), "--output", str(tmp_path), "--seeds", "0"]
-    assert study.main(options) == 2
+    assert main(options) == 2
     assert capsys.readouterr().err.startswith("error: dataset folder")

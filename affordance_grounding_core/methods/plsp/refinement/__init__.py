@@ -1,1 +1,1 @@
-"""Refinement of part labels by what is left of an object when somebody uses it."""
+"""Refinement of part labels: what a hand covers in use is taken for the part."""

@@ -1,4 +1,4 @@
-"""Complement alignment: an object without the right part looks as it does in somebody's hand.
+"""Complement alignment: compares an object without its part to objects in use.
 
 The hand of a person hides the part that affords the action. So if a mask covers that part,
 what it leaves of the object in an egocentric picture has the features of what is visible of
@@ -40,8 +40,8 @@ def visible_weights(masks: torch.Tensor, rows: int, columns: int) -> torch.Tenso
 
     Args:
         masks: (B, h, w) float in [0, 1].
-        rows: of patches.
-        columns: of patches.
+        rows: number of rows of patches.
+        columns: number of columns of patches.
 
     Returns:
         (B, rows * columns) float; zero for an empty mask.
@@ -61,9 +61,9 @@ def complement_weights(
 
     Args:
         mask: (B, h, w) in [0, 1], of the network's input.
-        boxes: of the object in that input, one for each of the B.
-        rows: of patches of the crop's features.
-        columns: likewise.
+        boxes: boxes of the object in that input, one for each of the B.
+        rows: number of rows of patches of the crop's features.
+        columns: number of columns of patches of the crop's features.
 
     Returns:
         (B, rows * columns), differentiable; zero where a box is empty.

@@ -16,9 +16,9 @@ class RefinementConfig:
         decoder_depth: two-way layers of the mask decoder.
         decoder_heads: attention heads in each; they divide half of the encoder's width.
         decoder_hidden: channels of the perceptron in each.
-        learning_rate: of everything but the encoder.
-        encoder_learning_rate: of the encoder, where it is trained.
-        weight_decay: of AdamW.
+        learning_rate: learning rate of everything but the encoder.
+        encoder_learning_rate: learning rate of the encoder, where it is trained.
+        weight_decay: weight decay of AdamW.
     """
 
     resized: int = 256
@@ -47,7 +47,7 @@ class SnapConfig:
     Attributes:
         probability: pixels of the object at which the mask is higher belong to the part.
         minimum_overlap: a proposal of which a smaller share lies in the mask is left out.
-        near_best: likewise where its share is below this much of the best one's.
+        near_best: a segment is left out, too, where its share is below this much of the best one's.
         swallow: a proposal that holds this much of the mask or more is left out, for it is the
             whole object rather than a part.
         published_quirks: leave such proposals out in any case, as the released code does. By

@@ -1,4 +1,4 @@
-"""Random views of egocentric objects, each with visible objects to compare with."""
+"""Dataset of random views of egocentric objects, each with visible objects to compare with."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class RefinementViews(Dataset[Item]):
 
     Args:
         samples: egocentric objects; those without any usable visible object are left out.
-        bank: of the visible objects.
+        bank: features of the visible objects.
         pairs: numbers of the pairs.
-        picture_format: of the networks' input.
-        config: of the views.
+        picture_format: format of the networks' input.
+        config: options of the views.
 
     Raises:
         DatasetError: no sample is left.

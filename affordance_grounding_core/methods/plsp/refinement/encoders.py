@@ -1,4 +1,4 @@
-"""What refinement sees with: CLIP as published, or DINOv2 where no hub can be reached."""
+"""Encoders of the refinement: CLIP as published, or DINOv2 where no hub can be reached."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class RefinementEncoders:
     Attributes:
         name: "clip" or "dinov2".
         masks: encoder of the mask network; CLIP's is trained along, DINOv2's is frozen.
-        frozen: whose patch features are compared; never trained.
+        frozen: encoder whose patch features are compared; never trained.
         queries: (pairs, width) text vectors, or None to learn them.
-        mean: of each RGB channel in [0, 1], subtracted from pictures.
-        std: of each RGB channel, divided by.
+        mean: mean of each RGB channel in [0, 1], subtracted from pictures.
+        std: standard deviation of each RGB channel, which pixels are divided by.
         size: side of the square input in px.
     """
 
@@ -60,7 +60,7 @@ def load_encoders(
     Args:
         name: "clip" as published, with text vectors of "action object"; "dinov2" without
             text: a vector for each pair is learned.
-        pairs: of action and object, in the order of the queries.
+        pairs: (action, object), in the order of the queries.
         weights: local file of the weights; the cached or published ones where None.
 
     Raises:

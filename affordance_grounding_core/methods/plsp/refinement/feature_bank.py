@@ -1,4 +1,4 @@
-"""Features of all visible objects, computed once: nothing about them changes in training."""
+"""Feature bank: features of all visible objects, which do not change in training."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class VisibleObjectBank:
     """Mean features of visible objects.
 
     Args:
-        objects: to describe; repetitions are described once.
+        objects: objects to describe; repetitions are described once.
         features: frozen.
-        picture_format: of their input.
+        picture_format: format of their input.
         batch_size: objects described at once.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 

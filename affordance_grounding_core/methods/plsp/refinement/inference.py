@@ -1,4 +1,4 @@
-"""From a trained mask network to refined labels."""
+"""Refines one label by a trained mask network."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class LabelRefiner:
     Args:
         network: trained.
         pairs: numbers of the pairs it knows.
-        picture_format: of its input.
-        proposals: to snap to.
+        picture_format: format of its input.
+        proposals: proposals to snap to.
         config: thresholds.
     """
 
@@ -90,7 +90,7 @@ class LabelRefiner:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            pair: of action and object.
+            pair: action and object.
 
         Returns:
             (H, W) float32 in [0, 1].

@@ -1,4 +1,4 @@
-"""From a learned mask to the segments it points at."""
+"""Snaps a learned mask to the segments it overlaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network that learns a mask for a picture and a pair of action and object."""
+"""Mask network: gives a mask for a picture and a pair of action and object."""
 
 from __future__ import annotations
 

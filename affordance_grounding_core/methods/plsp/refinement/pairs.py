@@ -1,4 +1,4 @@
-"""Which pairs of action and object are refined."""
+"""Chooses the pairs of action and object that are refined."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def choose_pairs(
 
     Args:
         present: pairs of the data.
-        split: whose published list is taken where none are given.
+        split: split whose published list is taken where none are given.
         given: "ACTION/OBJECT" or "all", of the command line; they replace the list.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Crops of pictures and masks as the networks see them."""
+"""Crops and resizes pictures and masks to the input of the networks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PictureFormat:
     """Normalisation and size of the networks' input.
 
     Args:
-        mean: of each RGB channel in [0, 1].
-        std: of each RGB channel.
+        mean: mean of each RGB channel in [0, 1].
+        std: standard deviation of each RGB channel.
         size: side of the square input in px.
     """
 
@@ -63,8 +63,8 @@ def read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
 
     Args:
         path: PNG, white inside.
-        height: of the picture in px.
-        width: likewise.
+        height: height of the picture in px.
+        width: width of the picture in px.
 
     Returns:
         (H, W) bool.

@@ -1,4 +1,4 @@
-"""Segments of an object's picture that a part label may snap to."""
+"""Sources of the segments that a part label may snap to."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class SamProposals:
 
     Args:
         model: `transformers.SamModel` or `Sam2Model`.
-        image_processor: that goes with it.
-        identity: of the weights.
-        points: of a side of the grid.
+        image_processor: image processor that goes with it.
+        identity: identity of the weights.
+        points: number of points along a side of the grid.
         predicted_iou: masks for which the model predicts a lower quality are left out.
-        stability: likewise for masks that change more with the threshold.
-        device: to compute on.
+        stability: masks that change more than this with the threshold are left out.
+        device: device to compute on.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class FeatureProposals:
 
     Args:
         features: frozen.
-        picture_format: of their input; a larger size gives finer segments.
-        identity: of the features.
+        picture_format: format of their input; a larger size gives finer segments.
+        identity: identity of the features.
         counts: numbers of clusters; the segments of all of them are proposed.
-        device: to compute on.
+        device: device to compute on.
     """
 
     def __init__(

@@ -1,21 +1,41 @@
-"""Refining the labels of a data set, and what is said about it."""
+"""Refines the labels of a training set and reports what changed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from affordance_grounding_core.data.agd20k import TrainingSet
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import replace_file, replace_json
+from affordance_grounding_core.labelling.manifest import read_manifest
+from affordance_grounding_core.labelling.segmenters.models import ModelSource
 from affordance_grounding_core.labelling.store import encode_mask
+from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig, SnapConfig
+from affordance_grounding_core.methods.plsp.refinement.encoders import (
+    FeatureName,
+    FrozenPatches,
+    load_encoders,
+)
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner, RefinedLabel
-from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample
+from affordance_grounding_core.methods.plsp.refinement.pairs import choose_pairs
+from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
+from affordance_grounding_core.methods.plsp.refinement.proposals import ProposalName, load_proposals
+from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample, read_samples
+from affordance_grounding_core.methods.plsp.refinement.training import (
+    MODEL_FOLDER,
+    FitConfig,
+    fit_masks,
+    load_masks,
+    require_pairs,
+    trained_pairs,
+)
 
 REFINED_FOLDER = "PL_refined"
 REPORT_FILE = "refinement.json"
@@ -26,8 +46,8 @@ class RefinementReport:
     """Outcome of a refinement.
 
     Attributes:
-        folder: of the labels.
-        outcomes: by "ACTION/OBJECT/IMAGE"; without their masks.
+        folder: folder of the labels.
+        outcomes: outcomes by "ACTION/OBJECT/IMAGE"; without their masks.
         proposals: what segments came from.
     """
 
@@ -63,6 +83,89 @@ class RefinementReport:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class RefinementRunConfig:
+    """How the labels of a training set are refined.
+
+    Attributes:
+        pairs: "ACTION/OBJECT" to refine, or "all"; empty for those of `model`, else the
+            published list.
+        features: what compares objects.
+        features_weights: local file of the weights of `features`; None for the cached ones.
+        proposals: what labels snap to.
+        source: where SAM comes from.
+        model: folder of trained masks; None trains them in the label folder.
+        fit: how masks are trained, where they are.
+        snapping: how labels snap to segments.
+        device: where masks and segments are computed.
+        overwrite: whether refined labels of another hand may be replaced.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
+    """
+
+    pairs: tuple[str, ...] = ()
+    features: FeatureName = "clip"
+    features_weights: Path | None = None
+    proposals: ProposalName = "sam"
+    source: ModelSource = field(default_factory=ModelSource)
+    model: Path | None = None
+    fit: FitConfig = field(default_factory=FitConfig)
+    snapping: SnapConfig = field(default_factory=SnapConfig)
+    device: str = "cpu"
+    overwrite: bool = False
+    show_progress: bool = True
+
+
+def refine_training_set(
+    training: TrainingSet, labels: Path, config: RefinementRunConfig
+) -> RefinementReport | None:
+    """Refine the labels of a training set: train masks where there are none, then snap to them.
+
+    Args:
+        training: training set whose pictures the labels are of.
+        labels: label folder with a manifest.
+        config: options of the run.
+
+    Returns:
+        The report; None in the processes that Lightning starts for further devices.
+
+    Raises:
+        DatasetError: no manifest or sample that can be used, or refined labels of another hand.
+        CheckpointError: the trained masks cannot be used, or not for these pairs.
+        WeightsError: weights cannot be fetched or verified.
+        TrainingError: the loss is not finite.
+        OSError: a file cannot be written.
+    """
+    manifest = read_manifest(labels)
+    claim_refined(labels, overwrite=config.overwrite)
+    present = {(item.action, item.object_name) for item in training.egocentric}
+    trained = [] if config.model is None else trained_pairs(config.model)
+    given = config.pairs or ["/".join(known) for known in trained]
+    chosen = choose_pairs(present, training.split, given)
+    pairs = trained or sorted(chosen)
+    require_pairs(chosen, pairs, config.model)
+    samples = read_samples(manifest, training.folder, labels, chosen)
+    encoders = load_encoders(config.features, pairs, config.features_weights)
+    segments = load_proposals(
+        config.proposals,
+        config.source,
+        FrozenPatches(encoders.frozen),
+        PictureFormat(encoders.mean, encoders.std, 2 * encoders.size),
+        encoders.name,
+        config.device,
+    )
+    model = config.model or labels / MODEL_FOLDER
+    if config.model is None:
+        fitted = fit_masks(samples, encoders, pairs, model, RefinementConfig(), config.fit)
+        if fitted is None:
+            return None
+    network = load_masks(model, encoders, pairs).to(config.device)
+    numbers = {name: number for number, name in enumerate(pairs)}
+    picture_format = PictureFormat(encoders.mean, encoders.std, encoders.size)
+    refiner = LabelRefiner(network, numbers, picture_format, segments, config.snapping)
+    progress = config.show_progress
+    return refine_labels(samples, refiner, labels, segments.identity, show_progress=progress)
+
+
 def claim_refined(folder: Path, *, overwrite: bool) -> None:
     """Check that refined labels of another hand are not replaced.
 
@@ -94,9 +197,9 @@ def refine_labels(
     refined one of an earlier run is removed.
 
     Args:
-        samples: to refine.
-        refiner: does it.
-        folder: of the labels.
+        samples: samples to refine.
+        refiner: refiner that does it.
+        folder: folder of the labels.
         proposals: what segments came from, for the report.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 

@@ -1,4 +1,4 @@
-"""Which pictures are refined, and which visible objects each is compared with."""
+"""Samples of the refinement: a picture, and the visible objects it is compared with."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class VisibleObject:
     """An object in somebody's hand.
 
     Attributes:
-        image: of the person.
+        image: image of the person.
         mask: PNG of all such objects in it.
-        box: of this one, in px.
+        box: box of this one, in px.
     """
 
     image: Path
@@ -37,11 +37,11 @@ class RefinementSample:
 
     Attributes:
         image: its file.
-        action: that its part affords.
+        action: action that its part affords.
         object_name: its class.
         mask: PNG of all such objects in the picture.
         label: PNG of the part, the one to refine.
-        boxes: of the objects, in px; one is drawn in training.
+        boxes: boxes of the objects, in px; one is drawn in training.
         partners: for each box, visible objects to compare with, best first; never empty.
     """
 
@@ -68,10 +68,10 @@ def read_samples(
     lacks one keeps its first label and is counted in the log.
 
     Args:
-        manifest: of the labels.
+        manifest: manifest of the labels.
         trainset: folder of the pictures.
         labels: folder of the manifest.
-        pairs: that are refined.
+        pairs: pairs that are refined.
 
     Raises:
         DatasetError: no picture of those pairs can be refined.

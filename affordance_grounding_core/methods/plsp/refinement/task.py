@@ -1,4 +1,4 @@
-"""Learning of masks as a Lightning task."""
+"""Lightning module that trains the mask network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RefinementTask(LightningModule):
     """Trains a `MaskNetwork` by complement alignment.
 
     Args:
-        network: that makes masks.
+        network: network that makes masks.
         features: frozen; not trained, saved or switched to train mode by this task.
         config: weights and rates.
     """

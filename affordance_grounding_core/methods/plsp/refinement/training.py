@@ -1,4 +1,4 @@
-"""Training of the mask network, from samples to a checkpoint and back."""
+"""Trains the mask network, writes its checkpoint and reads it back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from affordance_grounding_core.checkpoints.format import (
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.labelling.part_names import Pair
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig
-from affordance_grounding_core.methods.plsp.refinement.dataset import RefinementViews, collate
+from affordance_grounding_core.methods.plsp.refinement.dataset import Item, RefinementViews, collate
 from affordance_grounding_core.methods.plsp.refinement.encoders import (
     FrozenPatches,
     RefinementEncoders,
@@ -40,13 +40,13 @@ class FitConfig:
     """How masks are trained; the defaults are the published ones.
 
     Attributes:
-        epochs: over all samples.
+        epochs: number of passes over all samples.
         batch_size: samples in a batch.
         accumulate: batches in a step.
         workers: processes that read images.
-        seed: of everything random.
+        seed: seed of everything random.
         devices: how many, or "auto" for all.
-        accelerator: of Lightning: "auto", "gpu", "cpu".
+        accelerator: Lightning's accelerator: "auto", "gpu" or "cpu".
         resume: "last", the path of a state, or None to start anew.
         show_progress: whether progress bars are drawn.
     """
@@ -78,12 +78,12 @@ def fit_masks(
     """Train a mask network and write it.
 
     Args:
-        samples: to learn from.
-        encoders: to see with.
-        pairs: in the order of the network's queries.
-        folder: of the model, made where needed.
-        config: of the learning.
-        fit: of the run.
+        samples: samples to learn from.
+        encoders: encoders to see with.
+        pairs: pairs in the order of the network's queries.
+        folder: folder of the model, made where needed.
+        config: options of the learning.
+        fit: settings of the run.
 
     Returns:
         The model as written; None in the processes Lightning starts for further devices.
@@ -101,7 +101,32 @@ def fit_masks(
     bank = VisibleObjectBank(visible, frozen, picture_format, show_progress=fit.show_progress)
     numbers = {pair: number for number, pair in enumerate(pairs)}
     views = RefinementViews(samples, bank, numbers, picture_format, config)
-    loader = DataLoader(
+    loader = _loader(views, fit)
+    trainer = _trainer(folder, fit)
+    task = RefinementTask(network, frozen, config)
+    resumed = resume_path(folder, fit.resume)
+    trainer.fit(task, loader, ckpt_path=None if resumed is None else str(resumed))
+    if not trainer.is_global_zero:
+        return None
+    loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
+    how = {key: value for key, value in asdict(fit).items() if key != "show_progress"}
+    description = {
+        "method": METHOD,
+        "features": encoders.name,
+        "pairs": ["/".join(pair) for pair in pairs],
+        "network": asdict(config),
+        "training": {
+            **how,
+            "samples": len(views),
+            "unusable_partners": len(bank.unusable),
+            "loss": round(loss, 6) if np.isfinite(loss) else None,
+        },
+    }
+    return write_checkpoint(folder, description, network.trained_state())
+
+
+def _loader(views: RefinementViews, fit: FitConfig) -> DataLoader[Item]:
+    return DataLoader(
         views,
         fit.batch_size,
         shuffle=True,
@@ -109,7 +134,10 @@ def fit_masks(
         persistent_workers=fit.workers > 0,
         collate_fn=collate,
     )
-    trainer = Trainer(
+
+
+def _trainer(folder: Path, fit: FitConfig) -> Trainer:
+    return Trainer(
         max_epochs=fit.epochs,
         accumulate_grad_batches=fit.accumulate,
         accelerator=fit.accelerator,
@@ -120,34 +148,15 @@ def fit_masks(
         enable_model_summary=False,
         enable_progress_bar=fit.show_progress,
     )
-    task = RefinementTask(network, frozen, config)
-    resumed = resume_path(folder, fit.resume)
-    trainer.fit(task, loader, ckpt_path=None if resumed is None else str(resumed))
-    if not trainer.is_global_zero:
-        return None
-    loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
-    description = {
-        "method": METHOD,
-        "features": encoders.name,
-        "pairs": ["/".join(pair) for pair in pairs],
-        "network": asdict(config),
-        "training": {
-            **{key: value for key, value in asdict(fit).items() if key not in ("show_progress",)},
-            "samples": len(views),
-            "unusable_partners": len(bank.unusable),
-            "loss": round(loss, 6) if np.isfinite(loss) else None,
-        },
-    }
-    return write_checkpoint(folder, description, network.trained_state())
 
 
 def load_masks(folder: Path, encoders: RefinementEncoders, pairs: Sequence[Pair]) -> MaskNetwork:
     """Load a trained mask network.
 
     Args:
-        folder: of the model.
-        encoders: that it was trained with.
-        pairs: that it was trained for, in that order.
+        folder: folder of the model.
+        encoders: encoders that it was trained with.
+        pairs: pairs that it was trained for, in that order.
 
     Raises:
         CheckpointError: it is missing or damaged, of another kind, or does not fit.
@@ -189,9 +198,9 @@ def require_pairs(chosen: Collection[Pair], pairs: Collection[Pair], folder: Pat
     """Check that a mask network knows all pairs that are to be refined.
 
     Args:
-        chosen: to be refined.
-        pairs: that it was trained for.
-        folder: of the network, for the message.
+        chosen: pairs to be refined.
+        pairs: pairs that it was trained for.
+        folder: folder of the network, for the message.
 
     Raises:
         CheckpointError: it does not know one.

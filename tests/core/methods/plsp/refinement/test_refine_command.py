@@ -13,7 +13,7 @@ import pytest
 from affordance_grounding_core.commands import cli
 from affordance_grounding_core.images import write_png
 from affordance_grounding_core.labelling.manifest import Manifest
-from affordance_grounding_core.methods.plsp.refinement import encoders as encoders_module
+from affordance_grounding_core.methods.plsp.refinement import run
 from affordance_grounding_core.methods.plsp.refinement.encoders import RefinementEncoders
 
 Labelled = tuple[Path, Path, Manifest]
@@ -25,7 +25,7 @@ def refine(
 ) -> Callable[..., int]:
     """Run the command on the drawn tools with colours as features; returns the exit code."""
     trainset, labels, _ = labelled
-    monkeypatch.setattr(encoders_module, "load_encoders", lambda *_: encoders)
+    monkeypatch.setattr(run, "load_encoders", lambda *_: encoders)
 
     def call(*arguments: object) -> int:
         line = ["refine", "--data", trainset.parent, "--labels", labels, "--features", "dinov2"]

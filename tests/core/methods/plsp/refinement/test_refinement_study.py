@@ -22,11 +22,12 @@ from affordance_grounding_core.methods.plsp.refinement.encoders import (
 from affordance_grounding_core.methods.plsp.refinement.feature_bank import PatchFeatures
 from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from tools.studies import label_folder as prepare
+from tools.studies import label_noise
+from tools.studies import refinement as study
+from tools.studies.__main__ import main as studies
 from tools.studies.held_tools import whole_objects
-from tools.studies.label_noise import __main__ as label_noise
 from tools.studies.object_finder import ObjectFinder, PatchDescriber
-from tools.studies.refinement import run as study
-from tools.studies.refinement.__main__ import as_markdown, main
+from tools.studies.refinement import as_markdown
 
 HEIGHT, WIDTH = 96, 128
 GREY, RED, GREEN, SKIN, BLUE = (
@@ -36,6 +37,10 @@ GREY, RED, GREEN, SKIN, BLUE = (
     (230, 190, 160),
     (0, 0, 220),
 )
+
+
+def main(arguments: Sequence[str]) -> int:
+    return studies(["refinement", *arguments])
 
 
 def picture(top: int, head: tuple[int, ...], handle: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -167,7 +172,7 @@ def test_a_network_is_trained_on_refined_labels(
     options = ["--data", str(root), "--output", str(output), "--seeds", "0"]
     options += ["--settings", "whole_object", "refined", "--refinement-epochs", "1"]
     for _ in range(2):  # the second time, all is done
-        assert label_noise.main([*options, "--", "--trainer.max_epochs=1"]) == 0
+        assert studies(["label_noise", *options, "--", "--trainer.max_epochs=1"]) == 0
     assert len(runs) == 2
     for run, name in zip(runs, ("whole_object-0", "refined-0"), strict=True):
         assert f"--data.labels={output / name / 'labels'}" in run
@@ -183,7 +188,7 @@ def test_a_network_is_trained_on_refined_labels(
     assert not (output / "whole_object-0/labels/PL_refined").exists()
 
     more = ["--seeds", "1", "--settings", "refined", "--refinement-seed", "0"]
-    assert label_noise.main([*options, *more]) == 0
+    assert studies(["label_noise", *options, *more]) == 0
     assert "--seed_everything=1" in runs[-1]
     assert {file.stem for file in (output / "refined-1/labels/PL_refined").rglob("*.png")} == taken
     assert [folder.name for folder in (output / "refinement").iterdir()] == ["seed-0"]

@@ -1,16 +1,25 @@
-"""One refinement from first labels to refined ones, and how well both meet the exact masks."""
+"""Refine the labels of held tools with every seed, and compare them with the exact masks.
+
+    python -m tools.studies refinement --data ROOT --output runs/refinement --epochs 20
+
+What refinement makes of part labels. Epochs and pictures in a step are the published ones by
+default. First labels mark the whole object, or a part that is too large or moved. Of the exact part
+masks only their union, the object, is learned from. What is done is not done again.
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.data.agd20k import TrainingSet
-from affordance_grounding_core.files import replace_json
+from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.labelling.manifest import MANIFEST_FILE, read_manifest
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig, SnapConfig
@@ -30,13 +39,9 @@ from affordance_grounding_core.methods.plsp.refinement.training import (
     load_masks,
 )
 from affordance_grounding_core.training.callbacks import STATE_FOLDER
+from tools.studies.harness import Report, Study, kept, spread, table, whole_number
 from tools.studies.held_tools import ACTION, HELD_OBJECTS, held_images, read_part
-from tools.studies.label_folder import (
-    KINDS,
-    first_label,
-    label_number,
-    write_label_folder,
-)
+from tools.studies.label_folder import KINDS, first_label, label_number, write_label_folder
 from tools.studies.object_finder import PatchDescriber
 
 OUTCOME = "overlaps.json"
@@ -111,10 +116,15 @@ def refine_once(
         AffordanceGroundingError: data or weights cannot be used.
         OSError: a file cannot be written.
     """
-    done = folder / OUTCOME
-    if done.is_file():
-        content = json.loads(done.read_text(encoding="utf-8"))
-        return [Overlap(**values) for values in content["overlaps"]]
+
+    def refine() -> dict[str, Any]:
+        overlaps = _refine(training, folder, fit, every)
+        return {"overlaps": [vars(overlap) for overlap in overlaps]}
+
+    return [Overlap(**values) for values in kept(folder / OUTCOME, refine)["overlaps"]]
+
+
+def _refine(training: TrainingSet, folder: Path, fit: FitConfig, every: int) -> list[Overlap]:
     encoders = load_encoders("dinov2", PAIRS)
     frozen = FrozenPatches(encoders.frozen)
     finer = [PictureFormat(encoders.mean, encoders.std, s) for s in (_FINDER_SIZE, _SEGMENT_SIZE)]
@@ -133,9 +143,7 @@ def refine_once(
     refiner = LabelRefiner(network, numbers, own, proposals, SnapConfig())
     samples = samples[::every]
     refine_labels(samples, refiner, folder, proposals.identity)
-    overlaps = _measure(training, samples, refiner, folder, fit.seed)
-    replace_json(done, {"overlaps": [vars(overlap) for overlap in overlaps]})
-    return overlaps
+    return _measure(training, samples, refiner, folder, fit.seed)
 
 
 def intersection_over_union(one: Mask, other: Mask) -> float:
@@ -181,3 +189,63 @@ def _compare(
 
 def _mean(values: NDArray[np.float32], mask: Mask) -> float:
     return float(values[mask].mean()) if mask.any() else 0.0
+
+
+def as_markdown(by_seed: Sequence[Sequence[Overlap]]) -> str:
+    """Draw the table: mean and standard deviation over seeds.
+
+    Args:
+        by_seed: the overlaps of every seed.
+    """
+    names = [f"{kind}: first" for kind in KINDS] + [f"{kind}: after" for kind in KINDS]
+    titles = ["pair", "pictures", *names, "refined alone", "threshold alone", "refined"]
+    lines = []
+    for name in HELD_OBJECTS:
+        chosen = [[o for o in overlaps if o.object_name == name] for overlaps in by_seed]
+        if all(chosen):
+            lines.append(_line(f"{ACTION}/{name}", chosen))
+    return table([*titles, "part", "rest"], [*lines, _line("all", by_seed)])
+
+
+def _line(title: str, by_seed: Sequence[Sequence[Overlap]]) -> list[str]:
+    columns = [
+        *([[o.first[kind] for o in overlaps] for overlaps in by_seed] for kind in KINDS),
+        *(
+            [[o.after if o.refined else o.first[kind] for o in overlaps] for overlaps in by_seed]
+            for kind in KINDS
+        ),
+        [[o.after for o in overlaps if o.refined] for overlaps in by_seed],
+        [[o.threshold for o in overlaps] for overlaps in by_seed],
+        [[float(o.refined) for o in overlaps] for overlaps in by_seed],
+        [[o.part for o in overlaps] for overlaps in by_seed],
+        [[o.rest for o in overlaps] for overlaps in by_seed],
+    ]
+    return [title, str(len(by_seed[0])), *(_cell(column) for column in columns)]
+
+
+def _cell(by_seed: Sequence[Sequence[float]]) -> str:
+    means = [statistics.fmean(values) for values in by_seed if values]
+    return str(spread(means)) if means else "-"
+
+
+def _run(options: argparse.Namespace) -> Report:
+    training = read_training_set(options.data)
+    by_seed = [
+        refine_once(
+            training,
+            options.output / f"seed-{seed}",
+            study_fit(options.epochs, options.accumulate, seed),
+            options.every,
+        )
+        for seed in options.seeds
+    ]
+    return Report(as_markdown(by_seed))
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--epochs", type=whole_number, default=20)
+    parser.add_argument("--accumulate", type=whole_number, default=20, help="pictures in a step")
+    parser.add_argument("--every", type=whole_number, default=1, help="refine one of so many")
+
+
+STUDY = Study("refinement", __doc__, _add_options, _run)

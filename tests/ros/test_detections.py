@@ -1,0 +1,113 @@
+"""Regions for consumers of vision_msgs; stand-ins here, because the package is not on PyPI."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rclpy.context import Context
+from rclpy.node import Node
+from ros_support import BrightnessRuntime, bright_square, make_grounder
+from std_msgs.msg import Header
+
+from affordance_grounding_ros.node.detections import (
+    detections_message,
+    label_info,
+    make_detections,
+)
+
+
+@dataclass
+class Hypothesis:
+    class_id: str = ""
+    score: float = 0.0
+
+
+@dataclass
+class HypothesisWithPose:
+    hypothesis: Hypothesis = field(default_factory=Hypothesis)
+
+
+@dataclass
+class Detection:
+    header: Any = None
+    id: str = ""
+    results: list[Any] = field(default_factory=list)
+    bbox: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            center=SimpleNamespace(position=SimpleNamespace(x=0.0, y=0.0), theta=0.0),
+            size_x=0.0,
+            size_y=0.0,
+        )
+    )
+
+
+@dataclass
+class Detections:
+    header: Any = None
+    detections: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Class:
+    class_id: int = 0
+    class_name: str = ""
+
+
+@dataclass
+class Labels:
+    class_map: list[Class]
+    threshold: float
+
+
+MESSAGES = SimpleNamespace(
+    Detection2DArray=Detections,
+    Detection2D=Detection,
+    ObjectHypothesisWithPose=HypothesisWithPose,
+    LabelInfo=Labels,
+    VisionClass=Class,
+)
+"""The fields of vision_msgs 4, as its documentation names them."""
+
+
+def test_every_region_is_a_detection_with_the_number_of_its_action() -> None:
+    grounder = make_grounder(BrightnessRuntime())
+    result = grounder.ground(bright_square(480, 640), "hold")
+    header = Header(frame_id="camera")
+    made = detections_message(MESSAGES, header, result, "0")
+    assert made.header == header
+    (one,) = made.detections
+    (region,) = result.regions
+    assert (one.results[0].hypothesis.class_id, one.results[0].hypothesis.score) == (
+        "0",
+        pytest.approx(region.score),
+    )
+    center, box = one.bbox.center.position, region.box
+    assert (one.bbox.size_x, one.bbox.size_y) == (box.width, box.height)
+    assert (center.x - one.bbox.size_x / 2, center.y - one.bbox.size_y / 2) == (
+        box.x - 0.5,
+        box.y - 0.5,
+    )
+    none = detections_message(MESSAGES, header, grounder.ground(bright_square(), "pour"), "2")
+    assert none.detections == []
+
+
+def test_the_labels_are_the_actions_in_their_order() -> None:
+    labels = label_info(MESSAGES, ("hold", "pour"), 0.5)
+    assert [(one.class_id, one.class_name) for one in labels.class_map] == [
+        (0, "hold"),
+        (1, "pour"),
+    ]
+    assert labels.threshold == 0.5
+
+
+def test_without_vision_msgs_there_are_no_detections(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
+    node = Node("grounder", context=context)
+    assert make_detections(node) is None
+    node.destroy_node()

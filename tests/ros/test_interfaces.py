@@ -1,0 +1,76 @@
+"""What the node offers is what its table says, no less and no more."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ros_support import Scene
+
+from affordance_grounding_ros.grounder_node import GrounderNode
+from affordance_grounding_ros.node.interfaces import INTERFACES, Kind
+
+OF_EVERY_NODE = ("/parameter_events", "/rosout", "/clock", "/grounder/transition_event")
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = "affordance_grounding_ros"
+
+
+OPTIONAL = () if find_spec("vision_msgs") else ("~/detections", "~/label_info")
+"""Interfaces of packages that are not installed here."""
+
+
+def listed(kind: Kind, *, without: tuple[str, ...] = OPTIONAL) -> dict[str, str]:
+    return {
+        f"/{row.name}".replace("/~/", "/grounder/").replace("//", "/"): row.type
+        for row in INTERFACES
+        if row.kind == kind and row.name not in without
+    }
+
+
+def found(names_and_types: list[tuple[str, list[str]]]) -> dict[str, str]:
+    return {
+        name: types[0]
+        for name, types in names_and_types
+        if name not in OF_EVERY_NODE and "/_action/" not in name
+    }
+
+
+def offered(node: GrounderNode) -> dict[str, str]:
+    services = node.get_service_names_and_types_by_node("grounder", "/")
+    return {
+        name: kind
+        for name, kind in found(services).items()
+        if not kind.startswith(("rcl_interfaces/", "lifecycle_msgs/", "type_description"))
+    }
+
+
+def test_the_table_lists_every_topic_service_and_action(scene: Scene) -> None:
+    node = scene.start(action="hold", depth_enabled=True)
+    watched = ("grounder", "/")
+    assert found(node.get_publisher_names_and_types_by_node(*watched)) == listed("published")
+    assert found(node.get_subscriber_names_and_types_by_node(*watched)) == listed(
+        "subscribed", without=("image/compressed",)
+    )
+    assert offered(node) == listed("service")
+    actions = {
+        name.removesuffix("/_action/send_goal"): kind.removesuffix("_SendGoal")
+        for name, (kind, *_) in node.get_service_names_and_types_by_node(*watched)
+        if name.endswith("/_action/send_goal")
+    }
+    assert actions == listed("action")
+
+
+def test_every_interface_of_the_package_is_built_and_used() -> None:
+    build = (REPOSITORY / "CMakeLists.txt").read_text()
+    files = [
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in ("msg", "srv", "action")
+        for path in (REPOSITORY / folder).iterdir()
+    ]
+    assert files
+    missing = [name for name in files if f'"{name}"' not in build]
+    assert not missing, f"CMakeLists.txt does not build {missing}"
+    own = [row.type.removeprefix(f"{PACKAGE}/") for row in INTERFACES if PACKAGE in row.type]
+    assert {Path(name).suffix.lstrip(".") for name in files} == {"msg", "srv", "action"}
+    for name in own:
+        assert f"{name}.{name.partition('/')[0]}" in files, f"{name} has no file"

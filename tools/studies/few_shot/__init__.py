@@ -1,1 +1,0 @@
-"""The few-shot study of taught actions: how good one, three or five marked pictures are."""

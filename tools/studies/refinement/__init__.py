@@ -1,1 +1,0 @@
-"""What refinement makes of part labels, measured against exact masks."""
