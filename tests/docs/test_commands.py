@@ -10,6 +10,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,10 @@ def test_every_command_is_one_that_its_program_has(line: tuple[Block, list[str]]
         assert words[1] in targets
     elif words[:2] == ["ros2", "launch"] and words[2] == "affordance_grounding_ros":
         check_launch(words[3], words[4:])
-    elif words[:3] == ["ros2", "topic", "pub"]:
-        check_message(words[-2], words[-1])
+    elif words[0] == "ros2" and words[1] in ("topic", "service", "action"):
+        for kind, content in pairwise(words):
+            if re.fullmatch(r"\w+/(msg|srv|action)/\w+", kind):
+                check_message(kind, content)
     elif program(words) == "pip":
         check_extras(words)
     else:
@@ -128,7 +131,7 @@ def check_message(kind: str, content: str) -> None:
     package, folder, name = kind.split("/")
     values = yaml.safe_load(content)
     if package == "affordance_grounding_ros":
-        text = (REPOSITORY / folder / f"{name}.{folder}").read_text()
+        text, _, _ = (REPOSITORY / folder / f"{name}.{folder}").read_text().partition("\n---")
         for field in values:
             assert re.search(rf"^\S+ {field}$", text, re.M), f"{kind} has no field {field}"
 
