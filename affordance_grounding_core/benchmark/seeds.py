@@ -23,8 +23,8 @@ from affordance_grounding_core.evaluation.summary import mean_score
 from affordance_grounding_core.files import replace_json
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.loading import load_grounder
+from affordance_grounding_core.methods.training import trainer_arguments
 from affordance_grounding_core.training.callbacks import STATE_FOLDER
-from affordance_grounding_core.training.methods import trainer_arguments
 from affordance_grounding_core.training.run_options import is_trial, run_option
 from affordance_grounding_core.training.trial import TRIAL_FOLDER, link_few
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from affordance_grounding_core.training.methods import run_training, training_method
+from affordance_grounding_core.methods.training import run_training, training_method
 
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """Typer context settings: every option, --help included, goes to the training parser."""

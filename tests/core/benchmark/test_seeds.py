@@ -17,7 +17,7 @@ from affordance_grounding_core.benchmark.seeds import REPORT, SeedRuns, run_seed
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import TrainingError
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.training.methods import run_training
+from affordance_grounding_core.methods.training import run_training
 from tests.core.methods.selective_cl.conftest import forty_images, tiny
 
 __all__ = ["forty_images", "tiny"]

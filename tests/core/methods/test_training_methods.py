@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from affordance_grounding_core.errors import TrainingError
-from affordance_grounding_core.training.methods import trainer_arguments, training_method
+from affordance_grounding_core.methods.training import trainer_arguments, training_method
 
 CONFIGS = Path(__file__).parents[3] / "config" / "train"
 

@@ -1,23 +1,14 @@
-"""Which training method a config asks for, found without importing any of them."""
+"""Training by the method that a config names, found without importing the others."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from affordance_grounding_core.errors import RuntimeUnavailableError, TrainingError
+from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.training.run_options import TRIAL_OPTION, is_trial, run_option
 from affordance_grounding_core.training.trial import trial_arguments
-
-METHODS: Mapping[str, str] = MappingProxyType(
-    {
-        "action_head": "affordance_grounding_core.methods.action_head.training",
-        "plsp": "affordance_grounding_core.methods.plsp.training",
-        "selective_cl": "affordance_grounding_core.methods.selective_cl.training",
-    }
-)
-"""Training method to the module with its `train_from_config` and `outcome_lines`."""
 
 DEFAULT_METHOD = "action_head"
 """What a config trains that names no method."""
@@ -56,7 +47,7 @@ def run_training(method: str, arguments: Sequence[str]) -> list[str]:
         RuntimeUnavailableError: the packages for training are not installed.
     """
     try:
-        module = importlib.import_module(METHODS[method])
+        module = importlib.import_module(METHODS[method].training_module)
     except ImportError as error:
         raise RuntimeUnavailableError(
             f"training needs the extra 'train' ({error}); install it with "
