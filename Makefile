@@ -1,9 +1,9 @@
 # Every target sets the environment up first where that is needed; nothing has to be activated.
 
-# The interpreter that runs the setup, and the one it builds on. Any of Python 3.10 to 3.13.
+# The interpreter that runs the setup, and the one it builds on. Any of Python 3.10 to 3.14.
 PYTHON ?=
 SETUP_INTERPRETER := $(or $(PYTHON),$(shell for python in \
-	python3.11 python3.12 python3.10 python3.13 python3; do \
+	python3.11 python3.12 python3.10 python3.13 python3.14 python3; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done))
 ENVIRONMENT := tools/setup/with_environment.bash
 # Demo and tests talk to themselves alone: this machine, and a ROS domain of their own.
@@ -15,16 +15,16 @@ PYTEST ?=
 DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak docs lint format shell clean distclean
+.PHONY: help setup demo test soak gpu-check docs lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 	@echo
 	@echo "Options of setup:"
-	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.13)"
+	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.14)"
 	@echo "  TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu"
 	@echo "                         a PyTorch without CUDA, several GB smaller"
 	@echo "Options of test:"
@@ -43,6 +43,10 @@ test: setup  ## run all tests
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)
+
+gpu-check:  ## on a machine with a GPU: build, gate and time every runtime; writes gpu_check.json
+	@python=.venv/bin/python; test -x $$python || python=python3; \
+	$$python -m tools.gpu_check $(if $(OUTPUT),--output $(OUTPUT))
 
 # The site's tools are no part of setup: pip is asked once, and again when they change.
 DOCS_TOOLS := tools/setup/requirements-docs.txt

@@ -110,7 +110,8 @@ def cached_path(name: str) -> Path:
         takes its place, and the log says so once.
     """
     usual = cache_directory() / name
-    if usual.is_file() or reason_not_writable(usual.parent) is None:
+    # Not `Path.is_file`, which raises where a folder on the way may not be entered.
+    if os.path.isfile(usual) or reason_not_writable(usual.parent) is None:
         return usual
     spare = temporary_directory() / name
     if not spare.is_file():
@@ -142,9 +143,9 @@ def reason_not_writable(folder: Path) -> str | None:
         None where it can; otherwise the system's reason, with the folder that is in the way.
     """
     nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
+    while not os.path.exists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
-    if not nearest.is_dir():
+    if not os.path.isdir(nearest):
         return f"{nearest} is no folder"
     try:
         with tempfile.TemporaryFile(dir=nearest):

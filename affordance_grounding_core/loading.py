@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from affordance_grounding_core.checkpoints.format import Checkpoint
     from affordance_grounding_core.inference.grounder import Grounder
     from affordance_grounding_core.inference.runtime import HeatRuntime
+
+
+_log = logging.getLogger(__name__)
 
 
 def load_grounder(
@@ -156,6 +160,8 @@ def _load_eager(name: str | Path, weights: Path | None) -> Grounder:
             f"checkpoint {checkpoint.folder} was trained by method {method!r}; this version of "
             f"the package runs {sorted(METHODS)}"
         )
+    if notice := checkpoint.config.get("notice"):
+        _log.warning("model %s: %s", name, notice)
     builder = import_module(METHODS[method].grounder_module)
     return cast("Grounder", builder.build_grounder(checkpoint, str(name), "eager", weights))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -15,10 +16,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
+from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import ClockType, values_given_at_start
 from affordance_grounding_ros.common.parameters import change_callback
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
-from affordance_grounding_ros.common.process import Host, run_node
+from affordance_grounding_ros.common.process import Host, run_program
+from affordance_grounding_ros.common.transitions import BackgroundTransitions
 from affordance_grounding_ros.health.health import NodeHealth, Observation, Patience
 from affordance_grounding_ros.health.state import NodeStatus
 from affordance_grounding_ros.node.goal_following import GoalFollowing
@@ -33,6 +36,17 @@ from affordance_grounding_ros.node.settings import PARAMETERS, GrounderSettings
 from affordance_grounding_ros.node.teaching import Teaching, TeachService
 
 GrounderLoader = Callable[[str, str, int], Grounder]
+
+
+PROGRAM = Program(
+    "grounder_node",
+    "grounder",
+    "Grounds a commanded action in camera images: heatmap, mask and grasp regions on ROS 2 topics. "
+    "Subscribes to `image` (and, with depth, to `depth` and `camera_info`); commands come by "
+    "`~/action`, `~/goal` or the parameter action.",
+    PARAMETERS,
+    "-r image:=/camera/image_raw -p action:=hold",
+)
 
 
 def load_model(model: str, runtime: str, input_size: int) -> Grounder:
@@ -63,6 +77,7 @@ class GrounderNode(LifecycleNode):
         self._load = grounder_loader
         self._state = "unconfigured"
         self._failure = ""
+        self._closed = False
         self._settings: GrounderSettings | None = None
         self._model: LoadedModel | None = None
         self._goals = GoalKeeper()
@@ -83,6 +98,7 @@ class GrounderNode(LifecycleNode):
         self._ground_service = GroundService(around)
         self._ground_action = GroundAction(around)
         self._teach_service = TeachService(around, self._teaching)
+        self._transitions = BackgroundTransitions(self)
         PARAMETERS.declare(self, values_given_at_start(self))
         self.add_on_set_parameters_callback(
             change_callback(self._change_parameters, self._health.problems)
@@ -103,21 +119,45 @@ class GrounderNode(LifecycleNode):
         Returns:
             Whether the node is active; where a transition failed, the reason has been logged.
         """
-        if self.get_parameter("autostart").value is False:
-            self.get_logger().info("waiting for a lifecycle manager (autostart is false)")
-            return False
-        for transition in (self.trigger_configure, self.trigger_activate):
-            if transition() != TransitionCallbackReturn.SUCCESS:
-                self.get_logger().error(
-                    f"autostart stopped in state '{self._state}'; after the fix above, run "
-                    f"`ros2 lifecycle set {self.get_fully_qualified_name()} configure` and "
-                    "`... activate`, or start the node again"
-                )
-                return False
-        return True
+        return (
+            self._starts_itself()
+            and self._reached(self.trigger_configure())
+            and self._reached(self.trigger_activate())
+        )
+
+    def begin(self) -> None:
+        """Start as `start` does, but load the model beside the executor, which goes on."""
+        if self._starts_itself():
+            self._transitions.run(self.trigger_configure, self._go_on)
 
     def close(self) -> None:
         """Let go of the model, the thread and the topics, whatever state the node is in."""
+        self._closed = True
+        if self._transitions.close():
+            self._free()
+
+    def _starts_itself(self) -> bool:
+        starts = self.get_parameter("autostart").value is not False
+        if not starts:
+            self.get_logger().info("waiting for a lifecycle manager (autostart is false)")
+        return starts
+
+    def _go_on(self, outcome: TransitionCallbackReturn) -> None:
+        """Activates a node that has been configured beside the executor."""
+        if self._reached(outcome):
+            self._reached(self.trigger_activate())
+
+    def _reached(self, outcome: TransitionCallbackReturn) -> bool:
+        if outcome == TransitionCallbackReturn.SUCCESS:
+            return True
+        self.get_logger().error(
+            f"autostart stopped in state '{self._state}'; after the fix above, run "
+            f"`ros2 lifecycle set {self.get_fully_qualified_name()} configure` and "
+            "`... activate`, or start the node again"
+        )
+        return False
+
+    def _free(self) -> None:
         self._stop_listening()
         self._release()
 
@@ -125,6 +165,10 @@ class GrounderNode(LifecycleNode):
         """Free the node."""
         self._ground_action.destroy()
         super().destroy_node()
+
+    def describe_parameter(self, name: str) -> ParameterDescriptor:
+        """Describe a parameter, with its range."""
+        return PARAMETERS.described(name, super().describe_parameter(name))
 
     def survive(self, error: Exception) -> None:
         """Report an error that nobody expected, and go on.
@@ -148,15 +192,15 @@ class GrounderNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model; waits for the image at work."""
-        return self._transition("clean up", self.close, "unconfigured")
+        return self._transition("clean up", self._free, "unconfigured")
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, for good."""
-        return self._transition("shut down", self.close, "finalized")
+        return self._transition("shut down", self._free, "finalized")
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything and be ready to be configured again."""
-        return self._transition("recover", self.close, "unconfigured")
+        return self._transition("recover", self._free, "unconfigured")
 
     def _transition(
         self,
@@ -170,7 +214,7 @@ class GrounderNode(LifecycleNode):
         except Exception as error:
             if undo:
                 undo()
-            if not self.context.ok():
+            if self._closed or not self.context.ok():
                 return TransitionCallbackReturn.FAILURE  # Interrupted by the end of the process.
             stated = isinstance(error, ValueError | AffordanceGroundingError)
             kind = "" if stated else f"{type(error).__name__}: "
@@ -188,13 +232,16 @@ class GrounderNode(LifecycleNode):
         settings = GrounderSettings.from_values(PARAMETERS.read(self))
         loading = f"loading model '{settings.model}' ..."
         self._health.notices.report("model", loading, COMMAND_BURST)
+        self._settings = settings  # Now: parameters may be set while the model is loaded.
         grounder = self._load(settings.model, settings.runtime, settings.input_size)
-        self._settings = settings
         try:
+            if self._closed:
+                raise RuntimeError("the process has ended while the model was loaded")
             self._model = LoadedModel(self, grounder, self._current_settings, self._around)
         except Exception:
             grounder.close()
             raise
+        self._goals.accept(self._current_settings().action)
 
     def _current_settings(self) -> GrounderSettings:
         if self._settings is None:
@@ -232,9 +279,10 @@ class GrounderNode(LifecycleNode):
         return self._model.teaching if self._model and self._state == "active" else None
 
     def _on_image(self, message: Image | CompressedImage) -> None:
-        if self._model:
+        model = self._model
+        if model:
             self._newest.offer(message)
-            self._model.pipeline.offer(message)
+            model.pipeline.offer(message)
             self._ground_action.offer()
 
     def _follow_goal(self) -> None:
@@ -249,7 +297,7 @@ class GrounderNode(LifecycleNode):
         if settings is None:
             return
         changed = settings.changed(values)
-        if "action" in values:
+        if "action" in values and self._model:
             self._goals.accept(changed.action)
         self._settings = changed
         self._follow_goal()
@@ -295,10 +343,10 @@ def main(args: list[str] | None = None) -> int:
         keep_freed_memory()
         node = GrounderNode()
         host.adopt(node)
-        node.start()
+        node.begin()
         host.spin(node, node.survive)
 
-    return run_node("grounder", run, args)
+    return run_program(PROGRAM, run, args)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 ros2 launch affordance_grounding_ros grounder.launch.py image_topic:=/camera/image_raw action:=hold
 """
 
+import os
+
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -125,6 +127,17 @@ def _seconds(name: str, context: LaunchContext) -> float:
         raise RuntimeError(f"launch argument '{name}' must be seconds, got '{text}'") from None
 
 
+def _params_file(context: LaunchContext) -> str:
+    """The parameter file; launch itself only warns where there is none, and the defaults hold."""
+    path = LaunchConfiguration("params_file").perform(context)
+    if not os.path.isfile(os.path.expanduser(path)):
+        raise RuntimeError(
+            f"launch argument 'params_file' names no file: '{path}'; check the path, or leave it "
+            "out for the defaults"
+        )
+    return os.path.expanduser(path)
+
+
 def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The node; an argument that was not given must not hide the parameter file's value."""
     given = {
@@ -145,7 +158,7 @@ def _grounder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             output="screen",
             respawn=LaunchConfiguration("respawn").perform(context) == "true",
             respawn_delay=_seconds("respawn_delay", context),
-            parameters=[LaunchConfiguration("params_file"), values],
+            parameters=[_params_file(context), values],
             remappings=[
                 ("image", LaunchConfiguration("image_topic")),
                 ("depth", LaunchConfiguration("depth_topic")),

@@ -41,7 +41,7 @@ from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gate import network_inputs, read_frames
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.ladder import BACKENDS
-from affordance_grounding_core.runtimes.request import RuntimeRequest
+from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
 PUBLISHED = "published-eager"
 WORK = "inference"
@@ -267,8 +267,8 @@ def _bind(runtime: HeatRuntime, pixels: NDArray[np.float32]) -> Callable[[], obj
 def _split(name: str) -> tuple[str, str]:
     if name == PUBLISHED:
         return PUBLISHED, "fp32"
-    runtime, _, precision = name.partition("-")
-    return runtime, precision
+    runtime, precision = parse_runtime(name)
+    return runtime, "" if precision == "auto" else precision
 
 
 def _failed(candidate: Candidate, reason: str) -> Row:

@@ -6,8 +6,9 @@ import logging
 import re
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -25,10 +26,14 @@ from affordance_grounding_core.runtimes.export_folder import (
     write_exported,
 )
 from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
+from affordance_grounding_core.runtimes.table import RUNTIMES
 
 if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder
-    from affordance_grounding_core.inference.runtime import RuntimeReport
+    from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
+    from affordance_grounding_core.runtimes.eager import EagerRuntime
+
+_log = logging.getLogger(__name__)
 
 DEGRADED = 1
 """Exit code where something else than what was asked for will answer."""
@@ -39,7 +44,7 @@ _TIMED_RUNS = 20
 def export(
     model: ModelOption = "default",
     runtime: Annotated[
-        str, typer.Option("--runtime", help="auto, eager, compile, onnx, openvino or tensorrt.")
+        str, typer.Option("--runtime", help=f"{', '.join(RUNTIMES[:-1])} or {RUNTIMES[-1]}.")
     ] = "auto",
     precision: Annotated[
         str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")
@@ -50,6 +55,15 @@ def export(
             "--image-size",
             metavar="WxH",
             help="Size of the camera's images; may be given several times. Default: 640x480.",
+        ),
+    ] = None,
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--capability",
+            metavar="X.Y",
+            help="Compute capability of a GPU to build for ahead, with --runtime tensorrt-rtx; "
+            "may be given several times. Needs no GPU.",
         ),
     ] = None,
     frames: Annotated[
@@ -86,19 +100,26 @@ def export(
     sizes = [parse_size(text) for text in image_size or ["640x480"]]
     from affordance_grounding_core.loading import load_grounder
 
-    request = RuntimeRequest(*parse_runtime(runtime, precision), frames=frames, store=output)
-    grounder = load_grounder(
-        model, backbone_weights=backbone_weights, request=request, input_size=input_size
-    )
-    entries = []
+    name, wanted = parse_runtime(runtime, precision)
+    request = RuntimeRequest(name, wanted, frames=frames, store=output)
+    if capability:
+        if name != "tensorrt-rtx":
+            raise typer.BadParameter(
+                f"--capability builds ahead with --runtime tensorrt-rtx, got {runtime!r}"
+            )
+        # Nothing runs here but PyTorch.
+        grounder = load_grounder(
+            model, "eager", backbone_weights=backbone_weights, input_size=input_size
+        )
+    else:
+        grounder = load_grounder(
+            model, backbone_weights=backbone_weights, request=request, input_size=input_size
+        )
     try:
-        for width, height in sizes:
-            report = build(grounder, height, width)
-            entry = describe(report, height, width)
-            if not build_only:
-                entry["median_ms"] = median_milliseconds(grounder, height, width)
-            typer.echo(as_text(entry))
-            entries.append(entry)
+        if capability:
+            entries = build_for(grounder, sizes, capability, request)
+        else:
+            entries = build_here(grounder, sizes, timed=not build_only)
         if output is not None:
             describe_folder(output, model, grounder, request)
     finally:
@@ -106,6 +127,63 @@ def export(
     write_json(json_file, {"model": model, "engines": entries})
     if any(entry["degraded"] for entry in entries):
         raise typer.Exit(DEGRADED)
+
+
+def build_here(
+    grounder: Grounder, sizes: Sequence[tuple[int, int]], *, timed: bool
+) -> list[dict[str, Any]]:
+    """Build and compare engines for this machine, and print what became of each.
+
+    Args:
+        grounder: with the runtime.
+        sizes: width and height in px of images.
+        timed: whether each is timed afterwards.
+    """
+    entries = []
+    for width, height in sizes:
+        entry = describe(build(grounder, height, width), height, width)
+        if timed:
+            entry["median_ms"] = median_milliseconds(grounder, height, width)
+        typer.echo(as_text(entry))
+        entries.append(entry)
+    return entries
+
+
+def build_for(
+    grounder: Grounder,
+    sizes: Sequence[tuple[int, int]],
+    capabilities: Sequence[str],
+    request: RuntimeRequest,
+) -> list[dict[str, Any]]:
+    """Build engines for GPUs that are not here, and print what became of each.
+
+    Args:
+        grounder: on plain PyTorch.
+        sizes: width and height in px of images.
+        capabilities: compute capabilities.
+        request: precision, store and frames.
+    """
+    from affordance_grounding_core.runtimes.building.ahead import AheadPlan, build_ahead
+    from affordance_grounding_core.runtimes.engine_store import store_directory
+    from affordance_grounding_core.runtimes.tensorrt_rtx import parse_capability
+
+    plan = AheadPlan(
+        sizes=[(height, width) for width, height in sizes],
+        capabilities=[parse_capability(text) for text in capabilities],
+        precision=request.precision,
+        store=request.store or store_directory(),
+        frames=request.frames,
+    )
+    entries: list[dict[str, Any]] = []
+
+    def build_all(eager: HeatRuntime) -> HeatRuntime:
+        entries.extend(build_ahead(grounder, cast("EagerRuntime", eager), plan, _log.info))
+        return eager
+
+    grounder.use_runtime(build_all)
+    for entry in entries:
+        typer.echo(as_text(entry))
+    return entries
 
 
 def describe_folder(folder: Path, model: str, grounder: Grounder, request: RuntimeRequest) -> None:
@@ -177,7 +255,8 @@ def as_text(entry: dict[str, Any]) -> str:
             )
         )
     if entry.get("folder"):
-        lines.append(f"  engine: {entry['folder']}")
+        size = f" ({entry['megabytes']} MB)" if "megabytes" in entry else ""
+        lines.append(f"  engine: {entry['folder']}{size}")
     if "median_ms" in entry:
         lines.append(f"  one image, all told: {entry['median_ms']:.1f} ms (median)")
     return "\n".join(lines)

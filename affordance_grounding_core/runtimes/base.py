@@ -107,6 +107,13 @@ class Backend(Protocol):
         """Build options of a candidate, as plain values."""
         ...
 
+    def machine(self) -> Mapping[str, str]:
+        """What an engine's gate depends on beside `environment`, where engines travel.
+
+        Empty where an engine answers only on the machine it was built on.
+        """
+        ...
+
     def build(self, work: Work, folder: Path) -> None:
         """Build an engine into an empty folder; may write nothing where `load` needs nothing.
 

@@ -18,7 +18,7 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.graph import StaticNetwork, export_network
-from affordance_grounding_core.runtimes.request import RUNTIMES
+from affordance_grounding_core.runtimes.table import RUNTIMES
 
 
 class EagerRuntime(HeatRuntime):
@@ -154,6 +154,10 @@ class EagerBackend:
         """No options."""
         return {}
 
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
+
     def build(self, work: Work, folder: Path) -> None:
         """Nothing to write: the network itself runs; what is kept is the gate's figures."""
 
@@ -268,6 +272,10 @@ class CompiledBackend:
     def options(self, candidate: Candidate) -> Mapping[str, Any]:
         """Options of the compiler."""
         return {"freezing": True}
+
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
 
     def build(self, work: Work, folder: Path) -> None:
         """Compile the exported graph."""

@@ -7,6 +7,7 @@ input, the libraries and the device.
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +59,7 @@ def network_identity(network: GroundingNetwork, shape: GraphInput) -> NetworkIde
     """Find out what a network is; runs it once or twice.
 
     Args:
-        network: on the device it runs on.
+        network: on any device.
         shape: of the input.
     """
     return NetworkIdentity(
@@ -114,16 +115,17 @@ def graph_fingerprint(network: GroundingNetwork, shape: GraphInput) -> str:
     """sha256 of the operators a network calls, their order and constants, hexadecimal.
 
     The network is run on a seeded input and watched, which takes one pass; exporting it would
-    take seconds at every start.
+    take seconds at every start. It is run on the processor, with a copy where it is on a GPU:
+    PyTorch calls other operators there, and an engine that was built ahead is of one graph.
 
     Args:
-        network: on the device it runs on.
+        network: on any device.
         shape: of the input.
     """
-    static = StaticNetwork(network, shape)
-    device = next((value.device for value in static.parameters()), torch.device("cpu"))
-    static.to(device)
-    inputs = tuple(value.to(device) for value in shape.example())
+    devices = {value.device.type for value in (*network.parameters(), *network.buffers())}
+    on_processor = network if devices <= {"cpu"} else copy.deepcopy(network).cpu()
+    static = StaticNetwork(on_processor, shape)
+    inputs = shape.example()
     known = [*static.parameters(), *static.buffers(), *inputs]
     with torch.no_grad(), frozen(static):
         static(*inputs)  # resizes positions and keeps them

@@ -18,7 +18,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from affordance_grounding_core.files import cache_directory, replace_json
 from affordance_grounding_core.inference.runtime import GateFigures
 
 MANIFEST_FILE = "manifest.json"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 _LOCK_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Manifest:
         failures: why the engine must not be used; empty if it may.
         files: sha256 of the engine's files, by name.
         seconds: the build took.
+        is_gated: False for an engine that was built ahead for another machine.
     """
 
     identity: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Manifest:
     failures: tuple[str, ...]
     files: Mapping[str, str]
     seconds: float
+    is_gated: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -72,6 +74,7 @@ class Manifest:
             "failures": list(self.failures),
             "files": dict(self.files),
             "seconds": self.seconds,
+            "is_gated": self.is_gated,
         }
 
     @property
@@ -96,10 +99,14 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Outcome of a build: figures of the gate, and why the engine must not be used, if so."""
+    """Outcome of a build: figures of the gate, and why the engine must not be used, if so.
+
+    `is_gated` is False where the gate waits for the machine that the engine is for.
+    """
 
     gate: GateFigures | None
     failures: tuple[str, ...] = ()
+    is_gated: bool = True
 
 
 Builder = Callable[[Path], Verdict]
@@ -165,6 +172,44 @@ class ArtifactStore:
         with self._lock(slot):
             waited = self.find(slot, identity, say_why=False)
             return waited or self._build(slot, identity, build)
+
+    def judged(
+        self, artifact: Artifact, machine: Mapping[str, str], judge: Callable[[], Verdict]
+    ) -> Artifact:
+        """Pass judgement on an engine that was built ahead, once a machine.
+
+        The figures are kept beside the engine's folder, in a file of the machine.
+
+        Args:
+            artifact: of a store.
+            machine: the judgement is of.
+            judge: compares the engine with PyTorch.
+
+        Returns:
+            The engine with its figures, and failures if it must not be used here.
+        """
+        if artifact.manifest.is_gated:
+            return artifact
+        wanted = {"machine": dict(machine), "engine": artifact.manifest.fingerprint}
+        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+        file = artifact.folder.with_name(f"{artifact.folder.name}.gate-{digest[:16]}.json")
+        verdict = _read_verdict(file, wanted)
+        if verdict is None:
+            verdict = judge()
+            gate = verdict.gate.as_dict() if verdict.gate else None
+            try:
+                replace_json(file, {**wanted, "gate": gate, "failures": list(verdict.failures)})
+            except OSError as error:
+                _log.warning(
+                    "figures of the gate cannot be kept in %s (%s): the engine is compared again "
+                    "at every start",
+                    file,
+                    error,
+                )
+        manifest = replace(
+            artifact.manifest, gate=verdict.gate, failures=verdict.failures, is_gated=True
+        )
+        return Artifact(artifact.folder, manifest)
 
     def make_usable(self, slot: str) -> Path:
         """Make the folder that an engine is written into, or a temporary one in its place.
@@ -286,12 +331,28 @@ def read_manifest(folder: Path) -> Manifest:
             failures=tuple(str(failure) for failure in content["failures"]),
             files={str(name): str(digest) for name, digest in content["files"].items()},
             seconds=float(content["seconds"]),
+            is_gated=bool(content["is_gated"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"engine {folder} has no manifest that can be read "
             f"({type(error).__name__}: {abbreviate_error(error)})"
         ) from error
+
+
+def _read_verdict(file: Path, wanted: Mapping[str, Any]) -> Verdict | None:
+    """Read figures that were kept; None where they are missing, damaged or of another machine."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if any(content[name] != value for name, value in wanted.items()):
+            return None
+        gate = content["gate"]
+        return Verdict(
+            GateFigures.from_dict(gate) if gate is not None else None,
+            tuple(str(failure) for failure in content["failures"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def verify_files(artifact: Artifact) -> None:
@@ -365,6 +426,7 @@ def _build_into(folder: Path, identity: Mapping[str, Any], build: Builder) -> Ma
         failures=verdict.failures,
         files={path.name: file_digest(path) for path in sorted(folder.iterdir())},
         seconds=round(time.monotonic() - started, 1),
+        is_gated=verdict.is_gated,
     )
     replace_json(folder / MANIFEST_FILE, manifest.as_dict())
     return manifest

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Backend, Candidate
 from affordance_grounding_core.runtimes.eager import default_device
 from affordance_grounding_core.runtimes.request import RuntimeRequest
+from affordance_grounding_core.runtimes.table import ROWS
 
-
-def _backend(module: str, name: str) -> Backend:
-    backend: Backend = getattr(
-        importlib.import_module(f"affordance_grounding_core.runtimes.{module}"), name
-    )()
-    return backend
-
-
-BACKENDS: Mapping[str, Callable[[], Backend]] = {
-    "eager": partial(_backend, "eager", "EagerBackend"),
-    "compile": partial(_backend, "eager", "CompiledBackend"),
-    "onnx": partial(_backend, "onnx", "OnnxBackend"),
-    "openvino": partial(_backend, "openvino", "OpenvinoBackend"),
-    "tensorrt": partial(_backend, "tensorrt", "TensorrtBackend"),
-}
+BACKENDS: Mapping[str, Callable[[], Backend]] = {row.name: row.make_backend for row in ROWS}
 """By name of the runtime; a library is imported only where its backend is asked."""
 
-PREFERENCE = {"cuda": ("tensorrt", "compile"), "cpu": ("openvino", "onnx")}
-"""What "auto" tries on a device, in this order, before PyTorch itself. Measured once, on vision
-transformers: OpenVINO leads on x86 with and without bf16, ONNX Runtime follows."""
+PREFERENCE = {
+    device: tuple(row.name for row in ROWS if row.tried_on == device) for device in ("cuda", "cpu")
+}
+"""What "auto" tries on a device, in this order, before PyTorch itself."""
+
+_FLAVOURS: Mapping[str, Callable[[], tuple[str, ...]]] = {
+    row.name: row.choose_flavours for row in ROWS
+}
 
 
 @dataclass(frozen=True)
@@ -66,12 +56,14 @@ def make_ladder(request: RuntimeRequest) -> Ladder:
     refused: list[str] = []
     backends: dict[str, Backend] = {}
     for name in names:
-        backend = BACKENDS[name]()
+        choose = _FLAVOURS[name]
         try:
-            candidates += backend.ladder(request.precision)
-            backends[name] = backend
+            for flavour in choose():
+                backend = BACKENDS[flavour]()
+                candidates += backend.ladder(request.precision)
+                backends[flavour] = backend
         except RuntimeUnavailableError as error:
-            if chosen != "auto":
+            if chosen != "auto" and not candidates:
                 raise
             refused.append(str(error))
     if chosen == "auto" and request.precision not in ("auto", "fp32") and not candidates:

@@ -56,6 +56,10 @@ class OnnxBackend:
         """No options."""
         return {}
 
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
+
     def build(self, work: Work, folder: Path) -> None:
         """Write the graph as ONNX."""
         import_onnxruntime()

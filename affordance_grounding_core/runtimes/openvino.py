@@ -5,9 +5,12 @@ The only module that imports openvino and nncf.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,10 @@ class OpenvinoBackend:
             if candidate.variant != DYNAMIC:
                 options["quantisation"] = dict(QUANTISATION)
         return options
+
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
 
     def build(self, work: Work, folder: Path) -> None:
         """Convert the exported graph, quantise it for int8, and write it."""
@@ -196,21 +203,28 @@ def _quantise(model: Any, work: Work, floating: Collection[str]) -> Any:
     names = [operator.get_friendly_name() for operator in model.get_ordered_ops()]
     ignored = [name for name in names if name.partition("/")[0] in kept]
     smoothing = {} if QUANTISATION["smooth_quant"] else {"smooth_quant_alphas": off}
-    return nncf.quantize(
-        model,
-        nncf.Dataset(inputs),
-        preset=nncf.QuantizationPreset(QUANTISATION["preset"]),
-        model_type=nncf.ModelType(QUANTISATION["model_type"]),
-        subset_size=min(len(inputs), int(QUANTISATION["subset_size"])),
-        ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
-        advanced_parameters=nncf.AdvancedQuantizationParameters(**smoothing),
-    )
+    with _without_bars():
+        return nncf.quantize(
+            model,
+            nncf.Dataset(inputs),
+            preset=nncf.QuantizationPreset(QUANTISATION["preset"]),
+            model_type=nncf.ModelType(QUANTISATION["model_type"]),
+            subset_size=min(len(inputs), int(QUANTISATION["subset_size"])),
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(**smoothing),
+        )
 
 
 def _compress(model: Any, work: Work) -> Any:
     nncf = _import_nncf()
     work.report("rounding the weights")
-    return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+    with _without_bars():
+        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+
+
+def _without_bars() -> AbstractContextManager[Any]:
+    """Keeps NNCF from drawing progress on a terminal that may be a node's log."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _import_nncf() -> Any:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affordance_grounding_core.errors import RuntimeUnavailableError
-
-RUNTIMES = ("auto", "eager", "compile", "onnx", "openvino", "tensorrt")
-"""Names of runtimes; each but "auto" is a module of `runtimes`."""
+from affordance_grounding_core.runtimes.table import RUNTIMES
 
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 """Names of precisions; "auto" is the lowest that keeps answers the same to the eye."""
@@ -73,7 +71,10 @@ def parse_runtime(text: str, precision: str | None = None) -> tuple[str, str]:
     Raises:
         RuntimeUnavailableError: two precisions that differ.
     """
-    runtime, _, suffix = text.partition("-")
+    # A name may hold a hyphen of its own: "tensorrt-rtx-fp16".
+    names = [name for name in RUNTIMES if text == name or text.startswith(f"{name}-")]
+    runtime = max(names, key=len) if names else text.partition("-")[0]
+    suffix = text.removeprefix(runtime).removeprefix("-")
     if suffix and precision not in (None, "auto", suffix):
         raise RuntimeUnavailableError(
             f"runtime {text!r} asks for precision {suffix!r}, but {precision!r} was asked for as "

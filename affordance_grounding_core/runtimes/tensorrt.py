@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.metadata
 import inspect
 import logging
 import threading
@@ -106,13 +107,17 @@ class TensorrtBackend:
         return torch_environment(_DEVICE) | {
             "torch_tensorrt": str(library.__version__),
             "tensorrt": str(tensorrt.__version__),
-            "driver": _driver_version(),
+            "driver": driver_version(),
         }
 
     def options(self, candidate: Candidate) -> Mapping[str, Any]:
         """Build options of a candidate."""
         known = parameters(import_torch_tensorrt().dynamo.compile)
         return compile_options(candidate.precision, candidate.variant, known)
+
+    def machine(self) -> Mapping[str, str]:
+        """Nothing: the environment names the machine."""
+        return {}
 
     def build(self, work: Work, folder: Path) -> None:
         """Compile the exported graph for this GPU and write it."""
@@ -225,7 +230,19 @@ def _progress(report: Callable[[str], None], seconds: float = 30.0) -> Iterator[
         thread.join()
 
 
-def _driver_version() -> str:
+def installed_torch_tensorrt() -> str | None:
+    """Version of the torch-tensorrt that runs TensorRT itself; None where it is missing.
+
+    The distribution torch-tensorrt-rtx brings a module of the same name for another library.
+    """
+    try:
+        return importlib.metadata.version("torch-tensorrt")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def driver_version() -> str:
+    """Line by which the driver names itself."""
     version = Path("/proc/driver/nvidia/version")
     try:
         return version.read_text(encoding="utf-8").splitlines()[0].strip()

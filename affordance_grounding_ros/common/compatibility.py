@@ -1,4 +1,4 @@
-"""Everything that differs between ROS 2 distributions, Humble to Kilted, in one place."""
+"""Everything that differs between ROS 2 distributions, Humble to Lyrical, in one place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import rclpy
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 
 try:
@@ -25,6 +26,7 @@ __all__ = [
     "ClockType",
     "InvalidHandle",
     "callback_with_timestamp",
+    "keep_parameter_types",
     "publisher_events",
     "shut_down_ros",
     "subscription_events",
@@ -62,6 +64,23 @@ def values_given_at_start(node: Node) -> dict[str, Any]:
     """
     overrides = getattr(node, "_parameter_overrides", {})
     return {name: parameter.value for name, parameter in overrides.items()}
+
+
+def keep_parameter_types(node: Node, bring: Callable[[str, object], object]) -> None:
+    """Bring values to the types of their parameters before they are checked and stored.
+
+    Humble has no such step: there a whole number that is set makes an integer of a double.
+
+    Args:
+        node: whose parameters they are.
+        bring: gives a value of the parameter's type for a name and a value, or the value itself.
+    """
+
+    def brought(changes: list[Parameter[Any]]) -> list[Parameter[Any]]:
+        return [Parameter(one.name, value=bring(one.name, one.value)) for one in changes]
+
+    if hasattr(Node, "add_pre_set_parameters_callback"):
+        node.add_pre_set_parameters_callback(brought)
 
 
 def callback_with_timestamp(callback: Callable[[Any, int], None]) -> Callable[..., None]:

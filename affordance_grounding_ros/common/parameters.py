@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_ros.common.compatibility import keep_parameter_types
 from affordance_grounding_ros.common.problem_log import ProblemLog
 
 Value = bool | int | float | str
@@ -77,6 +84,14 @@ class ParameterSpecification:
             return "only at the start"
         return "at the next configuration" if self.needs_reconfigure else "at once"
 
+    def brought(self, value: object) -> object:
+        """A whole number as a double where a double is expected; anything else as it is.
+
+        Args:
+            value: as it came from a command line, a file or a service call.
+        """
+        return float(value) if isinstance(self.default, float) and type(value) is int else value
+
     def validate(self, value: object) -> Value:
         """Check a value and bring it to the parameter's type.
 
@@ -89,8 +104,7 @@ class ParameterSpecification:
         Raises:
             ParameterError: wrong type, not finite, out of range or not one of the choices.
         """
-        if isinstance(self.default, float) and type(value) is int:
-            value = float(value)
+        value = self.brought(value)
         if type(value) is not type(self.default):
             raise ParameterError(
                 f"parameter '{self.name}' must be {self._expected()}, got "
@@ -130,6 +144,26 @@ class ParameterSpecification:
             read_only=self.read_only,
             dynamic_typing=True,
         )
+
+    def described(self, descriptor: ParameterDescriptor) -> ParameterDescriptor:
+        """A descriptor with the range of numbers, for tools that draw sliders.
+
+        rclpy gets no range: it would end the process for a value out of range at the start, and
+        refuse one later without saying what the parameter is for.
+
+        Args:
+            descriptor: of `descriptor`; left as it is.
+        """
+        if self.minimum is None or self.maximum is None:
+            return descriptor
+        told = copy.deepcopy(descriptor)
+        if isinstance(self.default, float):
+            limits = FloatingPointRange(from_value=self.minimum, to_value=self.maximum)
+            told.floating_point_range = [limits]
+        else:
+            limits = IntegerRange(from_value=int(self.minimum), to_value=int(self.maximum))
+            told.integer_range = [limits]
+        return told
 
     def _expected(self) -> str:
         article = "an" if self.type_name == "integer" else "a"
@@ -183,8 +217,10 @@ class ParameterTable:
             node: to declare them on.
             given: values the node was started with, by name.
         """
+        keep_parameter_types(node, self._brought)
         for row in self.specifications.values():
-            node.declare_parameter(row.name, row.default, row.descriptor())
+            value = row.brought(given.get(row.name, row.default))
+            node.declare_parameter(row.name, value, row.descriptor(), ignore_override=True)
         for name in given:
             if node.has_parameter(name) or name.startswith("qos_overrides."):
                 continue
@@ -193,6 +229,20 @@ class ParameterTable:
             node.get_logger().warning(
                 f"parameter {abbreviate(name)} does not exist and has no effect; {hint}"
             )
+
+    def described(self, name: str, descriptor: ParameterDescriptor) -> ParameterDescriptor:
+        """A descriptor as it is told to other nodes, with ranges.
+
+        Args:
+            name: of any parameter of the node.
+            descriptor: as rclpy has it.
+        """
+        row = self.specifications.get(name)
+        return row.described(descriptor) if row else descriptor
+
+    def _brought(self, name: str, value: object) -> object:
+        row = self.specifications.get(name)
+        return row.brought(value) if row else value
 
     def read(self, node: Node) -> dict[str, Value]:
         """Take all values.

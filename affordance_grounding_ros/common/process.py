@@ -14,7 +14,10 @@ from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import shut_down_ros
+from affordance_grounding_ros.common.library_log import log_libraries
+from affordance_grounding_ros.common.log_folder import choose_log_folder
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.common.signals import StopSignals
 
@@ -98,6 +101,32 @@ class Host:
             node.destroy_node()
 
 
+def run_program(
+    program: Program,
+    run: Callable[[Host], None],
+    args: list[str] | None,
+    refusals: tuple[type[Exception], ...] = (),
+) -> int:
+    """Run a node's program: answer `--help` and `--version`, refuse what is not known, or run.
+
+    Args:
+        program: says what it is.
+        run: as in `run_node`.
+        args: as in `run_node`.
+        refusals: as in `run_node`.
+
+    Returns:
+        Exit code, as in `run_node`.
+    """
+    if said := program.answer(args):
+        print(said)
+        return 0
+    if refusal := program.refusal(args):
+        fatal(program.node, f"command line refused: {refusal}")
+        return 1
+    return run_node(program.node, run, args, refusals)
+
+
 def run_node(
     name: str,
     run: Callable[[Host], None],
@@ -117,11 +146,15 @@ def run_node(
         command line or a parameter file cannot be read.
     """
     with StopSignals() as signals:
+        warning = choose_log_folder()
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         except Exception as error:
             fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
             return 1
+        log_libraries(rclpy.logging.get_logger(name))
+        if warning:
+            rclpy.logging.get_logger(name).warning(warning)
         host = Host(signals)
         try:
             run(host)
@@ -163,11 +196,14 @@ def _leave_hanging_threads(name: str) -> None:
         for thread in threads
         if not thread.daemon and not thread.name.startswith("ThreadPool")
     ]
-    if hanging:
-        names = ", ".join(hanging)
-        print(f"{name}: ending although these threads hang: {names}", file=sys.stderr, flush=True)
-    elif not any(thread.name.startswith(ABANDONED) for thread in threads):
+    # What is half loaded has begun threads that nobody ends.
+    abandoned = any(thread.name.startswith(ABANDONED) for thread in threads)
+    if not hanging and not abandoned:
         return
+    if not abandoned:
+        names = ", ".join(hanging)
+        log = rclpy.logging.get_logger(name)
+        log.error(f"ending although these threads hang: {names}")
     # The interpreter's own end would wait for such threads, or pull it from under their feet.
     sys.stdout.flush()
-    os._exit(1 if hanging else 0)
+    os._exit(0 if abandoned else 1)

@@ -34,7 +34,9 @@ INTERFACES = (
         "image",
         "subscribed",
         "sensor_msgs/msg/Image",
-        "best effort, depth 1, while images are of use; colour, grey, Bayer, YUV; 8 and 16 bits",
+        "best effort, depth 1, while images are of use; a latched one is heard too; rgb, bgr, "
+        "rgba, bgra, mono and bayer of 8 or 16 bits, 8UC1, 8UC3, 8UC4, 16UC1, 16UC3, 16UC4, 32FC1, "
+        "uyvy, yuyv, yuv422, nv12, nv21, nv24",
         "`image_transport: raw`",
     ),
     Interface(

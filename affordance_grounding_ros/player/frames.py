@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_core.errors import AffordanceGroundingError, InvalidImageError
 from affordance_grounding_core.images import IMAGE_SUFFIXES, is_image_file, read_rgb
 
 
@@ -26,11 +26,14 @@ class FrameSource:
         path: photograph, folder of photographs (played by name) or video.
         start: number of the first frame played, from 0.
         loop: whether playing goes on from frame 0 after the last one.
+        skip: told of each photograph of a folder that cannot be read, once.
     """
 
     path: Path
     start: int = 0
     loop: bool = True
+    skip: Callable[[str], object] = lambda line: None
+    _skipped: set[Path] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
         """Read frames, one at a time.
@@ -40,7 +43,7 @@ class FrameSource:
 
         Raises:
             FrameSourceError: the path is missing or gives no frame from `start` on.
-            InvalidImageError: a photograph that cannot be read.
+            InvalidImageError: a photograph that cannot be read, and no other in its place.
         """
         if not self.path.exists():
             raise FrameSourceError(
@@ -68,8 +71,22 @@ class FrameSource:
                 f"{', '.join(IMAGE_SUFFIXES)}"
             )
         self._check_start(first, len(photographs))
+        damaged: InvalidImageError | None = None
+        played = 0
         for photograph in photographs[first:]:
-            yield read_rgb(photograph)
+            try:
+                image = read_rgb(photograph)
+            except InvalidImageError as error:
+                damaged = error
+                if photograph not in self._skipped:
+                    self._skipped.add(photograph)
+                    self.skip(f"skipped: {error}")
+                continue
+            played += 1
+            yield image
+        # A folder without one that can be read would be walked through for ever.
+        if damaged is not None and not played:
+            raise damaged
 
     def _from_video(self, first: int) -> Iterator[NDArray[np.uint8]]:
         video = cv2.VideoCapture(str(self.path))

@@ -14,13 +14,14 @@ from std_msgs.msg import Header
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_ros.common import qos
+from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import values_given_at_start
 from affordance_grounding_ros.common.parameters import (
     ParameterError,
     ParameterSpecification,
     ParameterTable,
 )
-from affordance_grounding_ros.common.process import Host, run_node
+from affordance_grounding_ros.common.process import Host, run_program
 from affordance_grounding_ros.depth.camera_model import ideal_camera_info
 from affordance_grounding_ros.images.conversions import array_to_image
 from affordance_grounding_ros.player.camera_files import read_calibration, read_depth
@@ -72,6 +73,16 @@ PARAMETERS = ParameterTable(
 )
 
 
+PROGRAM = Program(
+    "image_player",
+    "image_player",
+    "Plays a photograph, a folder of photographs or a video as if a camera saw it, on `image`, "
+    "`camera_info` and `depth`.",
+    PARAMETERS,
+    "-p path:=photographs/ -p rate:=5.0",
+)
+
+
 class ImagePlayer(Node):
     """Publishes frames on `image`, a matching calibration on `camera_info`, depth on `depth`.
 
@@ -96,7 +107,12 @@ class ImagePlayer(Node):
         self._field_of_view: float = values["horizontal_field_of_view"]
         self._calibration = _file(values["calibration"], read_calibration)
         self._depth = _file(values["depth"], read_depth)
-        source = FrameSource(Path(values["path"]).expanduser(), values["start"], values["loop"])
+        source = FrameSource(
+            Path(values["path"]).expanduser(),
+            values["start"],
+            values["loop"],
+            skip=lambda line: self.get_logger().warning(line),
+        )
         self._frames: Iterator[NDArray[np.uint8]] = source.frames()
         self._next: NDArray[np.uint8] | None = next(self._frames)
         self._images = qos.create_publisher(self, Image, "image", qos.camera_output())
@@ -171,7 +187,7 @@ def main(args: list[str] | None = None) -> int:
         while not player.finished and not host.stopped:
             host.spin_once(player)
 
-    return run_node("image_player", run, args, (ParameterError, AffordanceGroundingError))
+    return run_program(PROGRAM, run, args, (ParameterError, AffordanceGroundingError))
 
 
 if __name__ == "__main__":

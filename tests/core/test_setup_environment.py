@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -124,6 +127,44 @@ def test_the_first_usable_interpreter_is_chosen() -> None:
     assert machine.choose([old, bare, usable]) is usable
 
 
+def test_the_interpreter_of_lyrical_is_supported() -> None:
+    lyrical = Interpreter("/usr/bin/python3", (3, 14), makes_environments=True, has_headers=True)
+    assert machine.choose([lyrical]) is lyrical
+    later = Interpreter("python3.15", (3, 15), makes_environments=True, has_headers=True)
+    with pytest.raises(SetupError):
+        machine.choose([later])
+
+
+FASTDDS_NAMES = {
+    "humble": "FASTRTPS_DEFAULT_PROFILES_FILE",
+    "jazzy": "FASTRTPS_DEFAULT_PROFILES_FILE",
+    "kilted": "FASTDDS_DEFAULT_PROFILES_FILE",
+    "lyrical": "FASTDDS_DEFAULT_PROFILES_FILE",
+    "": "FASTDDS_DEFAULT_PROFILES_FILE",
+}
+
+
+@pytest.mark.parametrize("distribution", FASTDDS_NAMES)
+def test_the_profile_of_fast_dds_has_the_one_name_that_the_distribution_knows(
+    tmp_path: Path, distribution: str
+) -> None:
+    setup = tmp_path / "tools/setup"
+    setup.mkdir(parents=True)
+    shutil.copy(Path(machine.__file__).with_name("environment.bash"), setup)
+    (tmp_path / ".venv/.setup").mkdir(parents=True)
+    (tmp_path / ".venv/.setup/ros").write_text("wheels\n")
+    finished = subprocess.run(
+        ["bash", "-c", f"source {setup}/environment.bash && env"],
+        env={"PATH": os.environ["PATH"], "ROS_DISTRO": distribution},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    set_now = dict(line.partition("=")[::2] for line in finished.stdout.splitlines())
+    profiles = {name: value for name, value in set_now.items() if "PROFILES" in name}
+    assert profiles == {FASTDDS_NAMES[distribution]: f"{tmp_path}/config/fastdds.xml"}
+
+
 @pytest.mark.parametrize(
     ("makes_environments", "has_headers", "advice"),
     [
@@ -142,7 +183,7 @@ def test_an_incomplete_interpreter_is_refused_with_the_packages_to_install(
 
 def test_no_supported_interpreter_is_an_error_with_advice() -> None:
     old = Interpreter("python3.9", (3, 9), makes_environments=True, has_headers=True)
-    with pytest.raises(SetupError, match=r"no Python 3\.10 to 3\.13 on PATH"):
+    with pytest.raises(SetupError, match=r"no Python 3\.10 to 3\.14 on PATH"):
         machine.choose([old])
 
 

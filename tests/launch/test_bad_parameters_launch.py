@@ -32,7 +32,7 @@ if HAS_LAUNCH_TESTING:
     from launch.actions import IncludeLaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    from launch import LaunchDescription
+    from launch import LaunchDescription, LaunchService
 
 
 def write(name: str, content: str) -> str:
@@ -77,6 +77,15 @@ class TestBadParameters(unittest.TestCase):
             assert "maximum_regions" in observer.status().summary
         finally:
             observer.close()
+
+    def test_a_file_that_is_missing_is_refused_before_anything_starts(self) -> None:
+        description = IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(str(LAUNCH_FILES / "grounder.launch.py")),
+            launch_arguments={"params_file": "/no/such/parameters.yaml"}.items(),
+        )
+        service = LaunchService()
+        service.include_launch_description(LaunchDescription([description]))
+        assert service.run() == 1
 
     def test_a_file_that_is_no_yaml_ends_the_process_with_its_name(
         self, proc_output: object

@@ -15,8 +15,9 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_LOCALHOST_ONLY"] = "1" if os.environ.get("ROS_DISTRO") == "humble" else "0"
 
 import rclpy
+from node_programs import Process
 from rclpy.context import Context
-from ros_support import Scene
+from ros_support import Client, Scene
 
 from affordance_grounding_core.teaching.file import FILE_VARIABLE
 
@@ -71,3 +72,21 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
 
     monkeypatch.setattr(rcutils_logger._rclpy, "rclpy_logging_rcutils_log", record)
     return lambda: list(lines)
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    started: list[Process] = []
+    yield started
+    for process in started:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+
+
+@pytest.fixture
+def client(context: Context) -> Iterator[Client]:
+    client = Client(context)
+    yield client
+    client.executor.shutdown()
+    client.node.destroy_node()

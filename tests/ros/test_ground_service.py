@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_support import Scene, bright_square
 from sensor_msgs.msg import Image
+from test_depth import NEAR, DepthCamera, has_pose, square_depth
 
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.node.ground_service import GroundService
@@ -196,3 +198,30 @@ def test_two_clients_at_once_get_each_their_own_answer(scene: Scene) -> None:
     second = other.call_async(GroundImage.Request(action="cut with", image=asker.client.image()))
     assert asker.answer(first).result.action == "hold"
     assert asker.answer(second).result.action == "cut_with"
+
+
+def test_regions_of_the_cameras_image_have_poses_where_depth_is_on(scene: Scene) -> None:
+    camera = DepthCamera(scene)
+    asker = Asker(scene, depth_enabled=True)
+    # Without a goal nothing is subscribed to for long: somebody waits, and depth comes in.
+    for _ in range(5):
+        answer = asker.answer(asker.send(), lambda: camera.shoot(square_depth()))
+        assert answer.success
+        if has_pose(answer.result):
+            break
+    assert has_pose(answer.result), answer.result.pose_problem
+    assert answer.result.regions[0].pose.position.z == pytest.approx(NEAR, abs=1e-3)
+    given = asker.ask("hold", asker.client.image()).result
+    assert given.found
+    assert not has_pose(given), "nothing is known of the depth of an image that was sent"
+
+
+def test_a_photograph_that_was_published_once_answers_every_request(scene: Scene) -> None:
+    client = scene.client
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    photograph = client.node.create_publisher(Image, "image", latched)
+    photograph.publish(client.image())
+    asker = Asker(scene)
+    for action in ("hold", "cut with"):
+        assert asker.ask(action).success
+        client.wait(lambda: not scene.node._images.is_open, "the images to be given up")

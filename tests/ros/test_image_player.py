@@ -86,6 +86,22 @@ def test_what_cannot_be_played_is_said(folder: Path, tmp_path: Path) -> None:
             next(source.frames())
 
 
+def test_a_damaged_photograph_of_a_folder_is_named_once_and_skipped(folder: Path) -> None:
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:40])
+    said: list[str] = []
+    source = FrameSource(folder, skip=said.append)
+    assert levels(source, 5) == [100, 150, 100, 150, 100]
+    assert len(said) == 1
+    assert "b.png" in said[0]
+
+
+def test_a_folder_of_damaged_photographs_is_refused(folder: Path) -> None:
+    for path in folder.glob("*.*"):
+        path.write_bytes(b"junk")
+    with pytest.raises(AffordanceGroundingError, match=r"(a\.png|b\.png|c\.bmp)"):
+        next(FrameSource(folder).frames())
+
+
 def test_the_player_needs_a_path_and_sound_parameters(context: Context, folder: Path) -> None:
     for values, expectation in (
         ({}, "'path' is empty"),

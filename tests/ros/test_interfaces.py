@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 from ros_support import Scene
 
@@ -74,3 +75,44 @@ def test_every_interface_of_the_package_is_built_and_used() -> None:
     assert {Path(name).suffix.lstrip(".") for name in files} == {"msg", "srv", "action"}
     for name in own:
         assert f"{name}.{name.partition('/')[0]}" in files, f"{name} has no file"
+
+
+def test_the_enclave_policy_allows_every_interface_and_no_topic_besides() -> None:
+    (profile,) = ElementTree.parse(REPOSITORY / "config" / "sros2_policy.xml").iter("profile")
+    allowed = {
+        kind: {str(one.text) for one in profile.findall(path)}
+        for kind, path in (
+            ("subscribed", "topics[@subscribe='ALLOW']/topic"),
+            ("published", "topics[@publish='ALLOW']/topic"),
+            ("service", "services[@reply='ALLOW']/service"),
+            ("action", "actions[@execute='ALLOW']/action"),
+        )
+    }
+    ours = {kind: {row.name for row in INTERFACES if row.kind == kind} for kind in allowed}
+    assert allowed["subscribed"] - ours["subscribed"] == {
+        "clock",
+        "parameter_events",
+        "tf",
+        "tf_static",
+    }
+    assert allowed["published"] - ours["published"] == {
+        "parameter_events",
+        "rosout",
+        "~/transition_event",
+    }
+    assert allowed["action"] == ours["action"]
+    for kind, names in ours.items():
+        assert names <= allowed[kind]
+    assert not profile.findall(".//*[@request]"), "the grounder calls nobody"
+
+
+def test_the_enclave_policy_lets_the_node_answer_all_it_offers(scene: Scene) -> None:
+    node = scene.start()
+    (profile,) = ElementTree.parse(REPOSITORY / "config" / "sros2_policy.xml").iter("profile")
+    allowed = {str(one.text).replace("~/", "/grounder/") for one in profile.iter("service")}
+    found = {
+        name
+        for name, _ in node.get_service_names_and_types_by_node("grounder", "/")
+        if "/_action/" not in name
+    }
+    assert found <= allowed

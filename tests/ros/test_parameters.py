@@ -154,6 +154,23 @@ def test_parameters_are_described(scene: Scene) -> None:
         assert row.constraints in descriptor.additional_constraints
         assert row.type_name in descriptor.additional_constraints
         assert descriptor.read_only == row.read_only
+        ranges = [*descriptor.floating_point_range, *descriptor.integer_range]
+        limited = row.minimum is not None and row.maximum is not None
+        assert len(ranges) == int(limited), "what draws sliders needs the range"
+        if limited:
+            assert (ranges[0].from_value, ranges[0].to_value) == (row.minimum, row.maximum)
+
+
+def test_a_whole_number_leaves_a_double_a_double(scene: Scene) -> None:
+    node = scene.start(autostart=False, threshold=1)
+    assert node.get_parameter("threshold").type_ == Parameter.Type.DOUBLE
+    for value in (0, 1):
+        assert set_one(scene, "threshold", value) == (True, "")
+        stored = node.get_parameter("threshold")
+        assert (stored.type_, stored.value) == (Parameter.Type.DOUBLE, float(value))
+    assert node.set_parameters_atomically(overrides(depth_wait=1)).successful
+    assert node.get_parameter("depth_wait").type_ == Parameter.Type.DOUBLE
+    assert set_one(scene, "maximum_regions", 2.0)[0] is False, "no integer is made of a double"
 
 
 def test_the_configuration_file_holds_every_parameter_with_its_default() -> None:

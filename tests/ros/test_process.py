@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,86 +11,8 @@ import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.context import Context
+from node_programs import GROUNDER, Process
 from ros_support import DEADLINE, Client
-
-REPOSITORY = Path(__file__).parents[2]
-
-# The node as `main` runs it, with a model that needs no weights.
-GROUNDER = """
-import sys, threading, time
-from affordance_grounding_ros import grounder_node
-from affordance_grounding_ros.node.pipeline import Pipeline
-from ros_support import BrightnessRuntime, make_grounder
-
-class Hanging(BrightnessRuntime):
-    def run(self, pixels, actions):
-        if self.calls:  # The first call is the warm-up.
-            print("hangs now", flush=True)
-            threading.Event().wait()
-        return super().run(pixels, actions)
-
-def load(model, runtime, input_size):
-    if model == "slow":
-        print("loading slowly", flush=True)
-        time.sleep(2.0)
-    if model == "hanging":
-        Pipeline.STOP_TIMEOUT = 0.5
-        return make_grounder(Hanging())
-    return make_grounder(BrightnessRuntime())
-
-GrounderNode = grounder_node.GrounderNode
-grounder_node.GrounderNode = lambda: GrounderNode(grounder_loader=load)
-sys.exit(grounder_node.main(sys.argv))
-"""
-
-
-class Process:
-    """A Python process whose output goes to a file."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.log = folder / "log.txt"
-        search = [str(REPOSITORY), str(Path(__file__).parent), *sys.path]
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search))},
-            )
-
-    def output(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while text not in self.output():
-            assert self.process.poll() is None, f"ended early:\n{self.output()}"
-            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.output()}"
-            time.sleep(0.05)
-
-    def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(DEADLINE)
-
-
-@pytest.fixture
-def processes() -> Iterator[list[Process]]:
-    started: list[Process] = []
-    yield started
-    for process in started:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
-
-
-@pytest.fixture
-def client(context: Context) -> Iterator[Client]:
-    client = Client(context)
-    yield client
-    client.executor.shutdown()
-    client.node.destroy_node()
-
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -118,6 +36,7 @@ def test_the_grounder_ends_cleanly_at_work(
 STATES = {
     "unconfigured": (("autostart:=false",), "waiting for a lifecycle manager"),
     "configuring": (("model:=slow",), "loading slowly"),
+    "configuring for ever": (("model:=endless",), "loading for ever"),
     "failed": (("threshold:=high",), "autostart stopped in state 'unconfigured'"),
     "inactive": (("qos_overrides./image.subscription.reliability:=perfect",), "cannot activate"),
     "active": ((), "active"),

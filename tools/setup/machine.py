@@ -12,9 +12,9 @@ from pathlib import Path
 from tools.setup.steps import SetupError
 
 OLDEST_PYTHON = (3, 10)
-NEWEST_PYTHON = (3, 13)
+NEWEST_PYTHON = (3, 14)
 # 3.11 first: what the tests run on most.
-CANDIDATES = ("python3.11", "python3.12", "python3.10", "python3.13", "python3")
+CANDIDATES = ("python3.11", "python3.12", "python3.10", "python3.13", "python3.14", "python3")
 WHEELS = "wheels"
 """Stands for ROS 2 from PyPI where otherwise a distribution's prefix stands."""
 
@@ -96,7 +96,7 @@ def choose(found: Iterable[Interpreter]) -> Interpreter:
             f"or Ubuntu: sudo apt install {' '.join(first.missing_packages)}"
         )
     raise SetupError(
-        "no Python 3.10 to 3.13 on PATH. On Debian or Ubuntu: sudo apt install python3 "
+        "no Python 3.10 to 3.14 on PATH. On Debian or Ubuntu: sudo apt install python3 "
         "python3-venv python3-dev. For another interpreter: make setup PYTHON=/path/to/python3.11"
     )
 

@@ -11,7 +11,7 @@ from affordance_grounding_core.methods.action_head.scenes import MASK_FULL, MASK
 THRESHOLDS = torch.linspace(0.05, 0.95, 91)
 """Candidates, for heat and for masks."""
 
-_WRONG_FIND = 2.0  # what a find where there is nothing weighs, beside a miss
+_WRONG_FIND = 1.0  # what a find where there is nothing weighs, beside a miss
 _BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
 _LARGEST_OFFSET = 2.0
 _CLOSE = 0.01
@@ -35,8 +35,8 @@ def fit_thresholds(
 ) -> HeatThresholds:
     """Choose the heat that best parts present from absent actions.
 
-    A find where there is nothing weighs twice a miss: a robot that asks again does no harm. The
-    threshold of an action with few pairs keeps near that of all.
+    The share of present pairs found and the share of absent ones spared weigh the same; there are
+    many more of the latter. The threshold of an action with few pairs keeps near that of all.
 
     Args:
         logits: (N, A) highest logit of each held-out picture.

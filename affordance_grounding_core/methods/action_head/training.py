@@ -30,6 +30,9 @@ class TrainingCLI(LightningCLI):
         parser.add_argument(
             "--policy", type=Policy, default="aspect", help="How the model will see camera images."
         )
+        parser.add_argument(
+            "--notice", type=str | None, default=None, help="Said whenever the model is loaded."
+        )
         parser.add_argument("--regions", type=RegionConfig, default=RegionConfig())
         parser.link_arguments("model.actions", "data.actions")
         parser.link_arguments("model.blocks", "data.blocks")
@@ -84,6 +87,7 @@ def _describe(cli: TrainingCLI, seconds: float) -> dict[str, Any]:
     metrics = {name: round(float(value), 4) for name, value in cli.trainer.callback_metrics.items()}
     return {
         "method": "action_head",
+        **({"notice": options.notice} if options.notice else {}),
         "backbone": data.backbone,
         "backbone_fingerprint": data.backbone_fingerprint,
         "actions": data.actions,

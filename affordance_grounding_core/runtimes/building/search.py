@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from affordance_grounding_core.errors import ArtifactError, ExportError, RuntimeUnavailableError
-from affordance_grounding_core.runtimes.base import Candidate, Engine
+from affordance_grounding_core.runtimes.base import Candidate, Engine, Work
 from affordance_grounding_core.runtimes.building.job import BuildJob
 from affordance_grounding_core.runtimes.building.maker import EngineMaker
 from affordance_grounding_core.runtimes.engine_identity import (
@@ -135,12 +135,13 @@ class EngineSearch:
                 artifact = get(self._job(shape, candidate))
                 if artifact is None:
                     return Found(place, rejected=tuple(rejected), finished=False)
+                work = self._maker.work(shape, candidate, lambda line: None)
+                backend = self.ladder.backends[candidate.runtime]
+                artifact = self._judged(artifact, work)
                 if artifact.manifest.failures:
                     reasons = "; ".join(artifact.manifest.failures)
                     rejected.append(reject(candidate, f"did not pass the gate: {reasons}"))
                     continue
-                work = self._maker.work(shape, candidate, lambda line: None)
-                backend = self.ladder.backends[candidate.runtime]
                 return Found(place, backend.load(work, artifact.folder), artifact, tuple(rejected))
             except (RuntimeUnavailableError, ExportError, ArtifactError, MemoryError) as error:
                 rejected.append(reject(candidate, abbreviate_error(error)))
@@ -148,6 +149,15 @@ class EngineSearch:
                 reason = f"{type(error).__name__}: {abbreviate_error(error)}"
                 rejected.append(reject(candidate, reason))
         return Found(len(self.ladder.candidates), rejected=tuple(rejected))
+
+    def _judged(self, artifact: Artifact, work: Work) -> Artifact:
+        """Pass judgement on this machine, where an engine was built ahead on another."""
+        backend = self.ladder.backends[work.candidate.runtime]
+        return self._store.judged(
+            artifact,
+            backend.machine(),
+            lambda: self._maker.judge(backend, work, artifact.folder),
+        )
 
     def _job(self, shape: GraphInput, candidate: Candidate) -> BuildJob:
         maker, backend = self._maker, self.ladder.backends[candidate.runtime]

@@ -111,6 +111,7 @@ class FakeBackend:
         default_factory=dict
     )
     broken: dict[str, Exception] = field(default_factory=dict)
+    gpu: dict[str, str] = field(default_factory=dict)
     builds: list[str] = field(default_factory=list)
     engines: list[FakeEngine] = field(default_factory=list)
 
@@ -124,6 +125,9 @@ class FakeBackend:
 
     def options(self, candidate: Candidate) -> Mapping[str, Any]:
         return {"level": 3}
+
+    def machine(self) -> Mapping[str, str]:
+        return self.gpu
 
     def build(self, work: Work, folder: Path) -> None:
         self.builds.append(f"{work.candidate.name} {work.shape.height}x{work.shape.width}")

@@ -23,7 +23,7 @@ from affordance_grounding_core.methods.action_head.training import train_from_co
 
 
 def arguments(root: Path, output: Path, backbone: Path, *more: str) -> list[str]:
-    return tiny_run("default.yaml", root, output, backbone, *more)
+    return tiny_run("renders.yaml", root, output, backbone, *more)
 
 
 def test_a_run_gives_a_model_and_the_same_seed_the_same_model(
@@ -135,11 +135,14 @@ def test_unknown_runtimes_are_named(
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
 
 
+@pytest.mark.parametrize("config", ["default.yaml", "research.yaml"])
 def test_a_model_of_two_folders_draws_part_masks(
+    config: str,
     drawn_data: Path,
     make_training_set: Callable[[Path], None],
     random_backbone: Path,
     tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     more = tmp_path / "more"
     make_training_set(more / "trainset")
@@ -147,7 +150,7 @@ def test_a_model_of_two_folders_draws_part_masks(
     (tmp_path / "names.txt").write_text("\n".join(names))
     checkpoint = train_from_config(
         tiny_run(
-            "research.yaml",
+            config,
             drawn_data,
             tmp_path / "model",
             random_backbone,
@@ -166,6 +169,7 @@ def test_a_model_of_two_folders_draws_part_masks(
     result = grounder.ground(image, "hold", threshold=1e-6)
     assert result.mask.shape == image.shape[:2]
     assert result.found
+    assert ("research only" in caplog.text) == (config == "research.yaml")
 
 
 def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:

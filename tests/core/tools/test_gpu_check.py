@@ -1,0 +1,93 @@
+"""`make gpu-check`: one sentence without a GPU; its own code on a processor, with stand-ins."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.core.runtimes.small_networks import small_network
+from tools.gpu_check import __main__ as check
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check.main(["--output", str(tmp_path / "check.json")]) == 0
+    assert capsys.readouterr().out == f"{check.NO_GPU}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor stands in for the GPU; CUDA graphs are refused, as they are there."""
+    monkeypatch.setattr(check, "DEVICE", "cpu")
+    monkeypatch.setattr(check, "_RUNS", 2)
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    for name in ("synchronize", "reset_peak_memory_stats", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 1_000_000)
+
+
+class Reference:
+    def __init__(self, network: Any) -> None:
+        self.network = network
+
+
+@pytest.mark.usefixtures("processor")
+@pytest.mark.parametrize("name", ["plsp"])
+def test_every_way_has_a_row_or_a_reason(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content: dict[str, Any] = {"rows": [], "not_run": []}
+    check.check_torch(name, Reference(small_network(name)), 3, content, check.Clock(600.0))
+    names = {row["runtime"]: row for row in content["rows"]}
+    assert {f"{way}-{kind}" for way in ("eager", "compile") for kind in ("fp32", "bf16")} <= set(
+        names
+    )
+    assert names["eager-fp32"]["max_error"] < 1e-5
+    assert 0.0 < names["eager-bf16"]["max_error"] < 0.1
+    assert {row["runtime"] for row in content["not_run"]} >= {"eager-graph-fp32"}
+    json.dumps(content, allow_nan=False)
+
+
+@pytest.mark.usefixtures("processor")
+def test_what_there_is_no_time_for_is_listed() -> None:
+    content: dict[str, Any] = {"rows": [], "not_run": []}
+    check.check_torch("plsp", Reference(small_network("plsp")), 3, content, check.Clock(0.0))
+    assert content["rows"] == []
+    assert len(content["not_run"]) == 9
+    assert {row["reason"] for row in content["not_run"]} == {"time"}
+
+
+def test_with_pytorch_alone_the_networks_run_all_the_same() -> None:
+    code = """
+import sys
+from tools.gpu_check import __main__ as check
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in check.NEEDED:
+            raise ModuleNotFoundError(name)
+import importlib.util
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in check.NEEDED else real(name)
+sys.meta_path.insert(0, Absent())
+seen = []
+check.check_torch = lambda model, reference, vocabulary, content, clock: seen.append(
+    (type(reference.network).__name__, vocabulary))
+content = {"rows": [], "not_run": []}
+for model in check.MODELS:
+    check.check_model(model, content, check.Clock(600.0), alone=True)
+print(seen, content["not_run"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "SelectiveNetwork" in done.stdout
+    assert "PlspHeatNetwork" in done.stdout
+    assert "its weights need safetensors" in done.stdout

@@ -1,0 +1,204 @@
+"""The start of a node: answered from the first second, with a name and a severity in every line."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lifecycle_msgs.srv import GetState
+from node_programs import GROUNDER, REPOSITORY, Process
+from rcl_interfaces.srv import GetParameters, SetParameters
+from ros_support import DEADLINE, Client, overrides
+
+from affordance_grounding_core import __version__
+from affordance_grounding_ros.common.library_log import log_libraries
+from affordance_grounding_ros.grounder_node import main as grounder_main
+from affordance_grounding_ros.player.image_player import main as player_main
+
+LINE = re.compile(r"\[(DEBUG|INFO|WARN|ERROR|FATAL)\] \[[\d.]+\] \[grounder\]: ")
+
+
+def start(processes: list[Process], folder: Path, *values: str, **changed: str | None) -> Process:
+    parameters = [part for value in values for part in ("-p", value)]
+    process = Process(folder, "-c", GROUNDER, "--ros-args", *parameters, **changed)
+    processes.append(process)
+    return process
+
+
+def call(client: Client, kind: Any, name: str, request: Any) -> Any:
+    service = client.node.create_client(kind, f"grounder/{name}")
+    client.wait(service.service_is_ready, f"the service {name}")
+    future = service.call_async(request)
+    client.wait(future.done, f"the answer of {name}")
+    return future.result()
+
+
+def set_values(client: Client, **values: Any) -> Any:
+    changes = [one.to_parameter_msg() for one in overrides(**values)]
+    request = SetParameters.Request(parameters=changes)
+    return call(client, SetParameters, "set_parameters", request).results
+
+
+def test_services_are_answered_while_the_model_loads(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = start(processes, tmp_path, "model:=endless")
+    process.wait_for("loading for ever")
+    state = call(client, GetState, "get_state", GetState.Request()).current_state
+    assert state.label == "configuring"
+    values = call(client, GetParameters, "get_parameters", GetParameters.Request(names=["model"]))
+    assert values.values[0].string_value == "endless"
+    changes = [one.to_parameter_msg() for one in overrides(threshold=0.6, model="other")]
+    answers = call(
+        client, SetParameters, "set_parameters", SetParameters.Request(parameters=changes)
+    )
+    threshold, model = answers.results
+    assert threshold.successful
+    assert not model.successful
+    assert "needs a reconfigure" in model.reason
+    client.wait_for_status("meanwhile", state="unconfigured")
+    assert process.end(signal.SIGINT) == 0, process.output()
+
+
+def test_every_line_says_who_speaks_and_how_serious_it_is(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = start(processes, tmp_path, "model:=endless")
+    process.wait_for("a library warns")
+    process.wait_for("loading for ever")
+    lines = [line for line in process.output().splitlines() if line != "loading for ever"]
+    strange = [line for line in lines if not LINE.match(line)]
+    assert strange == []
+    found = {LINE.sub(r"\1 ", line) for line in lines}
+    assert "INFO loading model 'endless' ..." in found
+    assert "INFO building an engine of two lines" in found
+    assert any(line.startswith("WARN ") and "a library warns" in line for line in found)
+
+
+def test_a_parameter_that_was_set_while_the_model_loads_holds(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    process = start(processes, tmp_path, "model:=slow", "action:=hold")
+    process.wait_for("loading slowly")
+    changes = [one.to_parameter_msg() for one in overrides(threshold=0.875, action="cut_with")]
+    answers = call(
+        client, SetParameters, "set_parameters", SetParameters.Request(parameters=changes)
+    )
+    assert all(answer.successful for answer in answers.results), answers
+    client.wait_for_grounder()
+    result = client.next_result()
+    assert result.threshold == 0.875
+    assert result.action == "cut_with"
+
+
+@pytest.fixture
+def handler_free() -> Iterator[None]:
+    root, handlers = logging.getLogger(), list(logging.getLogger().handlers)
+    yield
+    root.handlers[:] = handlers
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("handler_free")
+def test_a_line_that_cannot_be_made_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Silent:
+        def warning(self, line: str) -> None:
+            raise RuntimeError("no log any more")
+
+    log_libraries(Silent())
+    logging.getLogger("some.library").warning("hello")
+
+
+HOMES = {
+    "no home": {"HOME": None},
+    "a home that is the root": {"HOME": "/"},
+    "a home that is missing": {"HOME": "/no/such/home"},
+    "a log folder that cannot be made": {"ROS_LOG_DIR": "/proc/no/log"},
+}
+
+
+@pytest.mark.parametrize("case", HOMES)
+def test_the_node_starts_whatever_its_home_is(
+    processes: list[Process], client: Client, tmp_path: Path, case: str
+) -> None:
+    process = start(processes, tmp_path, **HOMES[case])
+    client.wait_for_grounder()
+    assert process.end(signal.SIGINT) == 0, process.output()
+    assert "Traceback" not in process.output()
+
+
+STRANGER = 54321
+"""A user that the system knows nothing of, as containers are started with `--user`."""
+
+
+@functools.cache
+def stranger_python() -> tuple[str, ...]:
+    """Command of a Python that such a user may run; empty where there is none."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return ()
+    drop = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+    drop += ("--inh-caps=-all", "--bounding-set=-all")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for python in (sys.executable, f"/usr/bin/{version}"):
+        path = os.pathsep.join(filter(None, [str(REPOSITORY), *sys.path]))
+        finished = subprocess.run(
+            [*drop, python, "-c", "import rclpy, numpy, affordance_grounding_ros.msg"],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            check=False,
+        )
+        if finished.returncode == 0:
+            return (*drop, python)
+    return ()
+
+
+@pytest.mark.parametrize("home", [None, "/", "/root"], ids=["none", "the root", "another's"])
+def test_the_node_starts_for_a_user_that_nobody_knows(
+    processes: list[Process], tmp_path: Path, home: str | None
+) -> None:
+    if not stranger_python():
+        pytest.skip(
+            "only root can start a process as another user, by setpriv and a Python that "
+            "this user may read"
+        )
+    # Without a model: the import of PyTorch alone takes its time. Nor is anything heard of this
+    # node here, because processes of two users share no memory.
+    module = ("-m", "affordance_grounding_ros.grounder_node")
+    arguments = ("--ros-args", "-p", "autostart:=false")
+    process = Process(tmp_path, *module, *arguments, python=stranger_python(), HOME=home)
+    processes.append(process)
+    process.wait_for("waiting for a lifecycle manager")
+    assert process.end(signal.SIGINT) == 0, process.output()
+    assert "logs are kept in /tmp/" in process.output()
+    assert "Traceback" not in process.output()
+    assert [line for line in process.output().splitlines() if not LINE.match(line)] == []
+
+
+@pytest.mark.parametrize("main", [grounder_main, player_main])
+def test_programs_say_how_they_are_used(main: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["program", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--ros-args -" in said
+    assert "Parameters" in said
+    assert main(["program", "--version"]) == 0
+    assert capsys.readouterr().out.split()[-1] == __version__
+
+
+def test_an_argument_that_is_not_known_is_refused_with_the_way(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    process = Process(tmp_path, "-c", GROUNDER, "--model", "default")
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 1
+    assert "argument '--model' is not known" in process.output()
+    assert "-p action:=hold" in process.output()

@@ -1,0 +1,1 @@
+"""The check that only a machine with a GPU can run."""
