@@ -138,7 +138,7 @@ def check_message(kind: str, content: str) -> None:
 
 def check_extras(words: list[str]) -> None:
     text = (REPOSITORY / "pyproject.toml").read_text()
-    asked = re.findall(r"\[([a-z,]+)\]", " ".join(words))
+    asked = re.findall(r"\[([a-z,-]+)\]", " ".join(words))
     for extra in ",".join(asked).split(","):
         assert not extra or re.search(rf"^{extra} = \[", text, re.M), f"no extra {extra}"
 

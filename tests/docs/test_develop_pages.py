@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -16,6 +18,7 @@ from affordance_grounding_core.backbones import table
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.methods import base
 from affordance_grounding_core.runtimes import ladder, request
+from affordance_grounding_core.runtimes.base import Backend
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 from tools.site.blocks import REPOSITORY, blocks
 
@@ -63,9 +66,16 @@ def test_a_command_as_the_page_writes_it_runs(tmp_path: Path) -> None:
 
 
 def test_a_runtime_as_the_page_writes_it_is_a_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = namespace("add_runtime.md")["NewBackend"]
-    monkeypatch.setattr(ladder, "BACKENDS", {**ladder.BACKENDS, "new": backend})
-    monkeypatch.setattr(request, "RUNTIMES", (*request.RUNTIMES, "new"))
+    names = namespace("add_runtime.md")
+    row, backend = names["row"], names["NewBackend"]
+    wanted = {name for name in vars(Backend) if not name.startswith("_")}
+    assert wanted <= set(dir(backend))
+    module = ModuleType("affordance_grounding_core.runtimes.new")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(module, "NewBackend", backend, raising=False)
+    monkeypatch.setattr(ladder, "BACKENDS", {**ladder.BACKENDS, row.name: row.make_backend})
+    monkeypatch.setattr(ladder, "_FLAVOURS", {row.name: row.choose_flavours})
+    monkeypatch.setattr(request, "RUNTIMES", (*request.RUNTIMES, row.name))
     found = ladder.make_ladder(RuntimeRequest("new"))
     assert [one.name for one in found.candidates] == ["new-fp32"]
     with pytest.raises(RuntimeUnavailableError, match="ask for fp32"):
