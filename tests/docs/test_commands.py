@@ -170,10 +170,10 @@ def test_the_python_of_a_page_runs(block: Block, workplace: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_first_steps_lead_from_a_photograph_to_an_engine(
+def test_the_first_steps_lead_from_a_photograph_to_a_taught_action_and_its_figures(
     workplace: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for block in runnable():
+    for block in (one for one in runnable() if not one.reason):
         if block.language == "python":
             exec(compile(block.text, block.place, "exec"), {})
             continue
@@ -186,4 +186,3 @@ def test_the_first_steps_lead_from_a_photograph_to_an_engine(
     said = capsys.readouterr().out
     assert re.search(r"mug2.jpg +scoop: found", said)
     assert (workplace / "report.json").is_file()
-    assert list((workplace / "engine_onnx").iterdir())
