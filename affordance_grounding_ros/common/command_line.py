@@ -85,4 +85,7 @@ class Program:
 
     def _own(self, args: Sequence[str] | None) -> list[str]:
         given = list(sys.argv if args is None else args)
-        return list(remove_ros_args(given))[1:]
+        try:
+            return list(remove_ros_args(given))[1:]
+        except Exception:  # ROS's own arguments are wrong: its start says so.
+            return []
