@@ -208,11 +208,11 @@ def choose_runtime(
     """
     # PyTorch comes with these; importing the package alone stays quick.
     from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+    from affordance_grounding_core.runtimes.building.ladder import make_ladder
     from affordance_grounding_core.runtimes.building.maker import Subject
     from affordance_grounding_core.runtimes.eager import EagerRuntime
     from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
     from affordance_grounding_core.runtimes.gated import GatedRuntime
-    from affordance_grounding_core.runtimes.ladder import make_ladder
 
     if not isinstance(reference, EagerRuntime):
         return reference

@@ -37,10 +37,10 @@ from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork
 from affordance_grounding_core.methods.selective_cl.network import SelectiveNetwork
 from affordance_grounding_core.runtimes.base import Backend, Candidate
+from affordance_grounding_core.runtimes.building.ladder import BACKENDS
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gate import network_inputs, read_frames
 from affordance_grounding_core.runtimes.gated import GatedRuntime
-from affordance_grounding_core.runtimes.ladder import BACKENDS
 from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
 PUBLISHED = "published-eager"

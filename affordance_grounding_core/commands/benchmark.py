@@ -160,7 +160,7 @@ def _inference(
     )
     from affordance_grounding_core.loading import load_grounder
     from affordance_grounding_core.runtimes.base import Candidate
-    from affordance_grounding_core.runtimes.ladder import make_ladder
+    from affordance_grounding_core.runtimes.building.ladder import make_ladder
     from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
     candidates: list[Candidate] = []

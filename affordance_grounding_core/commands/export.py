@@ -25,8 +25,7 @@ from affordance_grounding_core.runtimes.export_folder import (
     read_exported,
     write_exported,
 )
-from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
-from affordance_grounding_core.runtimes.table import RUNTIMES
+from affordance_grounding_core.runtimes.request import RUNTIMES, RuntimeRequest, parse_runtime
 
 if TYPE_CHECKING:
     from affordance_grounding_core.inference.grounder import Grounder

@@ -18,7 +18,7 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.graph import StaticNetwork, export_network
-from affordance_grounding_core.runtimes.table import RUNTIMES
+from affordance_grounding_core.runtimes.request import RUNTIMES
 
 
 class EagerRuntime(HeatRuntime):

@@ -13,8 +13,7 @@ from typing import Any
 
 from affordance_grounding_core.errors import ArtifactError
 from affordance_grounding_core.files import replace_json
-from affordance_grounding_core.runtimes.request import PRECISIONS, RuntimeRequest
-from affordance_grounding_core.runtimes.table import RUNTIMES
+from affordance_grounding_core.runtimes.request import PRECISIONS, RUNTIMES, RuntimeRequest
 
 EXPORT_FILE = "export.json"
 _VERSION = 1

@@ -13,6 +13,7 @@ from affordance_grounding_core.errors import ExportError
 from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
 from affordance_grounding_core.runtimes.base import Engine
 from affordance_grounding_core.runtimes.building.beside import Beside
+from affordance_grounding_core.runtimes.building.ladder import Ladder
 from affordance_grounding_core.runtimes.building.maker import EngineMaker, Subject, run_engine
 from affordance_grounding_core.runtimes.building.search import EngineSearch, Found, reject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
@@ -22,7 +23,6 @@ from affordance_grounding_core.runtimes.engine_store import (
     abbreviate_error,
 )
 from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run
-from affordance_grounding_core.runtimes.ladder import Ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 
 _log = logging.getLogger(__name__)

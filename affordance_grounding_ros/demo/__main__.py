@@ -255,7 +255,7 @@ def _ask_about(
     client.expect_depth(question.disparity is not None)
     results = []
     log = output / f"image_player_{photograph.stem}.log"
-    with NodeProcess(f"{PACKAGE}.image_player", arguments, log) as player:
+    with NodeProcess(f"{PACKAGE}.player.image_player", arguments, log) as player:
         for action in question.actions:
             player.check()
             answer = client.ask(action, timeout)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.commands import cli
 from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.images import read_rgb, write_png
-from affordance_grounding_core.runtimes import ladder
+from affordance_grounding_core.runtimes.building import ladder
 from tools.first_steps.__main__ import write_photographs
 
 Run = Callable[[list[str]], int]

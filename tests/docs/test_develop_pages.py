@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from affordance_grounding_core.backbones import table
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.methods import base
-from affordance_grounding_core.runtimes import ladder, request
+from affordance_grounding_core.runtimes import request
 from affordance_grounding_core.runtimes.base import Backend
+from affordance_grounding_core.runtimes.building import ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 from tools.site.blocks import REPOSITORY, blocks
 

@@ -10,6 +10,7 @@ from typing import Any
 from affordance_grounding_core.errors import ArtifactError, ExportError, RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Candidate, Engine, Work
 from affordance_grounding_core.runtimes.building.job import BuildJob
+from affordance_grounding_core.runtimes.building.ladder import Ladder
 from affordance_grounding_core.runtimes.building.maker import EngineMaker
 from affordance_grounding_core.runtimes.engine_identity import (
     NetworkIdentity,
@@ -23,7 +24,6 @@ from affordance_grounding_core.runtimes.engine_store import (
     abbreviate_error,
 )
 from affordance_grounding_core.runtimes.graph import GraphInput
-from affordance_grounding_core.runtimes.ladder import Ladder
 
 _log = logging.getLogger(__name__)
 

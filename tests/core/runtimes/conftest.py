@@ -22,11 +22,11 @@ from affordance_grounding_core.inference.preprocess import Preprocess, Preproces
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.building.job import BuildJob
+from affordance_grounding_core.runtimes.building.ladder import Ladder
 from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import ArtifactStore
 from affordance_grounding_core.runtimes.gated import GatedRuntime
-from affordance_grounding_core.runtimes.ladder import Ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 
 ACTIONS = ("hold", "cut", "pour")

@@ -21,9 +21,9 @@ from affordance_grounding_core.methods.action_head.config import ActionHeadConfi
 from affordance_grounding_core.methods.action_head.network import ActionHead, ActionHeadNetwork
 from affordance_grounding_core.runtimes import tensorrt
 from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.runtimes.building.ladder import make_ladder
 from affordance_grounding_core.runtimes.gate import LIMITS, judge
 from affordance_grounding_core.runtimes.graph import GraphInput, export_network
-from affordance_grounding_core.runtimes.ladder import make_ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 from affordance_grounding_core.runtimes.tensorrt import (
     DECOMPOSED,

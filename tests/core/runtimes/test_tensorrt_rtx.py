@@ -20,8 +20,8 @@ from affordance_grounding_core.errors import ExportError, RuntimeUnavailableErro
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.runtimes import tensorrt_rtx
 from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.runtimes.building.ladder import make_ladder
 from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run, write_onnx
-from affordance_grounding_core.runtimes.ladder import make_ladder
 from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 from affordance_grounding_core.runtimes.tensorrt_rtx import (
     TensorrtRtxBackend,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Backend, Candidate
 from affordance_grounding_core.runtimes.eager import default_device
-from affordance_grounding_core.runtimes.request import RuntimeRequest
-from affordance_grounding_core.runtimes.table import ROWS
+from affordance_grounding_core.runtimes.request import ROWS, RuntimeRequest
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {row.name: row.make_backend for row in ROWS}
 """By name of the runtime; a library is imported only where its backend is asked."""
