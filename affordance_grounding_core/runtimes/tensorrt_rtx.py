@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affordance_grounding_core.backbones.weights import cache_directory
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.runtimes.base import Candidate, Work
 from affordance_grounding_core.runtimes.eager import require_precision, torch_environment
 from affordance_grounding_core.runtimes.graph import write_onnx
@@ -237,7 +237,7 @@ class RtxEngine:
         self._log = _Log()
         self._work = work
         content = file.read_bytes()
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         engine = library.Runtime(self._log.logger).deserialize_cuda_engine(content)
         if engine is None:
             raise ExportError(f"TensorRT for RTX cannot load {file} ({self._log.first_error})")
@@ -250,7 +250,7 @@ class RtxEngine:
             _log.info("compiled kernels in %s are of another GPU or driver", kept)
         config.set_runtime_cache(cache)
         self._context: Any = engine.create_execution_context(config)
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._inputs = [value.to(_DEVICE) for value in work.shape.example()]
         names = ["pixels"] if work.shape.answers_all else ["pixels", "actions"]
         self._heat = torch.empty(
