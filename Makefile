@@ -15,7 +15,7 @@ PYTEST ?=
 DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak gpu-check lint format shell clean distclean
+.PHONY: help setup demo test soak gpu-check docs lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
@@ -48,8 +48,20 @@ gpu-check:  ## on a machine with a GPU: build, gate and time every runtime; writ
 	@python=.venv/bin/python; test -x $$python || python=python3; \
 	$$python -m tools.gpu_check $(if $(OUTPUT),--output $(OUTPUT))
 
-lint: setup  ## check style and types
-	@status=0; for check in "ruff check ." "ruff format --check ." mypy; do \
+# The site's tools are no part of setup: pip is asked once, and again when they change.
+DOCS_TOOLS := tools/setup/requirements-docs.txt
+DOCS_STAMP := .venv/.setup/docs_tools
+
+docs: setup $(DOCS_STAMP)  ## build the site into build/site; dead links are errors
+	@NO_MKDOCS_2_WARNING=1 $(ENVIRONMENT) mkdocs build --strict
+
+$(DOCS_STAMP): $(DOCS_TOOLS) tools/setup/versions.txt | setup
+	@$(ENVIRONMENT) python -m pip install --quiet --disable-pip-version-check \
+		--requirement $(DOCS_TOOLS) --constraint tools/setup/versions.txt
+	@touch $@
+
+lint: setup  ## check style, types and declared dependencies
+	@status=0; for check in "ruff check ." "ruff format --check ." mypy "deptry . --no-ansi"; do \
 		echo "$$check"; $(ENVIRONMENT) $$check || status=1; \
 	done; exit $$status
 

@@ -49,7 +49,7 @@ ManifestOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="List of images, actions or sentences, and masks or heatmaps, instead of --data: "
-        ".csv, .tsv or .jsonl, see docs/datasets.md.",
+        ".csv, .tsv or .jsonl, see docs/train/datasets.md.",
     ),
 ]
 ProtocolOption = Annotated[

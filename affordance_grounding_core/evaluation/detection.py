@@ -1,6 +1,6 @@
 """How well the peak of the heat tells afforded actions from others: precision, recall, AP.
 
-docs/metrics.md has the definitions and where they come from.
+docs/train/metrics.md has the definitions and where they come from.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How well published masks meet the masks of parts: gIoU, cIoU and precision at an IoU.
 
-docs/metrics.md has the definitions and where they come from.
+docs/train/metrics.md has the definitions and where they come from.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class PrototypeConfig:
     """How likeness becomes heat.
 
     Boundaries and slopes were chosen on rendered training pictures that were no exemplars: about
-    one in ten objects that do not afford an action is called found. See docs/teach.md.
+    one in ten objects that do not afford an action is called found. See docs/use/teach.md.
 
     Attributes:
         temperature: temperature of the soft maximum over prototypes, in units of the cosine;

@@ -39,7 +39,8 @@ class ParameterSpecification:
     Attributes:
         name: of the parameter.
         default: value where none is given; its type is the parameter's type.
-        description: one sentence or two for `ros2 param describe`, the README and the YAML file.
+        description: one sentence or two for `ros2 param describe`, docs/robot/parameters.md and the
+            YAML file.
         minimum: least number allowed, inclusive.
         maximum: greatest number allowed, inclusive.
         one_of: the only texts allowed; any where empty.

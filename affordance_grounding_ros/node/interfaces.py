@@ -193,7 +193,7 @@ INTERFACES = (
         "~/teach",
         "service",
         f"{_OWN}/srv/Teach",
-        "teaches, renames, forgets and lists actions ([below](#teach-it-a-new-action))",
+        "teaches, renames, forgets and lists actions",
     ),
 )
 

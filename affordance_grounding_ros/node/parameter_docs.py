@@ -1,4 +1,4 @@
-"""Writes what is documented of parameters and interfaces: config/grounder.yaml, README's tables.
+"""Writes what is documented of parameters and interfaces: config/grounder.yaml and two tables.
 
     python -m affordance_grounding_ros.parameter_docs --write
 
@@ -22,6 +22,12 @@ BEGIN = "<!-- parameters, by `python -m affordance_grounding_ros.parameter_docs 
 END = "<!-- end of parameters -->"
 INTERFACES_BEGIN = BEGIN.replace("parameters,", "interfaces,")
 INTERFACES_END = END.replace("parameters", "interfaces")
+
+PAGE = Path("docs", "robot", "parameters.md")
+"""Page that holds the table of parameters, in the repository."""
+
+README = Path("README.md")
+"""Page that holds the table of interfaces."""
 
 _YAML_HEADER = """\
 # Every parameter of the grounder with its default. Copy this file, change what you need, and give
@@ -59,7 +65,7 @@ def _yaml_value(row: ParameterSpecification) -> str:
 
 
 def markdown_table(table: ParameterTable) -> str:
-    """The table for the README.
+    """Lays the parameters out as a table.
 
     Args:
         table: of the node.
@@ -78,27 +84,38 @@ def markdown_table(table: ParameterTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_tables(readme: str, table: ParameterTable) -> str:
-    """A README with the tables of now between their marks.
+def with_parameters(page: str, table: ParameterTable) -> str:
+    """Puts the table of parameters between the two marks of a page.
 
     Args:
-        readme: text that holds all marks.
+        page: text that holds both marks.
         table: parameters of the node.
 
     Raises:
         ValueError: a mark is missing or there twice.
     """
-    readme = _between(readme, BEGIN, END, markdown_table(table))
-    return _between(readme, INTERFACES_BEGIN, INTERFACES_END, interfaces.markdown_table())
+    return _between(page, PAGE, BEGIN, END, markdown_table(table))
 
 
-def _between(readme: str, begin: str, end: str, text: str) -> str:
-    if readme.count(begin) != 1 or readme.count(end) != 1:
+def with_interfaces(page: str) -> str:
+    """Puts the table of topics, services and actions between the two marks of a page.
+
+    Args:
+        page: text that holds both marks.
+
+    Raises:
+        ValueError: a mark is missing or there twice.
+    """
+    return _between(page, README, INTERFACES_BEGIN, INTERFACES_END, interfaces.markdown_table())
+
+
+def _between(page: str, path: Path, begin: str, end: str, text: str) -> str:
+    if page.count(begin) != 1 or page.count(end) != 1:
         raise ValueError(
-            f"README.md must hold the lines '{begin}' and '{end}' once each; put them where the "
+            f"{path} must hold the lines '{begin}' and '{end}' once each; put them where the "
             "table belongs"
         )
-    before, rest = readme.split(begin)
+    before, rest = page.split(begin)
     _, after = rest.split(end)
     return f"{before}{begin}\n\n{text}\n{end}{after}"
 
@@ -118,10 +135,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--root", type=Path, default=Path.cwd(), help="folder of the repository (default: here)"
     )
     options = parser.parse_args(arguments)
-    readme, config = options.root / "README.md", options.root / "config" / "grounder.yaml"
+    page, readme = options.root / PAGE, options.root / README
+    config = options.root / "config" / "grounder.yaml"
     try:
         wanted = {
-            readme: with_tables(readme.read_text(encoding="utf-8"), PARAMETERS),
+            page: with_parameters(page.read_text(encoding="utf-8"), PARAMETERS),
+            readme: with_interfaces(readme.read_text(encoding="utf-8")),
             config: yaml_file(PARAMETERS),
         }
         differing = [

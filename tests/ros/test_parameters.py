@@ -187,22 +187,26 @@ def test_what_is_documented_is_what_the_table_says(capsys: pytest.CaptureFixture
 
 def test_the_documentation_is_written_and_then_agrees(tmp_path: Path) -> None:
     root = ["--root", str(tmp_path)]
+    page = tmp_path / parameter_docs.PAGE
+    page.parent.mkdir(parents=True)
     (tmp_path / "config").mkdir()
-    (tmp_path / "README.md").write_text("no marks")
+    page.write_text("no marks")
     assert parameter_docs.main([*root, "--write"]) == 1
-    marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}\n"
-    marks += f"{parameter_docs.INTERFACES_BEGIN}\n{parameter_docs.INTERFACES_END}"
-    (tmp_path / "README.md").write_text(f"before\n{marks}\nafter\n")
+    marks = f"{parameter_docs.BEGIN}\n\na table of before\n\n{parameter_docs.END}"
+    page.write_text(f"before\n{marks}\nafter\n")
+    assert parameter_docs.main([*root, "--write"]) == 1
+    readme = tmp_path / parameter_docs.README
+    readme.write_text(f"{parameter_docs.INTERFACES_BEGIN}\n{parameter_docs.INTERFACES_END}\n")
     assert parameter_docs.main(root) == 1
     assert parameter_docs.main([*root, "--write"]) == 0
     assert parameter_docs.main(root) == 0
-    readme = (tmp_path / "README.md").read_text()
-    assert readme.startswith("before\n")
-    assert readme.endswith("\nafter\n")
-    assert "a table of before" not in readme
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "a table of before" not in text
     for row in PARAMETERS.specifications.values():
-        assert f"| `{row.name}` | {row.type_name} |" in readme
-        assert row.description in readme
+        assert f"| `{row.name}` | {row.type_name} |" in text
+        assert row.description in text
 
 
 def test_the_settings_of_a_model_hold_where_a_parameter_leaves_the_choice() -> None:

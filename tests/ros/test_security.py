@@ -1,4 +1,4 @@
-"""What the node's own modules must never do with what they are sent; see docs/security.md."""
+"""What the node must never do with what it is sent; see docs/robot/security.md."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def main(
     validation: Annotated[Path, typer.Argument(help="EPIC_100_validation.csv")],
     classes: Annotated[Path, typer.Argument(help="EPIC_100_verb_classes.csv")],
 ) -> None:
-    """Print the table of docs/free_text.md."""
+    """Print the table of docs/use/free_text.md."""
     counts = count(narrations(validation, classes), HOUSEHOLD)
     typer.echo("| | n | right | refused | wrong |\n|---|---|---|---|---|")
     for asks, name in ((True, "asks for an entry"), (False, "asks for something else")):

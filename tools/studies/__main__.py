@@ -16,7 +16,7 @@ from tools.studies.harness import Study, run_study
 STUDIES: Mapping[str, str] = MappingProxyType(
     {
         "ablation": "which parts of Selective Contrastive Learning help",
-        "benchmark_table": "the table of docs/benchmark.md",
+        "benchmark_table": "the table of docs/studies/benchmark.md",
         "few_shot": "how good one, three or five taught examples are",
         "label_noise": "what errors in part labels cost WSAG-PLSP",
         "refinement": "what refinement makes of part labels",

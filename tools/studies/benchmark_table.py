@@ -1,8 +1,8 @@
 """Make the benchmark table: run what is missing, write every row with its spread.
 
-    python -m tools.studies benchmark_table --data ROOT --output out --write docs/benchmark.md
+    python -m tools.studies benchmark_table --data ROOT --output DIR --write PAGE
 
-What is done is not done again: outcomes lie in OUTPUT/outcomes, one JSON file a row and seed; an
+PAGE is docs/studies/benchmark.md. Outcomes lie in DIR/outcomes, one JSON file a row and seed; an
 interrupted training goes on where it stopped. Options after `--` go to every training, for example
 `-- --trainer.max_epochs=3`.
 """

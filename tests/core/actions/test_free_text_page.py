@@ -1,4 +1,4 @@
-"""What README.md and docs/free_text.md say of commands is what the code answers."""
+"""What README.md and docs/use/free_text.md say of commands is what the code answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from affordance_grounding_core.loading import trained_vocabulary
 from tools.free_text.__main__ import count, narrations
 
 REPOSITORY = Path(__file__).parents[3]
-PAGE = REPOSITORY / "docs/free_text.md"
+PAGE = REPOSITORY / "docs/use/free_text.md"
 
 
 class Words(NamedTuple):
@@ -39,7 +39,7 @@ def words() -> Words:
 
 def examples() -> Iterator[tuple[str, list[str], list[str]]]:
     """File, phrases and printed lines of each example of `affordance-grounding actions`."""
-    for file in ("README.md", "docs/free_text.md"):
+    for file in ("README.md", "docs/use/free_text.md"):
         text = (REPOSITORY / file).read_text(encoding="utf-8")
         for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
             command, *lines = block.splitlines()
@@ -59,7 +59,7 @@ def test_every_example_prints_what_it_shows(
     words: Words, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = list(examples())
-    assert {file for file, _, _ in shown} == {"README.md", "docs/free_text.md"}
+    assert {file for file, _, _ in shown} == {"README.md", "docs/use/free_text.md"}
     for file, phrases, lines in shown:
         for phrase, line in zip(phrases, lines, strict=True):
             resolve_phrases(words, [phrase])

@@ -57,7 +57,7 @@ def run_together(commands: Sequence[Sequence[str]], variables: Sequence[Mapping[
 
 
 def by_torchrun(options: Sequence[str]) -> None:
-    """Start a run as docs/training.md says: torchrun on each of two machines."""
+    """Start a run as docs/train/runs.md says: torchrun on each of two machines."""
     port = free_port()
     commands = [
         [

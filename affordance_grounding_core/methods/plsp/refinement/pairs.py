@@ -65,6 +65,6 @@ def choose_pairs(
     if not chosen:
         raise DatasetError(
             "the data has none of the pairs whose labels are known to be ambiguous (see "
-            "docs/part_labels.md); name yours with --pair ACTION/OBJECT, or --pair all"
+            "docs/train/part_labels.md); name yours with --pair ACTION/OBJECT, or --pair all"
         )
     return frozenset(chosen)

@@ -3,11 +3,11 @@
     PYTHONPATH=tools/render_affordances python -m render_affordances.gate --data DATA/Seen
 
 Runs in the project's environment, not in Blender's. From image-level labels alone
-(docs/weak_labels.md): what exocentric pictures of all classes have in common and egocentric ones
-never show is a hand; what the object's patches at the hand have and those away from it have not is
-looked for in egocentric pictures, of which the class of object is known. If that does not beat a
-guess at the centre and all of the object alike, the pictures do not show what they should, and
-more of them will not help.
+(docs/train/weak_labels.md): what exocentric pictures of all classes have in common and egocentric
+ones never show is a hand; what the object's patches at the hand have and those away from it have
+not is looked for in egocentric pictures, of which the class of object is known. If that does not
+beat a guess at the centre and all of the object alike, the pictures do not show what they should,
+and more of them will not help.
 """
 
 from __future__ import annotations

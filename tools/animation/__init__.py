@@ -1,0 +1,1 @@
+"""The moving picture of the README: a camera over a photograph, and what the grounder answers."""

@@ -1,0 +1,1 @@
+"""Runs the page "Your photographs, your action" on a photograph that comes with scikit-image."""
