@@ -40,51 +40,60 @@ DEGRADED = 1
 _TIMED_RUNS = 20
 
 
+RuntimeNameOption = Annotated[
+    str, typer.Option("--runtime", help=f"{', '.join(RUNTIMES[:-1])} or {RUNTIMES[-1]}.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")
+]
+ImageSizeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image-size",
+        metavar="WxH",
+        help="Size of the camera's images; may be given several times. Default: 640x480.",
+    ),
+]
+CapabilityOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--capability",
+        metavar="X.Y",
+        help="Compute capability of a GPU to build for ahead, with --runtime tensorrt-rtx; "
+        "may be given several times. Needs no GPU.",
+    ),
+]
+FramesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Pictures of the place of work, 8 or more, to calibrate and compare on.",
+    ),
+]
+BuildOnlyOption = Annotated[
+    bool, typer.Option("--build-only", help="Do not time the engine afterwards.")
+]
+EngineFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Keep engines here, not in the cache; --model DIR then uses them.",
+        callback=output_folder,
+    ),
+]
+
+
 def export(
     model: ModelOption = "default",
-    runtime: Annotated[
-        str, typer.Option("--runtime", help=f"{', '.join(RUNTIMES[:-1])} or {RUNTIMES[-1]}.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")
-    ] = "auto",
-    image_size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--image-size",
-            metavar="WxH",
-            help="Size of the camera's images; may be given several times. Default: 640x480.",
-        ),
-    ] = None,
-    capability: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--capability",
-            metavar="X.Y",
-            help="Compute capability of a GPU to build for ahead, with --runtime tensorrt-rtx; "
-            "may be given several times. Needs no GPU.",
-        ),
-    ] = None,
-    frames: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Pictures of the place of work, 8 or more, to calibrate and compare on.",
-        ),
-    ] = None,
-    build_only: Annotated[
-        bool, typer.Option("--build-only", help="Do not time the engine afterwards.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Keep engines here, not in the cache; --model DIR then uses them.",
-            callback=output_folder,
-        ),
-    ] = None,
+    runtime: RuntimeNameOption = "auto",
+    precision: PrecisionOption = "auto",
+    image_size: ImageSizeOption = None,
+    capability: CapabilityOption = None,
+    frames: FramesOption = None,
+    build_only: BuildOnlyOption = False,
+    output: EngineFolderOption = None,
     input_size: InputSizeOption = None,
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
