@@ -182,7 +182,7 @@ def _read(name: str | Path) -> Checkpoint:
         is_folder = False
     if not is_folder:
         raise CheckpointError(
-            f"model {abbreviate(str(name), 200)} is neither one of "
+            f"model {abbreviate(str(name), 160)} is neither one of "
             f"{[*packaged_names(), *RANDOM_MODELS]} nor a checkpoint folder; give one of these "
             "names or the path of a folder with config.json and model.safetensors"
         )

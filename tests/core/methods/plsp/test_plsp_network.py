@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
-from affordance_grounding_core.inference.heat_calibration import HeatCalibration
+from affordance_grounding_core.inference.heat_calibration import CalibratedHeat, HeatCalibration
 from affordance_grounding_core.methods.plsp.attention import (
     ImageReadsTokens,
     TokenAttention,
@@ -227,5 +227,7 @@ def test_heat_scores_as_the_published_density_however_weak_the_calibration(
 def test_peaks_of_heat_compare_between_images_by_the_calibration(network: PlspNetwork) -> None:
     calibration = HeatCalibration(3.0, -0.5)
     heat, density = heat_and_density(network, calibration)
-    torch.testing.assert_close(heat.amax(dim=(1, 2)), calibration(density.amax(dim=(1, 2))))
+    torch.testing.assert_close(
+        heat.amax(dim=(1, 2)), CalibratedHeat(calibration)(density.amax(dim=(1, 2)))
+    )
     assert float(heat.max()) <= 1.0
