@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.models.vision_transformer import Block
 from torch import nn
 from torch.nn import functional
@@ -168,9 +171,37 @@ class MaskDecoder(KeepsFloatingPoint):
 
 
 def enlarge(grid: torch.Tensor) -> torch.Tensor:
-    """Bring a grid of patches to the cells of part masks, bilinearly."""
-    rows, columns = grid.shape[-2] * MASK_CELLS, grid.shape[-1] * MASK_CELLS
-    return functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False)
+    """Bring a grid of patches to the cells of part masks, bilinearly.
+
+    Two products with matrices of the sizes alone: no resampling is left in an exported graph.
+
+    Args:
+        grid: (..., rows, columns) float.
+
+    Returns:
+        (..., `MASK_CELLS` * rows, `MASK_CELLS` * columns).
+    """
+    rows, columns = (
+        torch.from_numpy(interpolation_matrix(side)).to(grid.device, grid.dtype)
+        for side in grid.shape[-2:]
+    )
+    return rows @ grid @ columns.T
+
+
+@lru_cache(maxsize=32)
+def interpolation_matrix(side: int) -> NDArray[np.float32]:
+    """Weights of linear interpolation from patches to cells along one side.
+
+    Args:
+        side: number of patches.
+
+    Returns:
+        (`MASK_CELLS` * side, side) float32; each row sums to 1.
+    """
+    centres = (np.arange(MASK_CELLS * side) + 0.5) / MASK_CELLS - 0.5
+    places = np.clip(centres, 0.0, side - 1.0)
+    distances = np.abs(places[:, None] - np.arange(side)[None])
+    return np.maximum(0.0, 1.0 - distances).astype(np.float32)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:

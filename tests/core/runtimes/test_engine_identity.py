@@ -160,7 +160,7 @@ def test_the_code_of_the_graph_is_all_in_the_identity(name: str) -> None:
     files = source_files(network)
     assert len(ran) >= 3
     assert ran <= files
-    if name != "action_head":  # whose heat has no calibration
+    if not name.startswith("action_head"):  # whose heat has no calibration
         assert Path(inspect.getfile(HeatCalibration)) in files
 
 

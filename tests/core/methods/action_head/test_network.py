@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import (
+    MASK_CELLS,
     ActionHead,
     ActionHeadNetwork,
+    enlarge,
     join_blocks,
 )
 
@@ -139,3 +142,11 @@ def test_offsets_move_the_heat_of_their_action_alone(masking: ActionHeadNetwork)
     assert (after[2] > before[2]).all()
     others = [0, 1, 3, 4, 5, 6, 7, 8, 9]
     torch.testing.assert_close(after[others], before[others])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 5), (13, 20)])
+def test_patches_are_enlarged_bilinearly(shape: tuple[int, int]) -> None:
+    grid = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    large = [MASK_CELLS * side for side in shape]
+    expected = functional.interpolate(grid, large, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(enlarge(grid), expected)
