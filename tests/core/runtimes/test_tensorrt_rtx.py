@@ -82,7 +82,9 @@ def test_every_model_becomes_an_engine_at_its_full_size(
     )
     write_onnx(network, shape, tmp_path / "model.onnx", precision)
     content = (tmp_path / "model.onnx").read_bytes()
-    for variant in ("sm86", "sm120"):
+    # One capability suffices where building takes long: the small networks take all of them.
+    both = model == "default" or precision == "fp16"
+    for variant in ("sm86", "sm120") if both else ("sm86",):
         engine = build_engine(content, variant)
         assert len(engine) > 0.3 * len(content), f"{variant}: the weights are inside"
 
