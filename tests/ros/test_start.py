@@ -122,7 +122,7 @@ def test_a_line_that_cannot_be_made_ends_nothing(capsys: pytest.CaptureFixture[s
 HOMES = {
     "no home": {"HOME": None},
     "a home that is the root": {"HOME": "/"},
-    "a home that is missing": {"HOME": "/no/such/home"},
+    "a home that is missing": {"HOME": "/proc/no/home"},
     "a log folder that cannot be made": {"ROS_LOG_DIR": "/proc/no/log"},
 }
 
