@@ -206,7 +206,8 @@ def test_results_keep_the_order_of_a_camera_faster_than_the_model(scene: Scene) 
     camera = client.node.create_timer(1.0 / 60.0, client.show)
     client.wait(lambda: len(client.results) >= 20, "twenty results")
     camera.cancel()
-    stamps = [result.header.stamp.nanosec for result in client.results]
+    headers = [result.header.stamp for result in client.results]
+    stamps = [(stamp.sec, stamp.nanosec) for stamp in headers]
     assert stamps == sorted(set(stamps))
     assert node.status.counts.processed <= node.status.counts.received
 

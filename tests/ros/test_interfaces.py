@@ -48,6 +48,8 @@ def offered(node: GrounderNode) -> dict[str, str]:
 def test_the_table_lists_every_topic_service_and_action(scene: Scene) -> None:
     node = scene.start(action="hold", depth_enabled=True)
     watched = ("grounder", "/")
+    # What a node offers enters its own picture of the graph a little later.
+    scene.client.wait(lambda: offered(node) == listed("service"), "the services of the node")
     assert found(node.get_publisher_names_and_types_by_node(*watched)) == listed("published")
     assert found(node.get_subscriber_names_and_types_by_node(*watched)) == listed(
         "subscribed", without=("image/compressed",)
