@@ -189,3 +189,41 @@ def _say_spare(usual: Path, spare: Path, reason: str) -> None:
         spare,
         CACHE_VARIABLE,
     )
+
+
+LOG_VARIABLE = "ROS_LOG_DIR"
+"""Environment variable that names another folder for the log files of ROS."""
+
+
+def choose_log_folder() -> str:
+    """Make sure that ROS can write its log; call it before ROS is started.
+
+    Containers and units run as users whose home is missing or cannot be written, and ROS would
+    refuse to start. Then $ROS_LOG_DIR is set to a folder for temporary files.
+
+    Returns:
+        A warning that says so; empty where the usual folder serves.
+    """
+    folder = _usual_log_folder()
+    problem = "this user has no home folder" if folder is None else reason_not_writable(folder)
+    if problem is None:
+        if "HOME" not in os.environ:  # ROS knows no other way to find the home.
+            os.environ[LOG_VARIABLE] = str(folder)
+        return ""
+    spare = temporary_directory() / "ros_log"
+    os.environ[LOG_VARIABLE] = str(spare)
+    return (
+        f"logs are kept in {spare} until the machine starts again ({problem}); set HOME or "
+        f"{LOG_VARIABLE} to a folder that can be written"
+    )
+
+
+def _usual_log_folder() -> Path | None:
+    if named := os.environ.get(LOG_VARIABLE):
+        return Path(named)
+    if named := os.environ.get("ROS_HOME"):
+        return Path(named) / "log"
+    try:
+        return Path.home() / ".ros" / "log"
+    except RuntimeError:  # Neither $HOME nor an entry for this user.
+        return None

@@ -14,10 +14,10 @@ from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from affordance_grounding_core.files import choose_log_folder
 from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import shut_down_ros
 from affordance_grounding_ros.common.library_log import log_libraries
-from affordance_grounding_ros.common.log_folder import choose_log_folder
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.common.signals import StopSignals
 
