@@ -22,9 +22,10 @@ def develop(linear: NDArray[np.float32], random: Generator) -> NDArray[np.uint8]
         (H, W, 3) uint8, RGB.
     """
     light = np.maximum(linear.astype(np.float64), 0.0)
-    brightness = float(np.mean(np.minimum(light, 4.0)))
+    # A lamp in view does not darken the rest; where everything is bright, that is the measure.
+    brightness = float(np.mean(np.minimum(light, max(4.0, 4.0 * float(np.median(light))))))
     target = float(np.exp(random.uniform(*np.log(TARGETS))))
-    gain = np.clip(target / max(brightness, 1e-6), 0.05, 20.0)
+    gain = np.clip(target / max(brightness, 1e-6), 1e-4, 20.0)
     balance = 1 + random.normal(0, 0.04, 3)
     light = light * gain * balance
     shoulder = float(random.uniform(0.6, 1.0))
