@@ -181,8 +181,7 @@ def _write(
     from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
     from affordance_grounding_core.checkpoints.official import source_notes
     from affordance_grounding_core.inference.preprocess import Preprocess
-    from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
-    from affordance_grounding_core.methods.selective_cl.inference import build_network
+    from affordance_grounding_core.methods.selective_cl.checkpoint import build_network, read_model
     from affordance_grounding_core.training.heat_fitting import fit_network_heat
 
     if images is not None:

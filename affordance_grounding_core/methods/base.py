@@ -29,7 +29,7 @@ class Method:
     @property
     def grounder_module(self) -> str:
         """Module with `build_grounder` and, for a random model, `random_grounder`."""
-        return f"{__package__}.{self.name}.inference"
+        return f"{__package__}.{self.name}.checkpoint"
 
     @property
     def training_module(self) -> str:

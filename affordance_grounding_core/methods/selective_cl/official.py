@@ -21,12 +21,14 @@ from affordance_grounding_core.checkpoints.official import (
 )
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ActionTexts,
+    encode_actions,
+)
+from affordance_grounding_core.methods.selective_cl.checkpoint import (
     Affinity,
     BackboneReference,
     StoredModel,
-    encode_actions,
 )
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.network import (

@@ -15,15 +15,13 @@ from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapSc
 from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
 from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     PUBLISHED_HEADS,
+    ActionTexts,
     AffinityProvider,
     ClipAffinity,
     SaliencyAffinity,
-)
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
-    ActionTexts,
-    BackboneReference,
     encode_actions,
 )
+from affordance_grounding_core.methods.selective_cl.checkpoint import BackboneReference
 from affordance_grounding_core.methods.selective_cl.config import (
     ObjectiveConfig,
     OptimiserConfig,
