@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -18,6 +19,43 @@ from affordance_grounding_core.inference.overlay import blend_heat, draw_caption
 
 STATE_FOLDER = "lightning"
 """Folder, in that of a run, of the states that training resumes from."""
+
+BEST_STATE, LAST_STATE = "best.ckpt", "last.ckpt"
+"""Files of that folder."""
+
+
+class BestEpoch(ModelCheckpoint):
+    """Keeps the state after the best epoch; epochs without a score yet are passed over."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state where the score is the lowest so far."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+class RandomNumbers(Callback):
+    """Keeps the place in PyTorch's stream of random numbers, so that resumed runs go on in it."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the generators of all devices."""
+        devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"cpu": torch.get_rng_state(), "cuda": devices}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the states for the moment when training goes on."""
+        self._loaded = state_dict
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on where the state was saved, after all that was drawn to build the run."""
+        if self._loaded is None:
+            return
+        torch.set_rng_state(self._loaded["cpu"].cpu())
+        if torch.cuda.is_available() and len(self._loaded["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([state.cpu() for state in self._loaded["cuda"]])
+        self._loaded = None
 
 
 def keep_last(output: Path) -> ModelCheckpoint:
@@ -37,7 +75,7 @@ def keep_best(output: Path, monitor: str) -> ModelCheckpoint:
         output: folder of the run.
         monitor: name of the score.
     """
-    return ModelCheckpoint(
+    return BestEpoch(
         dirpath=output / STATE_FOLDER,
         filename="best",
         monitor=monitor,
@@ -59,7 +97,7 @@ def resume_path(output: Path, resume: str | None) -> Path | None:
     """
     if resume is None:
         return None
-    path = output / STATE_FOLDER / "last.ckpt" if resume == "last" else Path(resume).expanduser()
+    path = output / STATE_FOLDER / LAST_STATE if resume == "last" else Path(resume).expanduser()
     if not path.is_file():
         raise CheckpointError(
             f"there is no state to resume from at {path}; expected the path of a .ckpt file, or "

@@ -1,14 +1,28 @@
-"""A checkpoint of the action head as a grounder."""
+"""Checkpoint of the action head: writes a model's tensors and settings and builds its grounder.
+
+Tensors are those of `ActionHead`; the frozen backbone goes by its name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
+from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_dinov2
-from affordance_grounding_core.checkpoints.format import Checkpoint
+from affordance_grounding_core.checkpoints.format import (
+    Checkpoint,
+    packaged_checkpoint,
+    read_checkpoint,
+)
 from affordance_grounding_core.checkpoints.sections import read_section, unfit
+from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
@@ -18,6 +32,54 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 METHOD = "action_head"
 
+_OWN = ("masks.", "heat_offsets")
+"""Names of tensors that a head may have beyond those it begins with, or fits anew."""
+
+
+@dataclass(frozen=True)
+class StoredHead:
+    """Everything inference needs beside the backbone.
+
+    Attributes:
+        actions: actions in the order of the head's channels.
+        network: sizes of the head.
+        tensors: tensors of the head, by the names of `ActionHead`.
+        backbone: name of the backbone.
+        backbone_fingerprint: hash of the weights it was trained with.
+        preprocess: preprocessing from image to network input.
+        regions: thresholds.
+        notice: text that is said whenever the model is loaded; None for nothing.
+    """
+
+    actions: tuple[str, ...]
+    network: ActionHeadConfig
+    tensors: Mapping[str, torch.Tensor]
+    backbone: str
+    backbone_fingerprint: str
+    preprocess: PreprocessConfig
+    regions: RegionConfig
+    notice: str | None = None
+
+    def as_checkpoint(
+        self, notes: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return config and tensors for `write_checkpoint`.
+
+        Args:
+            notes: more sections of the config: how it was trained.
+        """
+        config = {
+            "method": METHOD,
+            **({"notice": self.notice} if self.notice else {}),
+            "backbone": self.backbone,
+            "backbone_fingerprint": self.backbone_fingerprint,
+            "actions": list(self.actions),
+            "network": asdict(self.network),
+            "preprocess": asdict(self.preprocess),
+            "regions": asdict(self.regions),
+        }
+        return {**config, **notes}, dict(self.tensors)
+
 
 def build_grounder(
     checkpoint: Checkpoint, name: str, runtime: str, backbone_weights: Path | None
@@ -25,8 +87,8 @@ def build_grounder(
     """Put backbone, head, preprocessing and thresholds together.
 
     Args:
-        checkpoint: of method "action_head".
-        name: the model was asked for by.
+        checkpoint: checkpoint of method "action_head".
+        name: name that the model was asked for by.
         runtime: see `load_grounder`.
         backbone_weights: see `load_grounder`.
 
@@ -59,7 +121,7 @@ def build_grounder(
     except ValueError as error:
         raise unfit(checkpoint, METHOD, error) from error
     return Grounder(
-        runtime=open_runtime(ActionHeadNetwork(backbone, head), runtime),
+        runtime=open_runtime(_joined(backbone, head, checkpoint), runtime),
         preprocess=Preprocess(preprocess),
         vocabulary=vocabulary,
         regions=regions,
@@ -67,8 +129,48 @@ def build_grounder(
     )
 
 
+def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> None:
+    """Set the weights of a head to those of a trained one; part masks stay as they are.
+
+    Args:
+        head: head of the same sizes.
+        name: model of the package, or path of a checkpoint folder.
+        actions: vocabulary of the head, which must be that of the trained one.
+
+    Raises:
+        CheckpointError: no such checkpoint, another vocabulary or other sizes.
+    """
+    checkpoint = read_checkpoint(packaged_checkpoint(name) or Path(name).expanduser())
+    known = list(checkpoint.config.get("actions", []))
+    if known != list(actions):
+        raise CheckpointError(
+            f"training cannot begin with {checkpoint.folder}: its actions are {known}, the run's "
+            f"are {list(actions)}; set model.actions to the former"
+        )
+    tensors = {key: value for key, value in checkpoint.tensors.items() if not key.startswith(_OWN)}
+    own = {key: value for key, value in head.state_dict().items() if key.startswith(_OWN)}
+    try:
+        head.load_state_dict(tensors | own)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"training cannot begin with {checkpoint.folder}: its head has other sizes ({error}); "
+            "set data.backbone, model.width, blocks and attention to its own"
+        ) from error
+
+
+def _joined(backbone: Dinov2, head: ActionHead, checkpoint: Checkpoint) -> ActionHeadNetwork:
+    if backbone.width != head.config.feature_width:
+        raise unfit(
+            checkpoint,
+            METHOD,
+            f"backbone {backbone.name!r} gives tokens of {backbone.width} channels, the head takes "
+            f"{head.config.feature_width}",
+        )
+    return ActionHeadNetwork(backbone, head)
+
+
 def _load_head(head: ActionHead, checkpoint: Checkpoint) -> None:
-    # Checkpoints of before have no offsets: theirs are 0, as the head begins.
+    # Older checkpoints have no offsets: theirs are 0, as the head begins.
     tensors = {"heat_offsets": head.heat_offsets} | dict(checkpoint.tensors)
     try:
         head.load_state_dict(tensors)

@@ -98,7 +98,7 @@ class ClipTokens(nn.Module):
         return projected
 
 
-EncoderName = Literal["clip_vitb16", "dinov2_vits14"]
+EncoderName = Literal["clip_vitb16", "dinov2_vits14", "dinov2_vitb14"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -108,8 +108,8 @@ class EncoderConfig:
 
     Attributes:
         name: "clip_vitb16" is trained with everything else, as published, and its text encoder
-            says what actions, objects and parts mean; "dinov2_vits14" is frozen, and the
-            action vectors are learned.
+            says what actions, objects and parts mean; "dinov2_vits14" and "dinov2_vitb14" are
+            frozen, and the action vectors are learned.
         weights: local file of its weights; cached or pinned ones if None.
         precision: a frozen encoder computes in; "bfloat16" is faster where the hardware has
             it. A trained one follows `trainer.precision`.
@@ -192,16 +192,20 @@ class Dinov2Tokens(nn.Module):
         return tokens.float()
 
 
+ImageEncoder = ClipTokens | Dinov2Tokens
+"""Encoders of images that there are; each is a `TokenEncoder`."""
+
+
 @dataclass(frozen=True)
 class LoadedEncoder:
     """What was loaded for a run.
 
     Attributes:
-        image: a `TokenEncoder`.
+        image: encoder of images.
         text: text encoder of the same space; None where the encoder has none.
     """
 
-    image: nn.Module
+    image: ImageEncoder
     text: TextEncoder | None
 
 

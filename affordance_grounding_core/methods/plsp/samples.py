@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
 from affordance_grounding_core.data.blur import blur_mask
-from affordance_grounding_core.data.part_masks import find_part_mask
+from affordance_grounding_core.data.part_masks import find_part_mask, read_part_mask
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.images import read_grey
 from affordance_grounding_core.inference.preprocess import resize_image
 
 Value = TypeVar("Value", np.uint8, np.float32)
@@ -187,12 +186,12 @@ class PartSample:
         """Read the part mask, blurred by AGD20K's rule at its own size.
 
         Returns:
-            (H, W) float32 in [0, 1]; zero where the mask is empty.
+            (H, W) float32 in [0, 1].
 
         Raises:
-            InvalidImageError: the mask cannot be read.
+            InvalidImageError: the mask cannot be read, or is empty or of 0 and 1.
         """
-        return blur_mask(read_grey(self.mask) >= 0.5)
+        return blur_mask(read_part_mask(self.mask))
 
 
 @dataclass(frozen=True)
