@@ -215,6 +215,24 @@ def read_training_set(root: str | Path, split: str | None = None) -> TrainingSet
     )
 
 
+def read_names(file: Path) -> frozenset[str]:
+    """Read a list of the names of images.
+
+    Args:
+        file: text file with a name (without folder) a line.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        return frozenset(file.expanduser().read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"list of images {str(file)!r} cannot be read ({error}); expected a text file with the "
+            "name of an image a line"
+        ) from error
+
+
 def affordances_of_objects(
     images: Iterable[EvaluationImage | TrainingImage | ExocentricImage],
 ) -> dict[str, frozenset[str]]:

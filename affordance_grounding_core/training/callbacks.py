@@ -28,6 +28,11 @@ BEST_STATE, LAST_STATE = "best.ckpt", "last.ckpt"
 class BestEpoch(ModelCheckpoint):
     """Keeps the state after the best epoch; epochs without a score yet are passed over."""
 
+    @property
+    def state_key(self) -> str:
+        """Name of its own state, which is that of the class above in states of earlier versions."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the state where the score is the lowest so far."""
         if self.monitor in trainer.callback_metrics:
@@ -37,26 +42,21 @@ class BestEpoch(ModelCheckpoint):
 class RandomNumbers(Callback):
     """Keeps the place in PyTorch's stream of random numbers, so that resumed runs go on in it."""
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Any] | None = None
-
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the generators of all devices."""
         devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {"cpu": torch.get_rng_state(), "cuda": devices}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the states for the moment when training goes on."""
-        self._loaded = state_dict
+        """Go on where the state was saved.
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on where the state was saved, after all that was drawn to build the run."""
-        if self._loaded is None:
-            return
-        torch.set_rng_state(self._loaded["cpu"].cpu())
-        if torch.cuda.is_available() and len(self._loaded["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([state.cpu() for state in self._loaded["cuda"]])
-        self._loaded = None
+        At once, for the order of the samples is drawn as soon as the optimiser asks for their
+        number where workers load them, and at the first batch where none do.
+        """
+        torch.set_rng_state(state_dict["cpu"].cpu())
+        devices = [state.cpu() for state in state_dict["cuda"]]
+        if torch.cuda.is_available() and len(devices) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(devices)
 
 
 def keep_last(output: Path) -> ModelCheckpoint:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_backbone_tensors
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
+from affordance_grounding_core.data.agd20k import read_names
 from affordance_grounding_core.data.splits import is_held_out
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import cache_directory
@@ -280,7 +281,7 @@ class ActionHeadData(RunData):
         roots = [self.root, *([self.photographs] if self.photographs else [])]
         listed = None
         if self.photograph_list is not None:
-            listed = Path(self.photograph_list).expanduser().read_text(encoding="utf-8").split()
+            listed = read_names(Path(self.photograph_list))
         samples = read_samples(roots, self.actions, self.labels == "masks", listed)
         classes = {sample.object_name for sample in samples}
         if unknown := sorted(set(self.excluded_objects) - classes):

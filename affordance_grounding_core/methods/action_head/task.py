@@ -95,6 +95,7 @@ class ActionHeadTask(RunTask):
         self.peaks: list[tuple[torch.Tensor, ...]] = []
         self.overlaps: list[torch.Tensor] = []
         self.metrics: dict[str, float] = {}
+        self._steps = 0
         self._resumed_steps: int | None = None
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
@@ -122,23 +123,24 @@ class ActionHeadTask(RunTask):
         """Score held-out pictures and keep what thresholds are fitted on."""
         loss, logits, masks = self._compare(batch, None)
         self._log("validation", loss, progress=True)
-        self.peaks.append((logits.amax(dim=(2, 3)), batch["present"], batch["absent"]))
+        peaks = logits.amax(dim=(2, 3))
+        self.peaks.append((peaks.cpu(), batch["present"].cpu(), batch["absent"].cpu()))
         if masks is not None:
             known = batch["present"] & (batch["masks"] != MASK_UNKNOWN).all(3).all(2)
-            self.overlaps.append(mask_overlaps(masks[known], batch["masks"][known]))
+            self.overlaps.append(mask_overlaps(masks[known], batch["masks"][known]).cpu())
 
     def on_train_epoch_end(self) -> None:
-        """Keep the metrics of the epoch."""
+        """Keep the metrics of the epoch; where it had no validation, those of the last one."""
         metrics = self.trainer.callback_metrics
-        self.metrics = {name: round(float(value), 4) for name, value in metrics.items()}
+        self.metrics |= {name: round(float(value), 4) for name, value in metrics.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what thresholds are fitted on, and the length of the schedule."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["steps"] = int(self.trainer.estimated_stepping_batches)
+        checkpoint["steps"] = self._steps
         checkpoint["metrics"] = self.metrics
-        checkpoint["peaks"] = [tuple(one.cpu() for one in batch) for batch in self.peaks]
-        checkpoint["overlaps"] = [one.cpu() for one in self.overlaps]
+        checkpoint["peaks"] = list(self.peaks)
+        checkpoint["overlaps"] = list(self.overlaps)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up what `on_save_checkpoint` added; see `RunTask`."""
@@ -162,7 +164,7 @@ class ActionHeadTask(RunTask):
         Raises:
             CheckpointError: the run that is resumed was to be longer or shorter.
         """
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = self._steps = int(self.trainer.estimated_stepping_batches)
         if self._resumed_steps not in (None, steps):
             raise CheckpointError(
                 f"the run that is resumed was to take {self._resumed_steps} steps, this one takes "

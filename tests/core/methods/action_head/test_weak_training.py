@@ -18,7 +18,7 @@ from affordance_grounding_core.methods.action_head.training import train_from_co
 def train(root: Path, output: Path, backbone: Path) -> Checkpoint:
     return train_from_config(
         tiny_run("weak.yaml", root, output, backbone, "--trainer.max_epochs=1")
-    )
+    ).last
 
 
 def test_no_mask_is_ever_looked_at(drawn_data: Path, random_backbone: Path, tmp_path: Path) -> None:
