@@ -20,6 +20,7 @@ from affordance_grounding_core.methods.selective_cl.affinity import (
     text_similarity,
     unit,
 )
+from affordance_grounding_core.methods.selective_cl.config import SaliencySource
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 
 _BORDER_MATCHES = 8
@@ -203,7 +204,6 @@ def clip_affinities(
     )
 
 
-SaliencySource = Literal["contrast", "attention"]
 ExocentricSource = Literal["contact", "saliency"]
 
 

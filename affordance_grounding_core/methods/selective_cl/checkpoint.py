@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +35,6 @@ from affordance_grounding_core.backbones.clip import (
 )
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.backbones.loading import (
-    DESCRIPTORS,
     build_descriptor_backbone,
     load_descriptor_backbone,
 )
@@ -52,9 +51,11 @@ from affordance_grounding_core.methods.base import METHODS
 from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ActionTexts,
     SaliencyAffinity,
-    SaliencySource,
 )
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
+from affordance_grounding_core.methods.selective_cl.config import (
+    BackboneReference,
+    SelectiveHeadConfig,
+)
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.network import (
     MapConfig,
@@ -73,43 +74,6 @@ RANDOM_MODEL = METHODS[METHOD].random_model
 
 TRAINING_LAYERS = ("aff_exo_proj.", "K_contrast_projection.", "pixel_contrast_projection.")
 """Layers of the head that inference does not run; a checkpoint may lack them."""
-
-Affinity = Literal["clip", "saliency", "none"]
-
-
-@dataclass(frozen=True)
-class BackboneReference:
-    """The frozen backbones of a model.
-
-    Attributes:
-        descriptor: name of the backbone that describes patches.
-        affinity: where the object's affinity comes from at inference.
-        saliency: what stands out, where affinity is saliency; see `SaliencyAffinity`.
-        embedded: whether the checkpoint holds the backbones' weights.
-        descriptor_fingerprint: hash of the weights it was trained on, where they are known.
-        clip_fingerprint: fingerprint of CLIP's image encoder.
-    """
-
-    descriptor: str = "dino_vits16"
-    affinity: Affinity = "clip"
-    saliency: SaliencySource = "contrast"
-    embedded: bool = False
-    descriptor_fingerprint: str | None = None
-    clip_fingerprint: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.descriptor not in DESCRIPTORS:
-            raise ValueError(
-                f"descriptor backbone must be one of {sorted(DESCRIPTORS)}, got {self.descriptor!r}"
-            )
-        if self.affinity not in get_args(Affinity):
-            raise ValueError(
-                f"affinity must be one of {list(get_args(Affinity))}, got {self.affinity!r}"
-            )
-        if self.saliency not in get_args(SaliencySource):
-            raise ValueError(
-                f"saliency must be one of {list(get_args(SaliencySource))}, got {self.saliency!r}"
-            )
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ActionTexts,
     encode_actions,
 )
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
+from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
+from affordance_grounding_core.methods.selective_cl.config import (
     Affinity,
     BackboneReference,
-    StoredModel,
+    SelectiveHeadConfig,
 )
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.network import (
     AffinityCalibration,
     MapConfig,

@@ -22,8 +22,8 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     SaliencyAffinity,
     encode_actions,
 )
-from affordance_grounding_core.methods.selective_cl.checkpoint import BackboneReference
 from affordance_grounding_core.methods.selective_cl.config import (
+    BackboneReference,
     ObjectiveConfig,
     OptimiserConfig,
     SelectiveHeadConfig,

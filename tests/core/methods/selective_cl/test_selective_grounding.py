@@ -32,12 +32,11 @@ from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     SaliencyAffinity,
     encode_actions,
 )
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
+from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel, read_model
+from affordance_grounding_core.methods.selective_cl.config import (
     BackboneReference,
-    StoredModel,
-    read_model,
+    SelectiveHeadConfig,
 )
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.network import (
     MapConfig,
