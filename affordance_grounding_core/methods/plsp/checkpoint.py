@@ -8,7 +8,6 @@ with the model, `text.*` in open_clip's names.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
@@ -31,7 +29,7 @@ from affordance_grounding_core.backbones.clip import (
 )
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
-from affordance_grounding_core.checkpoints.sections import read_section, unfit
+from affordance_grounding_core.checkpoints.sections import compare_fingerprints, read_section, unfit
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
@@ -42,14 +40,13 @@ from affordance_grounding_core.methods.plsp.encoders import (
     ClipTokens,
     EncoderConfig,
     EncoderName,
+    ImageEncoder,
     action_words,
     load_encoder,
     name_codes,
 )
 from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
 from affordance_grounding_core.runtimes.eager import open_runtime
-
-logger = logging.getLogger(__name__)
 
 METHOD = "plsp"
 RANDOM_MODEL = METHODS[METHOD].random_model
@@ -221,14 +218,18 @@ def build_network(model: StoredPlsp, backbone_weights: Path | None = None) -> Pl
     """
     tensors = dict(model.tensors)
     if model.encoder.embedded:
-        encoder: nn.Module = clip_tokens_like(tensors, model.encoder.heads)
+        encoder: ImageEncoder = clip_tokens_like(tensors, model.encoder.heads)
     else:
         config = EncoderConfig(
             model.encoder.name, str(backbone_weights) if backbone_weights else None
         )
         encoder = load_encoder(config, model.preprocess.size).image
-        _compare(encoder, model)
-    network = PlspNetwork(model.network, encoder, model.grid)  # type: ignore[arg-type]
+        compare_fingerprints(
+            f"Encoder {model.encoder.name}",
+            tensor_fingerprint(encoder.state_dict()),
+            model.encoder.fingerprint,
+        )
+    network = PlspNetwork(model.network, encoder, model.grid)
     own = {} if model.encoder.embedded else encoder.state_dict()
     frozen = {f"encoder.{name}": value for name, value in own.items()}
     try:
@@ -311,15 +312,3 @@ def random_grounder(runtime: str = "auto", seed: int = 0) -> Grounder:
         regions=REGIONS,
         information=ModelInformation(RANDOM_MODEL, METHOD, fingerprint),
     )
-
-
-def _compare(encoder: nn.Module, model: StoredPlsp) -> None:
-    found, expected = tensor_fingerprint(encoder.state_dict()), model.encoder.fingerprint
-    if expected is not None and found != expected:
-        logger.warning(
-            "Encoder %s has fingerprint %s..., the model was trained on %s...; expect other "
-            "results.",
-            model.encoder.name,
-            found[:16],
-            expected[:16],
-        )

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
 from affordance_grounding_core.data.blur import blur_mask
+from affordance_grounding_core.data.mosaic import TILES, draw_mosaic
 from affordance_grounding_core.data.part_masks import find_part_mask, read_part_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import resize_image
 
 Value = TypeVar("Value", np.uint8, np.float32)
-
-TILES = 4
-"""Of a mosaic."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,7 @@ def _cut(plan: ViewPlan, config: PlspViewConfig, values: NDArray[Value]) -> NDAr
 def _mosaic(tile: int, tiles: Sequence[NDArray[Value]]) -> NDArray[Value]:
     """Put the first tile at its place and the others around it."""
     own, *others = tiles
-    placed = [*others[:tile], own, *others[tile:]]
-    upper, lower = np.hstack(placed[:2]), np.hstack(placed[2:])
-    return np.vstack([upper, lower])
+    return draw_mosaic([*others[:tile], own, *others[tile:]])
 
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ and `clip.*` in open_clip's, text encoder included.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,7 +40,7 @@ from affordance_grounding_core.backbones.loading import (
 from affordance_grounding_core.backbones.transformer_backbone import TransformerBackbone
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.checkpoints.format import Checkpoint
-from affordance_grounding_core.checkpoints.sections import read_section, unfit
+from affordance_grounding_core.checkpoints.sections import compare_fingerprints, read_section, unfit
 from affordance_grounding_core.errors import WeightsError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
@@ -65,8 +64,6 @@ from affordance_grounding_core.methods.selective_cl.network import (
     TextAffinity,
 )
 from affordance_grounding_core.runtimes.eager import open_runtime
-
-logger = logging.getLogger(__name__)
 
 METHOD = "selective_cl"
 RANDOM_MODEL = METHODS[METHOD].random_model
@@ -345,10 +342,10 @@ def _descriptor(model: StoredModel, path: Path | None) -> TransformerBackbone:
         backbone.load_tensors(_embedded(model, "descriptor"))
         return backbone
     backbone = load_descriptor_backbone(reference.descriptor, path)
-    _compare(
+    compare_fingerprints(
+        f"Backbone {reference.descriptor}",
         tensor_fingerprint(backbone.transformer.state_dict()),
         reference.descriptor_fingerprint,
-        reference.descriptor,
     )
     return backbone
 
@@ -357,8 +354,10 @@ def _clip_image(model: StoredModel) -> ClipImageEncoder:
     if model.backbones.embedded:
         return clip_image_encoder(_embedded(model, "clip"))
     image = load_clip().image
-    _compare(
-        tensor_fingerprint(image.state_dict()), model.backbones.clip_fingerprint, "clip_vitb16"
+    compare_fingerprints(
+        "Backbone clip_vitb16",
+        tensor_fingerprint(image.state_dict()),
+        model.backbones.clip_fingerprint,
     )
     return image
 
@@ -376,14 +375,3 @@ def _embedded(model: StoredModel, group: str) -> dict[str, torch.Tensor]:
             "import or copy it again"
         )
     return found
-
-
-def _compare(found: str, expected: str | None, name: str) -> None:
-    if expected is not None and found != expected:
-        logger.warning(
-            "Backbone %s has fingerprint %s..., the model was trained on %s...; expect other "
-            "results.",
-            name,
-            found[:16],
-            expected[:16],
-        )
