@@ -39,7 +39,6 @@ from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import (
     ClipTokens,
     EncoderConfig,
-    EncoderName,
     ImageEncoder,
     action_words,
     load_encoder,
@@ -69,7 +68,7 @@ class EncoderReference:
         fingerprint: hash of the weights it was trained with, where it is not embedded.
     """
 
-    name: EncoderName
+    name: str
     embedded: bool
     heads: int = 12
     fingerprint: str | None = None
