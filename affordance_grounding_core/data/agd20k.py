@@ -159,8 +159,8 @@ def select_objects(dataset: EvaluationSet, names: Collection[str]) -> Evaluation
     """Keep the images of some object classes, for example of one left out in training.
 
     Args:
-        dataset: to choose from.
-        names: of object classes; none keeps all.
+        dataset: listing to choose from.
+        names: object classes to keep; none keeps all.
 
     Raises:
         DatasetError: a class that the test set does not have.
@@ -239,7 +239,7 @@ def affordances_of_objects(
     """Collect the actions every object class appears under.
 
     Args:
-        images: of one or more listings of the same data.
+        images: images of one or more listings of the same data.
 
     Returns:
         Object class to its actions, by name.

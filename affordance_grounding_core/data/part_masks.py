@@ -27,11 +27,11 @@ def find_part_mask(
     """Find the part mask of an image.
 
     Args:
-        folder: with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
+        folder: folder with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
             `PL_refined`, which counts first.
-        action: that the part affords.
+        action: action that the part affords.
         object_name: class of the object.
-        image: whose mask it is.
+        image: image that the mask is of.
         excluded: masks that are not to be used.
 
     Returns:
@@ -46,8 +46,8 @@ def all_part_masks(folder: Path, images: Iterable[TrainingImage]) -> Iterator[tu
     """List the masks of images, first and refined ones.
 
     Args:
-        folder: as of `find_part_mask`.
-        images: whose masks are listed.
+        folder: see `find_part_mask`.
+        images: images that the masks are of.
 
     Yields:
         A mask and its image.
@@ -123,7 +123,7 @@ def mask_problems(pairs: Iterable[tuple[Path, Path]]) -> dict[Path, str]:
     """Find masks that cannot be trained on.
 
     Args:
-        pairs: of a mask and the image it belongs to.
+        pairs: masks, each with the image it belongs to.
 
     Returns:
         Mask to what is wrong with it: unreadable, empty, or of another size than its image.

@@ -35,7 +35,7 @@ def normalize_split(split: str | None) -> str | None:
     """Bring the name of a split into the spelling of its folder.
 
     Args:
-        split: in any case, with spaces, hyphens, underscores or none: "seen", "hico_iif".
+        split: name in any case, with spaces, hyphens, underscores or none: "seen", "hico_iif".
             None stays None.
 
     Returns:

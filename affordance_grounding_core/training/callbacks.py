@@ -1,4 +1,4 @@
-"""What a run keeps of its epochs: checkpoints of the best and the last, and pictures."""
+"""Callbacks of a run: states of the best and the last epoch, random numbers, pictures."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class OverlayPictures(Callback):
     each is scaled to its own range, since it is the place that is looked at here.
 
     Args:
-        count: of images, spread evenly over the scored set.
+        count: number of images, spread evenly over the scored set.
         side: longer side of a picture in px.
     """
 
@@ -166,7 +166,7 @@ def draw_map(
     """Draw a raw map over an image, scaled to its own range.
 
     Args:
-        image: to draw upon.
+        image: image to draw upon.
         heat: (rows, columns) float32 of any range.
         action: written into the corner.
         side: longer side of the picture in px.

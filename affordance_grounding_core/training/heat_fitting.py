@@ -1,4 +1,4 @@
-"""Highest values of the maps of images whose object affords an action, or does not."""
+"""Heat fitting: peaks of maps on images whose object affords an action, and on others."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class CalibrationSet:
 
     Attributes:
         images: egocentric, with the class of the object they show.
-        affordances: class of an object to its actions.
-        description: what the images are, for the checkpoint.
+        affordances: object class to the actions that it affords.
+        description: text for the checkpoint that says which images these are.
     """
 
     images: tuple[tuple[Path, str], ...]
@@ -69,8 +69,8 @@ def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> Cal
 
     Args:
         root: folder in AGD20K layout.
-        split: of the data.
-        limit: images at most, evenly over the listing.
+        split: split of the data.
+        limit: largest number of images, taken evenly over the listing.
 
     Raises:
         DatasetError: neither set is there.

@@ -1,4 +1,4 @@
-"""What the training runs of all methods share: their options and what every run keeps."""
+"""Options of the training runs of all methods, and what every run keeps."""
 
 from __future__ import annotations
 
@@ -159,10 +159,10 @@ def parse_run(
     """Read the options of a run and build its task, data and trainer.
 
     Args:
-        cli: of the method.
-        task: to train.
-        data: to train on.
-        arguments: as on the command line.
+        cli: options of the method.
+        task: class of the task.
+        data: class of the data.
+        arguments: options of the run, as on the command line.
 
     Raises:
         TrainingOptionError: an option that does not exist, or whose value does not fit.

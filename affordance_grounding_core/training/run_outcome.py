@@ -38,7 +38,7 @@ class TrainingOutcome(Generic[Score]):
     Attributes:
         last: checkpoint of the last epoch.
         best: checkpoint of the best epoch; None where epochs were not compared.
-        scores: of all epochs that were scored; epoch -1 is that of the first weights.
+        scores: scores of all epochs that were scored; epoch -1 is that of the first weights.
     """
 
     last: Checkpoint

@@ -67,7 +67,7 @@ class RunTask(LightningModule):
         """Take over the weights of a state that this task has saved.
 
         Args:
-            state: as Lightning wrote it, with "state_dict".
+            state: state that Lightning wrote, with "state_dict".
         """
         self.load_state_dict({**state["state_dict"], **self._frozen_weights()})
 

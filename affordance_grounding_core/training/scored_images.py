@@ -1,4 +1,4 @@
-"""Images that a run looks at without learning from them: to be scored, or to be calibrated on."""
+"""Images that the epochs of a run are scored on, and their ground truth."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class LabelledImage:
     """One image and what is known of it.
 
     Attributes:
-        image: its file.
-        action: it stands under.
+        image: file of the image.
+        action: action that it stands under.
         object_name: class of the object shown.
         label: picture of the heat, or of the part, that a prediction is scored against; None
             for an image that is not scored.
@@ -69,8 +69,8 @@ def scored_images(
     Args:
         selection: "test": the test set, as the papers do; "validation": training images held
             out by their name, which needs part masks; "none": nothing.
-        root: of the data.
-        split: of the data.
+        root: folder of the data.
+        split: split of the data.
         training: listing to hold out from.
         actions: vocabulary; images of other actions are left out.
         validation_every: share held out, as one in so many.

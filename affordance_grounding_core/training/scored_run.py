@@ -90,9 +90,9 @@ def checkpoint_and_score_lines(
     """Say what a run has left behind, for the console: checkpoints, best and last epoch.
 
     Args:
-        outcome: what the run left.
+        outcome: outcome of the run.
         decisive: kind of map by whose KLD the best epoch is found.
-        caption: what a kind of map is called, with "{}" in place of its name.
+        caption: name of a kind of map in the report, with "{}" in place of the kind.
     """
     shown = checkpoint_lines(outcome)
     scores = outcome.trained_scores

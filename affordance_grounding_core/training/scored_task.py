@@ -1,4 +1,4 @@
-"""What the training tasks of all methods that score their epochs share."""
+"""Training task of the methods that score their epochs on images."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class ScoredTask(RunTask):
     Args:
         actions: vocabulary; the order counts.
         selection: name of the scores, "test" or "validation".
-        seed: of everything random in a step.
+        seed: seed of everything random in a step.
 
     Attributes:
         score_type: scores of an epoch.
         watched: score, without its data, that is lowest in the best epoch.
-        scores: of the epochs so far.
-        epoch_scores: of the images of this epoch so far: an image's index, and a score for each
+        scores: scores of the epochs so far.
+        epoch_scores: scores of this epoch so far: an image's index, and a score for each
             kind of map.
-        losses: means of the epochs so far, by the name of the term.
-        replaced: unreadable images met so far.
+        losses: mean losses of the epochs so far, by the name of the term.
+        replaced: number of unreadable images so far.
     """
 
     score_type: ClassVar[type[EpochScore]]
@@ -67,7 +67,7 @@ class ScoredTask(RunTask):
 
         Args:
             total: loss of the batch.
-            terms: that it consists of.
+            terms: terms that it consists of.
 
         Raises:
             TrainingError: it is not; the images of the batch are named.
@@ -85,7 +85,7 @@ class ScoredTask(RunTask):
         """Log means over the epoch, as "train/NAME".
 
         Args:
-            values: of the batch, by name.
+            values: values of the batch, by name.
             count: samples in the batch.
             progress: whether the progress bar shows them.
         """

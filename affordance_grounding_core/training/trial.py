@@ -1,4 +1,4 @@
-"""A trial run: one batch of everything, on a few pictures, beside the run it is a trial of."""
+"""Trial runs: one batch of everything, on a few pictures, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def trial_arguments(arguments: Sequence[str]) -> Iterator[list[str]]:
     the folder `trial` of the run's output, so that it never replaces a model.
 
     Args:
-        arguments: as on the command line.
+        arguments: options of the run, as on the command line.
 
     Yields:
         The options, for as long as the temporary folders live.

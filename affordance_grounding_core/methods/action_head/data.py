@@ -1,4 +1,4 @@
-"""Batches of cached features and labels for training the action head."""
+"""Data module of the action head: batches of cached features and labels."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ class FeatureConfig:
     """Everything that shapes the cached features beside the scenes.
 
     Attributes:
-        backbone: its name.
+        backbone: name of the backbone.
         backbone_fingerprint: hash of its weights.
-        blocks: whose tokens are read.
+        blocks: blocks whose tokens are read.
         preprocess: size and normalisation; training looks at squares of `size`.
-        views: how pictures are varied.
-        precision: in which the backbone runs.
+        views: options of the random views.
+        precision: precision of the backbone.
     """
 
     backbone: str
@@ -59,7 +59,7 @@ class SceneFeatures:
 
     Args:
         scenes: scenes whose features are wanted.
-        config: what shapes them.
+        config: options that shape the features.
         backbone: backbone with its weights, on the device and in the precision to compute in.
         folder: folder of the cache, made if needed.
     """

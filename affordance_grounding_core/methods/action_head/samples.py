@@ -1,4 +1,4 @@
-"""The pictures of a training set with, for every action, its label, its absence or neither."""
+"""Training pictures of the action head, each with its labels and the actions it lacks."""
 
 from __future__ import annotations
 

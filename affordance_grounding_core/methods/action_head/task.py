@@ -1,4 +1,4 @@
-"""Training of the action head as a Lightning task."""
+"""Lightning module that trains the action head."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class ActionHeadTask(RunTask):
         block_dropout: share of the samples from which all but the last block are dropped.
         attention: transformer blocks inside the head.
         mask_width: channels of the layers that draw part masks; 0 for a head without masks.
-        loss: weights of its terms.
-        learning_rate: highest of the one-cycle schedule.
-        weight_decay: of AdamW.
-        mask_samples: of each batch that part masks are trained on, the dear part of a step.
+        loss: weights of the loss's terms.
+        learning_rate: highest rate of the one-cycle schedule.
+        weight_decay: weight decay of AdamW.
+        mask_samples: samples of each batch that part masks are trained on, the costly part of a
+            step.
         initial: model of the package or checkpoint folder whose head training begins with; None
             for a random one.
         rehearsal: weight of staying with what the initial head says of pairs without a label.

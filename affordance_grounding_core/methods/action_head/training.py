@@ -57,7 +57,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome[EpochScore]:
     """Train and write checkpoints: the last epoch's model to OUTPUT, the best to OUTPUT/best.
 
     Args:
-        arguments: as on the command line: `--config FILE` and any option of the run, for
+        arguments: options of the run: `--config FILE` and any option of the run, for
             example `--data.root DIR --output DIR --trainer.max_epochs 3 --resume last`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checkpoint of WSAG-PLSP: writes a model's tensors and settings and reads them back.
+"""Checkpoint of WSAG-PLSP: writes and reads a model, and builds its network and grounder.
 
 Tensors are `network.*` in the names of the official checkpoint, the encoder among them where
 it was trained, `actions` with the vectors of the vocabulary, and, where a text encoder travels
@@ -208,7 +208,7 @@ def build_network(model: StoredPlsp, backbone_weights: Path | None = None) -> Pl
     """Put encoder, network and calibration together.
 
     Args:
-        model: as read.
+        model: stored model.
         backbone_weights: local file of a frozen encoder.
 
     Raises:

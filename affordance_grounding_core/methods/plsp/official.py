@@ -88,7 +88,7 @@ def plsp_from_official(
     """Convert a published checkpoint.
 
     Args:
-        file: as read by `read_official_plsp`.
+        file: file read by `read_official_plsp`.
         actions: class list of the classifier, in order; told by the number of classes if None.
         clip: encodes the actions; its text encoder then travels with the model, so that free
             text is understood.

@@ -59,7 +59,7 @@ class ViewPlan:
         left: first column.
         mirrored: whether it is mirrored.
         tile: which tile of a mosaic it becomes, row by row; None for the crop alone.
-        companions: for a mosaic, numbers of the images in the other tiles.
+        companions: numbers of the images in the other tiles of a mosaic.
     """
 
     top: int
@@ -74,8 +74,8 @@ def draw_view(config: PlspViewConfig, companions: int, random: np.random.Generat
 
     Args:
         config: options of the views.
-        companions: how many images may stand beside it in a mosaic; 0 for no mosaics.
-        random: decides; always asked for equally many numbers.
+        companions: number of images that may stand beside it in a mosaic; 0 for no mosaics.
+        random: source of random numbers; equally many are always drawn.
     """
     top, left = (int(v) for v in random.integers(config.resize - config.crop + 1, size=2))
     mirrored, mosaic = random.random(2) < (config.flip, config.mosaic)
@@ -97,7 +97,7 @@ def view_image(
     Args:
         plan: drawn with the same config.
         config: options of the views.
-        image: as the camera or a file gave it.
+        image: image of any size.
         companions: images for the other tiles, in the order of `plan.companions`.
 
     Returns:
@@ -197,7 +197,7 @@ class Person:
 
     Attributes:
         image: its file.
-        box: where the object is.
+        box: place of the object.
     """
 
     image: Path
@@ -279,8 +279,8 @@ class People:
 
     Args:
         training: listing of the training set.
-        ranked: for (action, object, file name of the egocentric image), the people whose
-            objects look most like its own; others are drawn from the whole class.
+        ranked: (action, object, file name of the egocentric image) to the people whose objects
+            look most like its own; others are drawn from the whole class.
         excluded: files that are not to be used.
     """
 

@@ -115,11 +115,11 @@ class PlspTask(ScoredTask):
 
     Args:
         actions: vocabulary; the order is that of the exocentric classifier.
-        encoder: which looks at the images.
+        encoder: encoder of the images.
         sizes: sizes of the network.
         loss: weights of its terms.
         optimiser: rates.
-        part_names: where the names of parts come from; not used without a text encoder.
+        part_names: source of the names of parts; not used without a text encoder.
         size: side in px of the square input of training.
         selection: name of the scores, "test" or "validation"; see `PlspData`.
         seed: seed of the first weights and of the paths that are dropped.

@@ -1,4 +1,4 @@
-"""Checkpoint of SelectiveCL: writes a model's tensors and settings and reads them back.
+"""Checkpoint of SelectiveCL: writes and reads a model, and builds its network and grounder.
 
 Tensors are `head.*`, the text vectors `texts.action` and `texts.exocentric` where affinity
 comes from CLIP, and, where the backbones travel with the head, `descriptor.*` in timm's names
@@ -83,7 +83,7 @@ class StoredModel:
         head: its tensors, by the names of `SelectiveHead`.
         backbones: which ones.
         texts: vectors of the actions; None where affinity does not come from CLIP.
-        maps: how affinity enters.
+        maps: use of the affinity.
         heat: calibration from maps to heat.
         preprocess: preprocessing from image to network input.
         regions: thresholds.
@@ -249,7 +249,7 @@ def build_network(model: StoredModel, backbone_weights: Path | None = None) -> S
     """Put backbones, head and calibration together.
 
     Args:
-        model: as read.
+        model: stored model.
         backbone_weights: local file of the descriptor backbone, where the model holds none.
 
     Raises:

@@ -194,8 +194,8 @@ class BackboneReference:
 
     Attributes:
         descriptor: name of the backbone that describes patches.
-        affinity: where the object's affinity comes from at inference.
-        saliency: what stands out, where affinity is saliency; see `SaliencyAffinity`.
+        affinity: source of the object's affinity at inference.
+        saliency: source of saliency, where affinity is saliency; see `SaliencyAffinity`.
         embedded: whether the checkpoint holds the backbones' weights.
         descriptor_fingerprint: hash of the weights it was trained on, where they are known.
         clip_fingerprint: fingerprint of CLIP's image encoder.

@@ -64,7 +64,7 @@ def import_selective_cl(
         file: file of the authors.
         folder: folder of the checkpoint to write.
         actions: class list it was trained with; told by the number of classes if None.
-        calibration: how affinity enters the answer; "raw" is what the released code does.
+        calibration: use of the affinity; "raw" is what the released code does.
         images: images to fit the heat on; None leaves it uncalibrated.
 
     Returns:
@@ -123,9 +123,9 @@ def selective_cl_from_official(
     """Convert a published SelectiveCL checkpoint.
 
     Args:
-        file: as read.
+        file: file of the authors, as read.
         actions: class list it was trained with; told by the number of classes if None.
-        calibration: how affinity enters the answer; "raw" is what the released code does.
+        calibration: use of the affinity; "raw" is what the released code does.
 
     Raises:
         CheckpointError: the file is not complete or is of another kind.
@@ -162,7 +162,7 @@ def locate_from_official(file: OfficialFile, actions: Sequence[str] | None = Non
     """Convert a published LOCATE checkpoint.
 
     Args:
-        file: as read.
+        file: file of the authors, as read.
         actions: class list it was trained with; told by the number of classes if None.
 
     Raises:

@@ -126,7 +126,7 @@ class SelectiveTask(ScoredTask):
         optimiser: rates and schedule.
         hidden: channels inside the projection MLP.
         skip: whether descriptors are added to their projection, as in LOCATE.
-        maps: how affinity calibrates the class maps that are scored and stored.
+        maps: calibration by affinity of the class maps that are scored and stored.
         selection: name of the scores, "test" or "validation"; see `SelectiveData`.
         seed: seed of k-means and of the head's first weights.
     """

@@ -68,7 +68,6 @@ class LabelRefiner:
 
         Raises:
             InvalidImageError: picture or mask cannot be read.
-            DatasetError: a mask has another size than the picture.
         """
         image = read_rgb(sample.image)
         height, width = image.shape[:2]
