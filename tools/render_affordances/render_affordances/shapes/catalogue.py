@@ -13,18 +13,16 @@ from render_affordances.meshes.model import ObjectModel
 from render_affordances.shapes import (
     controls,
     cutters,
-    doors,
     hand_tools,
     keys,
     kitchen,
     pourers,
-    seats,
-    storage,
     strikers,
     taps,
     valves,
     vessels,
 )
+from render_affordances.shapes.furniture import doors, seats, storage
 from render_affordances.shapes.parts.assembly import stretched
 
 Builder = Callable[[Generator], ObjectModel]
