@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from render_affordances.cameras.photograph import develop
 from render_affordances.meshes.model import ObjectModel
-from render_affordances.scenes.arrangement import Arrangement, Item, arrange
+from render_affordances.scenes.arrangement import Arrangement, arrange
 from render_affordances.scenes.environment import build_environment
+from render_affordances.scenes.interiors import Item
 from render_affordances.scenes.scene import (
     Placed,
     add_object,
@@ -29,6 +30,9 @@ SMALLEST = 0.003
 
 LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
+
+LEAST_VISIBLE_SEAT = 0.45
+"""The same of a seat, which tables and cushions often hide."""
 
 IN_FRAME = 0.93
 """Least share of a part's vertices that the picture's border must not cut off."""
@@ -113,7 +117,8 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
 
 
 def _build(arrangement: Arrangement) -> Placed:
-    placed = [_add(item) for item in (arrangement.subject, *arrangement.clutter)]
+    around = arrangement.clutter if arrangement.room is None else (*arrangement.clutter, arrangement.room)
+    placed = [_add(item) for item in (arrangement.subject, *around)]
     for distractor in placed[1:]:
         for one in distractor.objects:
             values = one.data.attributes["part"].data
@@ -146,11 +151,12 @@ def _visible_masks(
             mask = _closed(mask)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
         needed = SEVERAL_IN_FRAME if _is_several(model, action) else IN_FRAME
+        least = LEAST_VISIBLE_SEAT if action == "sit_on" else LEAST_VISIBLE
         if arrangement.camera.share_in_frame(part) < needed:
             reasons["cropped"] += 1
         elif mask.mean() < SMALLEST:
             reasons["tiny or turned away"] += 1
-        elif mask.sum() < LEAST_VISIBLE * np.isin(alone, ids).sum():
+        elif mask.sum() < least * np.isin(alone, ids).sum():
             reasons["hidden"] += 1
         else:
             masks[action] = mask

@@ -267,7 +267,7 @@ def _setting(act: Act, random: Generator) -> str:
         return "wall_studio" if chosen == "studio" else chosen
     if act.floor is None:
         return "floating" if random.random() < 0.6 else "room"
-    names, weights = SETTINGS["floor"]
+    names, weights = SETTINGS["staged"]
     return str(random.choice(names, p=weights))
 
 

@@ -254,6 +254,58 @@ def _cloth(shader: Shader) -> None:
     shader.bump(shader.texture("Noise", 30.0), 0.3, shader.scale * 0.01)
 
 
+def _leather(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.4, 0.9), (0.03, 0.4), (0.0, 0.09))
+    if random.random() < 0.55:
+        base = grey(float(random.choice([0.012, 0.03, 0.25, 0.75])), float(random.uniform(0, 0.12)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.3, 0.55)))
+    shader.bump(shader.texture("Noise", 25.0, Detail=3.0), 0.25, shader.scale * 0.01)
+
+
+def _leaf(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.4, 0.85), (0.05, 0.4), (0.2, 0.38))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.3, 0.6)))
+
+
+def _tiles(shader: Shader) -> None:
+    """Square or long tiles with joints, or boards."""
+    random = shader.random
+    node = shader.tree.nodes.new("ShaderNodeTexBrick")
+    source = shader.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
+    turned = shader.tree.nodes.new("ShaderNodeMapping")
+    turned.inputs["Rotation"].default_value = (
+        float(random.choice([0.0, np.pi / 2])),
+        0.0,
+        float(random.uniform(0, 0.5)),
+    )
+    shader.tree.links.new(source, turned.inputs["Vector"])
+    shader.tree.links.new(turned.outputs["Vector"], node.inputs["Vector"])
+    node.inputs["Scale"].default_value = float(random.uniform(4, 14)) / shader.scale
+    node.inputs["Mortar Size"].default_value = float(random.uniform(0.005, 0.03))
+    node.offset = float(random.choice([0.0, 0.5]))
+    node.squash = 1.0
+    base = colour(random, (0.0, 0.5), (0.2, 0.9))
+    other = tuple(c * float(random.uniform(0.8, 1.0)) for c in base[:3])
+    node.inputs["Color1"].default_value, node.inputs["Color2"].default_value = base, (*other, 1.0)
+    node.inputs["Mortar"].default_value = grey(float(random.uniform(0.05, 0.9)))
+    node.inputs["Brick Width"].default_value = float(random.choice([0.5, 1.0]))
+    node.inputs["Row Height"].default_value = 0.5
+    shader.link(node.outputs["Color"], "Base Color")
+    shader.set(Roughness=float(random.uniform(0.1, 0.6)))
+
+
+def _daylight(shader: Shader) -> None:
+    """A bright window: sky above, something darker below."""
+    random = shader.random
+    source = shader.texture("Noise", float(random.uniform(1.0, 5.0)), Detail=3.0)
+    bright = colour(random, (0.0, 0.2), (0.8, 1.0), (0.5, 0.65))
+    dark = colour(random, (0.1, 0.5), (0.3, 0.8), (0.2, 0.6))
+    shader.link(shader.ramp(source, [(0.4, dark), (0.6, bright)]), "Emission Color")
+    shader.set(Base_Color=grey(0.02), Emission_Strength=float(random.uniform(0.6, 2.5)))
+
+
 def _bristle(shader: Shader) -> None:
     random = shader.random
     base = colour(random, (0.1, 0.8), (0.1, 0.9))
@@ -338,9 +390,13 @@ _RECIPES: dict[str, Callable[[Shader], None]] = {
     "paint": _paint,
     "label": _label,
     "cloth": _cloth,
+    "leather": _leather,
     "bristle": _bristle,
     "screen": _screen,
     "bread": _bread,
     "fruit": _fruit,
     "liquid": _liquid,
+    "daylight": _daylight,
+    "tiles": _tiles,
+    "leaf": _leaf,
 }

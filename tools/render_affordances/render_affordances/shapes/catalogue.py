@@ -22,19 +22,22 @@ from render_affordances.shapes import (
     valves,
     vessels,
 )
-from render_affordances.shapes.furniture import doors, seats, storage
+from render_affordances.shapes.furniture import chairs, doors, seats, sofas, storage
 from render_affordances.shapes.parts.assembly import stretched
 
 Builder = Callable[[Generator], ObjectModel]
 
 CLASSES: Mapping[str, Builder] = MappingProxyType(
     {
+        "armchair": sofas.build_armchair,
         "axe": cutters.build_axe,
         "bat": strikers.build_bat,
+        "bench": sofas.build_bench,
         "bottle": vessels.build_bottle,
         "brush": hand_tools.build_brush,
         "chair": seats.build_chair,
         "cupboard": storage.build_cupboard,
+        "dining_chair": chairs.build_dining_chair,
         "dispenser": keys.build_dispenser,
         "door": doors.build_door,
         "drawer": storage.build_drawer,
@@ -58,9 +61,11 @@ CLASSES: Mapping[str, Builder] = MappingProxyType(
         "saw": cutters.build_saw,
         "scissors": cutters.build_scissors,
         "screwdriver": hand_tools.build_screwdriver,
+        "sofa": sofas.build_sofa,
         "spatula": kitchen.build_spatula,
         "spoon": kitchen.build_spoon,
         "stool": seats.build_stool,
+        "swivel_chair": chairs.build_swivel_chair,
         "switch": controls.build_switch,
         "teapot": pourers.build_teapot,
         "toothbrush": hand_tools.build_toothbrush,
@@ -120,12 +125,15 @@ def build_object(name: str, random: Generator) -> ObjectModel:
 
 
 _ACTIONS: Mapping[str, str] = {
+    "armchair": "sit_on",
     "axe": "hold cut_with",
     "bat": "hold hit",
+    "bench": "sit_on",
     "bottle": "open hold",
     "brush": "hold brush_with",
     "chair": "sit_on",
     "cupboard": "open",
+    "dining_chair": "sit_on",
     "dispenser": "press",
     "door": "open",
     "drawer": "open",
@@ -149,9 +157,11 @@ _ACTIONS: Mapping[str, str] = {
     "saw": "hold cut_with",
     "scissors": "hold cut_with",
     "screwdriver": "hold",
+    "sofa": "sit_on",
     "spatula": "hold stir",
     "spoon": "hold stir",
     "stool": "sit_on",
+    "swivel_chair": "sit_on",
     "switch": "press",
     "teapot": "hold pour",
     "toothbrush": "hold brush_with",
