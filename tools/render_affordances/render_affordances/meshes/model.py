@@ -77,6 +77,7 @@ FINISHES = (
     "daylight",
     "tiles",
     "leaf",
+    "enamel",
 )
 
 

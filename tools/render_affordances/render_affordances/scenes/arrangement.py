@@ -35,7 +35,8 @@ SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
 fixed: screwed to what it stands on. staged: in use by a hand.
 
 table: on a plane whose edge shows what lies beyond. room: on a plane that runs to a wall.
-studio: on a plain sweep. interior: on the floor of a room with walls, windows and furnishings. wall: before a wall. floating: any way up before a background.
+studio: on a plain sweep. interior: on the floor of a room with walls, windows and furnishings.
+wall: before a wall. floating: any way up before a background.
 """
 
 FIXED = frozenset({"faucet"})
@@ -44,7 +45,19 @@ FIXED = frozenset({"faucet"})
 LYING = frozenset({"bottle", "glass", "jar", "wine_glass"})
 """Classes that now and then lie on their side."""
 
-FRONTED = frozenset({"cupboard", "drawer", "microwave", "panel", "sofa"})
+FRONTED = frozenset(
+    {
+        "cupboard",
+        "drawer",
+        "fridge",
+        "kitchen_unit",
+        "microwave",
+        "panel",
+        "sofa",
+        "stove",
+        "washer",
+    }
+)
 """Classes that stand with their back to a wall; nobody looks at them from behind."""
 
 SEATS = frozenset({"armchair", "bench", "chair", "dining_chair", "sofa", "stool", "swivel_chair"})
@@ -119,7 +132,9 @@ def arrange(
     f_number = None
     if random.random() < 0.45:
         f_number = blur_limit(camera, vertices, 0.012) * float(random.uniform(1.0, 4.0))
-    return Arrangement(setting, subject, clutter, camera, f_number, float(np.median(depth)), size, room)
+    return Arrangement(
+        setting, subject, clutter, camera, f_number, float(np.median(depth)), size, room
+    )
 
 
 def _posed(model: ObjectModel, random: Generator, setting: str) -> Item:
@@ -171,7 +186,7 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
     if setting == "floating" or (towards[2] > 0.9 and random.random() < 0.5):
         roll = float(random.uniform(-180, 180)) if random.random() < 0.4 else roll
     points, model = subject.vertices, subject.model
-    large = 0.75 if model.name in ("door", "cupboard", "drawer") else 0.1
+    large = 0.75 if model.name in ("door", *FRONTED) and model.name != "sofa" else 0.1
     large = min(large, 0.4) if setting == "interior" else large
     if random.random() < max(large, closeness):
         points = _close_up(subject, random)
@@ -213,7 +228,7 @@ def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:
     choices = [
         name
         for name in harmless_classes(set(subject.affords))
-        if name not in ("door", "cupboard", "drawer", "valve", "switch", *SEATS)
+        if name not in ("door", "valve", "switch", *FRONTED, *SEATS)
     ]
     if choices and random.random() < 0.3:
         model = build_object(str(random.choice(choices)), random)

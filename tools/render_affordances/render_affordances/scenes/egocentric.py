@@ -28,6 +28,9 @@ from render_affordances.scenes.scene import (
 SMALLEST = 0.003
 """Least visible area of a part, as a share of the picture."""
 
+SMALLEST_IN_ROOMS = 0.0015
+"""The same in interiors, where things are seen from across the room."""
+
 LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
 
@@ -42,8 +45,8 @@ SEVERAL_IN_FRAME = 0.4
 
 ATTEMPTS = 12
 
-OPENWORK = frozenset({"racket", "toothbrush", "whisk"})
-"""Classes with parts of wires or bristles, whose masks take in the gaps between these."""
+OPENWORK = frozenset({"keyboard", "laptop", "racket", "toothbrush", "whisk"})
+"""Classes with parts of wires, bristles or keys, whose masks take in the gaps between these."""
 
 GAP = 0.045
 """Widest gap that is closed, as a share of the picture's side."""
@@ -104,7 +107,8 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
         masks, reasons = _visible_masks(arrangement, subject, resolution)
         rejections.update(reasons)
         complete = len(masks) == len(model.affords)
-        if complete or (masks and attempt >= 4):
+        patience = 1 if arrangement.setting == "interior" else 4
+        if complete or (masks and attempt >= patience):
             build_environment(arrangement, random)
             light = render_rgb(resolution, samples, int(random.integers(1 << 30)))
             picture = develop(light, random)
@@ -117,7 +121,11 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
 
 
 def _build(arrangement: Arrangement) -> Placed:
-    around = arrangement.clutter if arrangement.room is None else (*arrangement.clutter, arrangement.room)
+    around = (
+        arrangement.clutter
+        if arrangement.room is None
+        else (*arrangement.clutter, arrangement.room)
+    )
     placed = [_add(item) for item in (arrangement.subject, *around)]
     for distractor in placed[1:]:
         for one in distractor.objects:
@@ -151,10 +159,11 @@ def _visible_masks(
             mask = _closed(mask)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
         needed = SEVERAL_IN_FRAME if _is_several(model, action) else IN_FRAME
+        smallest = SMALLEST_IN_ROOMS if arrangement.setting == "interior" else SMALLEST
         least = LEAST_VISIBLE_SEAT if action == "sit_on" else LEAST_VISIBLE
         if arrangement.camera.share_in_frame(part) < needed:
             reasons["cropped"] += 1
-        elif mask.mean() < SMALLEST:
+        elif mask.mean() < smallest:
             reasons["tiny or turned away"] += 1
         elif mask.sum() < least * np.isin(alone, ids).sum():
             reasons["hidden"] += 1

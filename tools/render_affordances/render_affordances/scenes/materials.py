@@ -263,6 +263,15 @@ def _leather(shader: Shader) -> None:
     shader.bump(shader.texture("Noise", 25.0, Detail=3.0), 0.25, shader.scale * 0.01)
 
 
+def _enamel(shader: Shader) -> None:
+    """Plain white, grey, black or pastel, as appliances are."""
+    random = shader.random
+    base = grey(float(random.choice([0.015, 0.2, 0.6, 0.85])), float(random.uniform(-0.03, 0.1)))
+    if random.random() < 0.2:
+        base = colour(random, (0.1, 0.5), (0.2, 0.8))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.1, 0.45)))
+
+
 def _leaf(shader: Shader) -> None:
     random = shader.random
     base = colour(random, (0.4, 0.85), (0.05, 0.4), (0.2, 0.38))
@@ -399,4 +408,5 @@ _RECIPES: dict[str, Callable[[Shader], None]] = {
     "daylight": _daylight,
     "tiles": _tiles,
     "leaf": _leaf,
+    "enamel": _enamel,
 }

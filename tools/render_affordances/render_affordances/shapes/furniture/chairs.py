@@ -66,7 +66,10 @@ def _spindle(random: Generator, half: float, high: float, back: float) -> list[S
     bow = np.column_stack(
         [-half * 0.85 * np.cos(angle), half * 0.8 + lean * rise, high - 0.01 + back * rise]
     )
-    rods = [sweep(bow, random.uniform(0.009, 0.014), 12), *_legs(half, high - 0.02, 0.016, random.uniform(0.03, 0.09))]
+    rods = [
+        sweep(bow, random.uniform(0.009, 0.014), 12),
+        *_legs(half, high - 0.02, 0.016, random.uniform(0.03, 0.09)),
+    ]
     for x in np.linspace(-0.6, 0.6, int(random.integers(4, 9))) * half:
         top = float(np.interp(x, bow[:, 0], bow[:, 2]))
         share = (top - high) / back
@@ -97,15 +100,16 @@ def _upholstered(random: Generator, half: float, high: float, back: float) -> li
     rest = moved(upright(board), (0, 0.03, tall * (0.5 if covered else 0.68)))
     rest = moved(leaning(rest, random.uniform(4, 12)), (0, half * 0.85, high - 0.01))
     legs = [
-        box((x * (half - 0.03), y * (half - 0.03), (high - thick) / 2), (0.04, 0.04, high - thick + 0.01))
+        box(
+            (x * (half - 0.03), y * (half - 0.03), (high - thick) / 2),
+            (0.04, 0.04, high - thick + 0.01),
+        )
         for x in (-1, 1)
         for y in (-1, 1)
     ]
     surfaces = [surface(seat, cover, 1), surface(rest, cover)]
     if not covered:
-        posts = [
-            leaning(box((0, 0, tall * 0.25), (0.035, 0.03, tall * 0.6)), 8) for _ in range(2)
-        ]
+        posts = [leaning(box((0, 0, tall * 0.25), (0.035, 0.03, tall * 0.6)), 8) for _ in range(2)]
         legs += [
             moved(post, (x * half * 0.75, half * 0.9, high - thick))
             for post, x in zip(posts, (-1, 1), strict=True)
@@ -164,7 +168,11 @@ def _shell(random: Generator, half: float, high: float, back: float) -> list[Sur
     ]
     line = curve(corners, 40)
     share = np.linspace(0, 1, 40)
-    wide = half * (1.0 + 0.05 * np.sin(np.pi * share)) * (1 - 0.35 * np.clip((share - 0.8) / 0.2, 0, 1) ** 2)
+    wide = (
+        half
+        * (1.0 + 0.05 * np.sin(np.pi * share))
+        * (1 - 0.35 * np.clip((share - 0.8) / 0.2, 0, 1) ** 2)
+    )
     wide *= np.sqrt(np.clip(share / 0.04 + 0.75, 0, 1))
     hollow = random.uniform(0.0, 0.05) * np.sin(np.pi * np.clip(share, 0.05, 1))
     mesh, parts = _sheet(line, wide, hollow, split=21)
@@ -182,21 +190,21 @@ def _wire(random: Generator, half: float, high: float, back: float) -> list[Surf
     lean, radius = random.uniform(0.04, 0.12), random.uniform(0.008, 0.013)
     angle = np.linspace(0, np.pi, 20)
     rise = np.abs(np.sin(angle)) ** 0.4
-    bow = np.column_stack([-half * 0.9 * np.cos(angle), half * 0.9 + lean * rise, high + back * rise])
+    bow = np.column_stack(
+        [-half * 0.9 * np.cos(angle), half * 0.9 + lean * rise, high + back * rise]
+    )
     rods = [sweep(bow, radius, 12), *_legs(half, high - 0.02, radius, random.uniform(0.0, 0.06))]
     count = int(random.integers(3, 6))
     for x in np.linspace(-0.62, 0.62, count) * half:
-        for side in (-1, 1) if random.random() < 0.5 else (0,):
-            rods.append(
-                straight_rod(
-                    np.array([x, half * 0.9, high]),
-                    np.array([x + side * half * 0.25, half * 0.9 + lean * 0.85, high + back * 0.9]),
-                    radius * 0.55,
-                    4,
-                )
-            )
+        low = np.array([x, half * 0.9, high])
+        sides = (-0.25, 0.25) if random.random() < 0.5 else (0.0,)
+        tops = [(x + k * half, half * 0.9 + lean * 0.85, high + back * 0.9) for k in sides]
+        rods += [straight_rod(low, np.array(top), radius * 0.55, 4) for top in tops]
     thick = random.uniform(0.03, 0.06)
-    seat = moved(padded((2 * half, 2 * half, thick), 0.012, half * random.uniform(0.2, 0.9)), (0, 0, high - thick))
+    seat = moved(
+        padded((2 * half, 2 * half, thick), 0.012, half * random.uniform(0.2, 0.9)),
+        (0, 0, high - thick),
+    )
     return [
         surface(seat, finish(random, "cloth", "leather", "label", "wood", "plastic"), 1),
         surface(merge(*rods), metal),
@@ -254,8 +262,12 @@ def _star(random: Generator, high: float) -> list[Mesh]:
     reach = random.uniform(0.24, 0.32)
     meshes = [revolve([(0, 0.05), (0.03, 0.05), (0.026, 0.2), (0.02, high), (0, high)], 18)]
     for degrees in np.arange(5) * 72.0 + random.uniform(0, 72):
-        arm = sweep(np.linspace((0, 0, 0.1), (reach, 0, 0.065), 5), (0.016, 0.022), 10, up=(0, 0, 1))
-        wheel = sweep(np.linspace((reach, -0.02, 0.026), (reach, 0.02, 0.026), 3), 0.026, 14, up=(0, 0, 1))
+        arm = sweep(
+            np.linspace((0, 0, 0.1), (reach, 0, 0.065), 5), (0.016, 0.022), 10, up=(0, 0, 1)
+        )
+        wheel = sweep(
+            np.linspace((reach, -0.02, 0.026), (reach, 0.02, 0.026), 3), 0.026, 14, up=(0, 0, 1)
+        )
         meshes += [(turned(one[0], "z", float(degrees)), one[1]) for one in (arm, wheel)]
     return meshes
 
@@ -276,17 +288,33 @@ def build_swivel_chair(random: Generator) -> ObjectModel:
     rods = [
         *_star(random, high - thick + 0.005),
         sweep(
-            curve([(0, 0.02, high - thick - 0.01), (0, half * 1.1, high - thick), (0, half * 1.05, high + gap + back * 0.4)], 12),
+            curve(
+                [
+                    (0, 0.02, high - thick - 0.01),
+                    (0, half * 1.1, high - thick),
+                    (0, half * 1.05, high + gap + back * 0.4),
+                ],
+                12,
+            ),
             (0.008, 0.025),
             10,
             up=(0, 0.1, 1) if gap < 0 else (0, 1, 0.3),
         ),
     ]
-    surfaces = [surface(seat, cover, 1), surface(rest, finish(random, "cloth", "dark_plastic") if family == "mesh" else cover)]
+    surfaces = [
+        surface(seat, cover, 1),
+        surface(rest, finish(random, "cloth", "dark_plastic") if family == "mesh" else cover),
+    ]
     if family != "armless" and random.random() < 0.8:
         rise = random.uniform(0.16, 0.24)
         for x in (-1, 1):
-            rods.append(moved(padded((0.06, 0.24, 0.03), 0.0, 0.02), (x * (half + 0.04), 0, high + rise)))
-            path = [(x * half * 0.6, 0, high - thick), (x * (half + 0.05), 0, high - thick * 0.5), (x * (half + 0.045), 0.02, high + rise)]
+            rods.append(
+                moved(padded((0.06, 0.24, 0.03), 0.0, 0.02), (x * (half + 0.04), 0, high + rise))
+            )
+            path = [
+                (x * half * 0.6, 0, high - thick),
+                (x * (half + 0.05), 0, high - thick * 0.5),
+                (x * (half + 0.045), 0.02, high + rise),
+            ]
             rods.append(sweep(curve(path, 14), (0.022, 0.012), 10, up=(0, 1, 0)))
     return _seated("swivel_chair", family, [*surfaces, surface(merge(*rods), dark)], high)

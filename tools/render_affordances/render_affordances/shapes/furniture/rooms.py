@@ -10,11 +10,11 @@ from numpy.random import Generator
 from render_affordances.meshes.geometry import (
     Mesh,
     box,
+    loft,
     merge,
     moved,
     revolve,
     rounded_rectangle,
-    loft,
     sweep,
 )
 from render_affordances.meshes.model import Array, ObjectModel, Surface
@@ -82,7 +82,9 @@ def _wall(random: Generator, material: Surface, width: float) -> list[Surface]:
         z = random.uniform(1.2, 1.8)
         border = box((x, -0.012, z), (wide, 0.024, high))
         inner = box((x, -0.02, z), (wide * 0.8, 0.016, high * 0.8))
-        surfaces.append(surface(border, finish(random, "wood", "dark_plastic", "brass"), smooth=False))
+        surfaces.append(
+            surface(border, finish(random, "wood", "dark_plastic", "brass"), smooth=False)
+        )
         picture = surface(inner, finish(random, "label", "label", "paint", "screen"), smooth=False)
         surfaces.append(_scaled(picture, 0.5))
     return surfaces
@@ -113,7 +115,11 @@ def build_room(
     board = _wall_board(random)
     surfaces += _placed(_wall(random, board, width), np.eye(3), np.array([0, back, 0]))
     if random.random() < 0.65:
-        turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]) * [[np.sign(side)], [np.sign(side)], [1]]
+        turn = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]) * [
+            [np.sign(side)],
+            [np.sign(side)],
+            [1],
+        ]
         other = board if random.random() < 0.7 else _wall_board(random)
         surfaces += _placed(_wall(random, other, 1.0), turn, np.array([side, back - 1.4, 0]))
     if rug > 0:
@@ -155,7 +161,11 @@ def build_table(random: Generator, wide: float, deep: float, high: float) -> Obj
             legs.append(box((0, 0, high - thick - 0.034), apron))
     glass = kind > 0.88
     material = finish(random, "glass") if glass else wood
-    frame = wood if random.random() < 0.7 and not glass else finish(random, "steel", "wood", "dark_metal")
+    frame = (
+        wood
+        if random.random() < 0.7 and not glass
+        else finish(random, "steel", "wood", "dark_metal")
+    )
     surfaces = [
         surface(top, material, smooth=kind < 0.2, bevel=0.0 if kind < 0.2 else 0.004),
         surface(merge(*legs), frame, smooth=kind < 0.2, bevel=0.0 if kind < 0.2 else 0.003),
@@ -167,10 +177,23 @@ def build_lamp(random: Generator, high: float) -> ObjectModel:
     """Build a lamp with a shade, `high` metres tall."""
     shade_high, wide = min(0.28, high * 0.45), min(random.uniform(0.11, 0.2), 0.4 * high)
     base = min(0.12, high * 0.22)
-    stem = [(0, 0), (base, 0), (base * 0.9, 0.02), (0.012, 0.035), (0.012, high * 0.9), (0, high * 0.9)]
+    stem = [
+        (0, 0),
+        (base, 0),
+        (base * 0.9, 0.02),
+        (0.012, 0.035),
+        (0.012, high * 0.9),
+        (0, high * 0.9),
+    ]
     if high < 0.8 and random.random() < 0.6:
         bulge = high * 0.25
-        stem = [(0, 0), (base * 0.7, 0), (base, bulge * 0.6), (base * 0.5, bulge * 1.6), (0.012, bulge * 2)]
+        stem = [
+            (0, 0),
+            (base * 0.7, 0),
+            (base, bulge * 0.6),
+            (base * 0.5, bulge * 1.6),
+            (0.012, bulge * 2),
+        ]
         stem += [(0.012, high * 0.9), (0, high * 0.9)]
     shade = [(wide, high - shade_high), (wide * random.uniform(0.5, 0.95), high)]
     surfaces = [
@@ -193,12 +216,19 @@ def build_shelf(random: Generator) -> ObjectModel:
     for z in levels[:-1]:
         x, books = -wide / 2 + 0.03, []
         while x < wide / 2 - 0.08 and random.random() < 0.96:
-            thick, tall = random.uniform(0.02, 0.06), random.uniform(0.5, 0.85) * (levels[1] - levels[0])
-            books.append(box((x + thick / 2, 0.03, z + tall / 2 + 0.012), (thick * 0.95, 0.18, tall)))
+            thick, tall = (
+                random.uniform(0.02, 0.06),
+                random.uniform(0.5, 0.85) * (levels[1] - levels[0]),
+            )
+            books.append(
+                box((x + thick / 2, 0.03, z + tall / 2 + 0.012), (thick * 0.95, 0.18, tall))
+            )
             x += thick
-        for k in range(3):
-            if books[k::3]:
-                surfaces.append(surface(merge(*books[k::3]), finish(random, "label", "cloth", "paint"), smooth=False))
+        surfaces += [
+            surface(merge(*some), finish(random, "label", "cloth", "paint"), smooth=False)
+            for some in (books[0::3], books[1::3], books[2::3])
+            if some
+        ]
     return assemble("prop", "shelf", surfaces, {}, {}, {}, support="floor")
 
 
@@ -211,7 +241,9 @@ def _pot_plant(random: Generator) -> ObjectModel:
         angle = np.deg2rad(degrees + random.normal(0, 12))
         s = np.linspace(0, 1, 9)
         out = reach * s
-        line = np.column_stack([out * np.cos(angle), out * np.sin(angle), 0.25 + rise * np.sin(s * 2.2)])
+        line = np.column_stack(
+            [out * np.cos(angle), out * np.sin(angle), 0.25 + rise * np.sin(s * 2.2)]
+        )
         wide = 0.004 + 0.05 * np.sin(np.pi * s**0.7)
         leaves.append(sweep(line, np.column_stack([np.full(9, 0.002), wide]), 6, up=(0, 0, 1)))
     pot = revolve([(0, 0), (0.12, 0), (0.16, 0.28), (0.15, 0.28), (0.14, 0.25), (0, 0.25)], 28)
@@ -224,7 +256,9 @@ def _pot_plant(random: Generator) -> ObjectModel:
 
 def build_furnishing(random: Generator) -> ObjectModel:
     """Build something that stands about in rooms and affords nothing."""
-    kind = str(random.choice(["lamp", "plant", "shelf", "table", "box"], p=[0.2, 0.25, 0.2, 0.2, 0.15]))
+    kind = str(
+        random.choice(["lamp", "plant", "shelf", "table", "box"], p=[0.2, 0.25, 0.2, 0.2, 0.15])
+    )
     if kind == "lamp":
         return build_lamp(random, float(random.uniform(1.2, 1.7)))
     if kind == "plant":

@@ -62,7 +62,9 @@ def _drawn_sizes(random: Generator, seats: int, family: str) -> _Sizes:
     )
 
 
-def _seat_cushions(size: _Sizes, random: Generator, cover: Finish) -> tuple[list[Surface], list[Grip]]:
+def _seat_cushions(
+    size: _Sizes, random: Generator, cover: Finish
+) -> tuple[list[Surface], list[Grip]]:
     """The cushions one sits on, part 1: one each, or one for all."""
     whole = size.seats > 1 and random.random() < 0.2
     count, wide = (1, size.span) if whole else (size.seats, size.wide)
@@ -119,7 +121,11 @@ def _arms(size: _Sizes, random: Generator, family: str, cover: Finish) -> list[S
             meshes.append(
                 moved(padded((size.arm * 0.75, depth, top - low - radius), 0.0), (x, 0.03, low))
             )
-            line = np.linspace((x + side * 0.02, 0.03 - depth / 2, top - radius), (x + side * 0.02, 0.03 + depth / 2, top - radius), 8)
+            line = np.linspace(
+                (x + side * 0.02, 0.03 - depth / 2, top - radius),
+                (x + side * 0.02, 0.03 + depth / 2, top - radius),
+                8,
+            )
             swell = radius * np.array([0.86, 0.97, 1, 1, 1, 1, 1, 0.95])
             meshes.append(sweep(line, swell, 24, up=(0, 0, 1)))
         else:
@@ -132,7 +138,9 @@ def _base(size: _Sizes, random: Generator, family: str, cover: Finish) -> list[S
     """What the cushions lie on, and its feet."""
     under = size.high - size.thick
     wide = size.span + (0 if family == "wooden" else 1.6 * size.arm)
-    feet_high = random.uniform(0.1, 0.18) if family in ("slim", "wooden") else random.uniform(0.0, 0.08)
+    feet_high = (
+        random.uniform(0.1, 0.18) if family in ("slim", "wooden") else random.uniform(0.0, 0.08)
+    )
     frame = finish(random, "wood", "wood", "dark_metal", "steel")
     thick = under - feet_high if family != "wooden" else 0.07
     body = box((0, 0.02, under - thick / 2 - 0.002), (wide, size.deep + 0.02, thick))
@@ -161,7 +169,12 @@ def _chaise(size: _Sizes, random: Generator, cover: Finish) -> list[Surface]:
     under = size.high - size.thick
     return [
         surface(moved(top, (x, y, under)), cover, 1),
-        surface(box((x, y, under / 2 + 0.02), (wide, deep, under - 0.04)), cover, smooth=False, bevel=0.012),
+        surface(
+            box((x, y, under / 2 + 0.02), (wide, deep, under - 0.04)),
+            cover,
+            smooth=False,
+            bevel=0.012,
+        ),
     ]
 
 
@@ -213,12 +226,15 @@ def _slats(random: Generator, long: float, deep: float, high: float) -> tuple[Me
     return merge(*boards), thick
 
 
-def _bench_frame(random: Generator, long: float, deep: float, high: float, back: float) -> list[Mesh]:
+def _bench_frame(
+    random: Generator, long: float, deep: float, high: float, back: float
+) -> list[Mesh]:
     """Side frames with feet, and arms where there is a back."""
     meshes = []
     for x in np.linspace(-0.44, 0.44, 2 if long < 1.5 else int(random.integers(2, 4))) * long:
-        for y in (-1, 1):
-            meshes.append(box((x, y * deep * 0.4, high / 2 - 0.01), (0.05, 0.05, high - 0.02)))
+        meshes += [
+            box((x, y * deep * 0.4, high / 2 - 0.01), (0.05, 0.05, high - 0.02)) for y in (-1, 1)
+        ]
         meshes.append(box((x, 0, high - 0.05), (0.045, deep * 0.85, 0.05)))
         if back > 0:
             post = leaning(box((0, 0, back / 2), (0.045, 0.04, back + 0.06)), 10)
@@ -242,10 +258,20 @@ def build_bench(random: Generator) -> ObjectModel:
     if family in ("park", "slatted"):
         seat, _ = _slats(random, long, deep, high)
         surfaces.append(surface(seat, wood, 1, smooth=False, bevel=0.004))
-        surfaces.append(surface(merge(*_bench_frame(random, long, deep, high, back if family == "park" else 0.0)), frame, smooth=False, bevel=0.004))
+        surfaces.append(
+            surface(
+                merge(*_bench_frame(random, long, deep, high, back if family == "park" else 0.0)),
+                frame,
+                smooth=False,
+                bevel=0.004,
+            )
+        )
         if family == "park":
             boards, _ = _slats(random, long, back, 0.0)
-            lying = moved(leaning((boards[0][:, [0, 2, 1]] * [1, -1, 1], [f[::-1] for f in boards[1]]), 10), (0, deep * 0.42 - 0.02, high + back * 0.55))
+            lying = moved(
+                leaning((boards[0][:, [0, 2, 1]] * [1, -1, 1], [f[::-1] for f in boards[1]]), 10),
+                (0, deep * 0.42 - 0.02, high + back * 0.55),
+            )
             surfaces.append(surface(lying, wood, smooth=False, bevel=0.004))
     else:
         thick = random.uniform(0.04, 0.1)
@@ -254,13 +280,14 @@ def build_bench(random: Generator) -> ObjectModel:
         surfaces.append(surface(moved(block, (0, 0, high - thick)), top, 1))
         side = 0.05 if family == "upholstered" else random.uniform(0.05, 0.25)
         legs = [
-            box((x * (long / 2 - side * 0.8), 0, (high - thick) / 2), (side, deep * 0.85, high - thick))
+            box(
+                (x * (long / 2 - side * 0.8), 0, (high - thick) / 2),
+                (side, deep * 0.85, high - thick),
+            )
             for x in (-1, 1)
         ]
         surfaces.append(surface(merge(*legs), frame, smooth=False, bevel=0.006))
-    grips = [
-        grip("palm", (x * long, 0, high), (0, 0, 1), (0, 1, 0), 0.3) for x in (-0.25, 0.25)
-    ]
+    grips = [grip("palm", (x * long, 0, high), (0, 0, 1), (0, 1, 0), 0.3) for x in (-0.25, 0.25)]
     return assemble(
         "bench",
         family,
