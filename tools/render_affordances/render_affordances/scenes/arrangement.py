@@ -46,17 +46,8 @@ LYING = frozenset({"bottle", "glass", "jar", "wine_glass"})
 """Classes that now and then lie on their side."""
 
 FRONTED = frozenset(
-    {
-        "cupboard",
-        "drawer",
-        "fridge",
-        "kitchen_unit",
-        "microwave",
-        "panel",
-        "sofa",
-        "stove",
-        "washer",
-    }
+    {"cupboard", "drawer", "fridge", "kitchen_unit", "microwave", "panel", "sofa", "stove"}
+    | {"washer", "kitchen", "lounge", "office", "washstand"}
 )
 """Classes that stand with their back to a wall; nobody looks at them from behind."""
 
@@ -113,6 +104,8 @@ def arrange(
     fixed = model.name in FIXED and model.support == "table"
     names, weights = SETTINGS["fixed" if fixed else model.support]
     setting = str(random.choice(names, p=weights))
+    if model.members:
+        setting = "interior" if model.support == "floor" else str(random.choice(["table", "room"]))
     if model.support == "wall" and setting == "studio":
         setting = "wall_studio"
     subject = _posed(model, random, setting)
@@ -165,7 +158,10 @@ def _view(subject: Item, random: Generator, setting: str) -> Array:
         azimuth = -90 + random.normal(0, 30) if front else random.uniform(0, 360)
         return direction(float(azimuth), float(random.uniform(-20, 50)))
     if front:
-        return direction(-90 + float(random.uniform(-50, 50)), float(random.uniform(-8, 38)))
+        low = 2.0 if model.members else -8.0
+        return direction(-90 + float(random.uniform(-50, 50)), float(random.uniform(low, 38)))
+    if model.name == "dinner":
+        return direction(float(random.uniform(0, 360)), float(random.uniform(8, 48)))
     if model.name in SEATS and random.random() < 0.85:
         turn = np.degrees(np.arctan2(subject.rotation[1, 0], subject.rotation[0, 0]))
         azimuth = -90 + turn + random.normal(0, 55)
@@ -186,9 +182,11 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
     if setting == "floating" or (towards[2] > 0.9 and random.random() < 0.5):
         roll = float(random.uniform(-180, 180)) if random.random() < 0.4 else roll
     points, model = subject.vertices, subject.model
-    large = 0.75 if model.name in ("door", *FRONTED) and model.name != "sofa" else 0.1
-    large = min(large, 0.4) if setting == "interior" else large
-    if random.random() < max(large, closeness):
+    if model.members:
+        points, closeness = _members(subject, random), 0.0
+    near = 0.75 if model.name in ("door", *FRONTED) and model.name != "sofa" else 0.1
+    near = min(near, 0.4) if setting == "interior" else near
+    if not model.members and random.random() < max(near, closeness):
         points = _close_up(subject, random)
     smallest = 0.55 if setting == "interior" else 0.36
     fill = float(np.sqrt(random.uniform(smallest**2, 0.97**2)))
@@ -198,6 +196,23 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
         lifted = camera.position * [1, 1, 0] + [0, 0, 0.02]
         camera = replace(camera, position=lifted)
     return camera
+
+
+def _members(subject: Item, random: Generator) -> Array:
+    """Corners of the boxes of all, one or two of the objects of a composition."""
+    boxes = np.stack(subject.model.members) @ subject.rotation.T + subject.shift
+    odds = [0.2, 0.3, 0.5] if subject.model.support == "table" else [0.4, 0.3, 0.3]
+    count = int(random.choice([1, 2, len(boxes)], p=odds))
+    weights = np.sqrt(np.linalg.norm(np.ptp(boxes, axis=1), axis=1))
+    first = boxes[int(random.choice(len(boxes), p=weights / weights.sum()))]
+    away = np.linalg.norm(boxes.mean(axis=1) - first.mean(axis=0), axis=1)
+    points = boxes[np.argsort(away)[:count]].reshape(-1, 3)
+    # Of something small, some of what is about it is shown too.
+    reach = float(np.ptp(points, axis=0).max())
+    least = 0.12 * float(np.ptp(subject.vertices, axis=0).max())
+    grow = max(random.uniform(1.0, 1.25) * reach, least)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    return np.concatenate([points, middle + grow / 2 * np.array([[-1, -1, -1], [1, 1, 1]])])
 
 
 def _close_up(subject: Item, random: Generator) -> Array:

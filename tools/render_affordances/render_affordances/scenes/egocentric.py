@@ -29,7 +29,7 @@ SMALLEST = 0.003
 """Least visible area of a part, as a share of the picture."""
 
 SMALLEST_IN_ROOMS = 0.0015
-"""The same in interiors, where things are seen from across the room."""
+"""The same in interiors and of compositions, where things are seen from farther off."""
 
 LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
@@ -50,6 +50,9 @@ OPENWORK = frozenset({"keyboard", "laptop", "racket", "toothbrush", "whisk"})
 
 GAP = 0.045
 """Widest gap that is closed, as a share of the picture's side."""
+
+GAP_OF_MEMBERS = 0.012
+"""The same in compositions, where keys and slats are seen from farther off."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
         masks, reasons = _visible_masks(arrangement, subject, resolution)
         rejections.update(reasons)
         complete = len(masks) == len(model.affords)
-        patience = 1 if arrangement.setting == "interior" else 4
+        patience = 0 if model.members else 1 if arrangement.setting == "interior" else 4
         if complete or (masks and attempt >= patience):
             build_environment(arrangement, random)
             light = render_rgb(resolution, samples, int(random.integers(1 << 30)))
@@ -155,13 +158,14 @@ def _visible_masks(
     for action in model.affords:
         ids = model.part_ids(action)
         mask = np.isin(seen, ids)
-        if model.name in OPENWORK:
-            mask = _closed(mask)
+        if model.name in OPENWORK or model.members:
+            mask = _closed(mask, GAP if not model.members else GAP_OF_MEMBERS)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
         needed = SEVERAL_IN_FRAME if _is_several(model, action) else IN_FRAME
-        smallest = SMALLEST_IN_ROOMS if arrangement.setting == "interior" else SMALLEST
+        far = arrangement.setting == "interior" or model.members
+        smallest = SMALLEST_IN_ROOMS if far else SMALLEST
         least = LEAST_VISIBLE_SEAT if action == "sit_on" else LEAST_VISIBLE
-        if arrangement.camera.share_in_frame(part) < needed:
+        if not model.members and arrangement.camera.share_in_frame(part) < needed:
             reasons["cropped"] += 1
         elif mask.mean() < smallest:
             reasons["tiny or turned away"] += 1
@@ -178,8 +182,8 @@ def _is_several(model: ObjectModel, action: str) -> bool:
     return len(grips) > 1 and grips[0].grasp in ("hook", "push", "twist")
 
 
-def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    side = max(round(GAP * len(mask)), 1)
+def _closed(mask: NDArray[np.bool_], gap: float) -> NDArray[np.bool_]:
+    side = max(round(gap * len(mask)), 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(mask.astype(np.uint8), side)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side]

@@ -71,20 +71,27 @@ def _case_body(
     return surfaces
 
 
+def _castors(random: Generator, x: float, y: float) -> list[Surface]:
+    """Four wheels under the corners of a case."""
+    corners = [np.array([i * x, j * y, 0.026]) for i in (-1, 1) for j in (-1, 1)]
+    half = np.array([0.012, 0, 0])
+    wheels = [
+        sweep(np.linspace(at - half, at + half, 3), 0.026, 18, up=(0, 0, 1)) for at in corners
+    ]
+    blocks = [box(at + [0, 0, 0.024], (0.04, 0.04, 0.03)) for at in corners]
+    return [
+        surface(merge(*wheels), finish(random, "rubber", "dark_plastic")),
+        surface(merge(*blocks), finish(random, "dark_plastic"), smooth=False),
+    ]
+
+
 def build_suitcase(random: Generator) -> ObjectModel:
     """Build a suitcase: a trolley with its bar out or in, or one with a carrying handle."""
     family = str(random.choice(["trolley", "trolley", "trolley_in", "classic"]))
-    wide, deep, high = (
-        random.uniform(0.32, 0.5),
-        random.uniform(0.18, 0.28),
-        random.uniform(0.45, 0.72),
-    )
+    bounds = ((0.32, 0.5), (0.18, 0.28), (0.45, 0.72))
     if family == "classic":
-        wide, high, deep = (
-            random.uniform(0.45, 0.7),
-            random.uniform(0.32, 0.46),
-            random.uniform(0.14, 0.2),
-        )
+        bounds = ((0.45, 0.7), (0.14, 0.2), (0.32, 0.46))
+    wide, deep, high = (float(random.uniform(*one)) for one in bounds)
     foot = 0.05 if family != "classic" else 0.004
     surfaces = _case_body(random, wide, deep, high, foot)
     dark = finish(random, "dark_plastic", "dark_plastic", "rubber", "leather", "steel")
@@ -108,27 +115,7 @@ def build_suitcase(random: Generator) -> ObjectModel:
             surface(bar, dark, 1, smooth=False, bevel=0.009),
         ]
         grips.insert(0, grip("power", (0, y, top + rise), (0, 0, 1), (1, 0, 0), 0.03))
-        wheels = [
-            sweep(
-                np.linspace(
-                    (x * wide * 0.4 - 0.012, y2 * deep * 0.36, 0.026),
-                    (x * wide * 0.4 + 0.012, y2 * deep * 0.36, 0.026),
-                    3,
-                ),
-                0.026,
-                18,
-                up=(0, 0, 1),
-            )
-            for x in (-1, 1)
-            for y2 in (-1, 1)
-        ]
-        blocks = [
-            box((x * wide * 0.4, y2 * deep * 0.36, 0.05), (0.04, 0.04, 0.03))
-            for x in (-1, 1)
-            for y2 in (-1, 1)
-        ]
-        surfaces.append(surface(merge(*wheels), finish(random, "rubber", "dark_plastic")))
-        surfaces.append(surface(merge(*blocks), dark, smooth=False))
+        surfaces += _castors(random, wide * 0.4, deep * 0.36)
     if random.random() < 0.4:
         side, middle = _strap(0.08, 0.04, 0.007)
         points = side[0][:, [2, 1, 0]] * [1, 1, -1]

@@ -23,6 +23,7 @@ from render_affordances.shapes import (
     valves,
     vessels,
 )
+from render_affordances.shapes.compositions import rooms, tables
 from render_affordances.shapes.furniture import appliances, chairs, doors, seats, sofas, storage
 from render_affordances.shapes.parts.assembly import stretched
 
@@ -91,6 +92,18 @@ CLASSES: Mapping[str, Builder] = MappingProxyType(
 )
 """Class to its builder; the classes are the OBJECT folders."""
 
+COMPOSITIONS: Mapping[str, Builder] = MappingProxyType(
+    {
+        "dinner": tables.build_dinner,
+        "kitchen": rooms.build_kitchen,
+        "lounge": rooms.build_lounge,
+        "office": tables.build_office,
+        "tabletop": tables.build_tabletop,
+        "washstand": rooms.build_washstand,
+    }
+)
+"""Several objects together, of any class: the split Unseen does without them."""
+
 HELD_OUT = frozenset(
     {
         "axe",
@@ -136,12 +149,14 @@ def build_object(name: str, random: Generator) -> ObjectModel:
     gives shapes that none of them has.
 
     Args:
-        name: of the class.
+        name: of the class, or of a composition, which is not stretched.
         random: decides everything.
 
     Raises:
         KeyError: there is no such class.
     """
+    if name in COMPOSITIONS:
+        return COMPOSITIONS[name](random)
     model = CLASSES[name](random)
     factors = np.exp(np.clip(random.normal(0.0, 0.13, 3), -0.28, 0.28))
     if name in ROUND and random.random() < 0.75:

@@ -120,14 +120,23 @@ def _hob(random: Generator, wide: float, deep: float, high: float) -> list[Surfa
     return surfaces
 
 
+def _stove_door(
+    random: Generator, centre: Array, wide: float, tall: float, material: Finish
+) -> list[Surface]:
+    """A door with a window, before a front whose middle is `centre`."""
+    leaf = box(centre - [0, 0.012, 0], (wide - 0.012, 0.024, tall))
+    size = (wide * random.uniform(0.5, 0.85), 0.003, tall * random.uniform(0.4, 0.65))
+    pane = box(centre - [0, 0.0245, 0.03 * tall], size)
+    return [
+        surface(leaf, material, smooth=False, bevel=0.004),
+        surface(pane, finish(random, "screen"), smooth=False),
+    ]
+
+
 def build_stove(random: Generator) -> ObjectModel:
     """Build a stove or an oven: a bar across its door, knobs and buttons on a strip."""
     family = str(random.choice(["backguard", "front", "front", "builtin"]))
-    wide, high, deep = (
-        random.uniform(0.5, 0.8),
-        random.uniform(0.82, 0.94),
-        random.uniform(0.5, 0.64),
-    )
+    wide, high, deep = (float(random.uniform(*r)) for r in ((0.5, 0.8), (0.82, 0.94), (0.5, 0.64)))
     if family == "builtin":
         high = random.uniform(0.45, 0.62)
     body = finish(random, *BODIES)
@@ -137,38 +146,13 @@ def build_stove(random: Generator) -> ObjectModel:
     top = high - 0.01 - (strip + 0.01 if family != "backguard" else 0.0)
     low = 0.02 if family == "builtin" else random.uniform(0.12, 0.24)
     tall, z = top - low, (top + low) / 2
-    surfaces.append(
-        surface(
-            box((0, front - 0.012, z), (wide - 0.012, 0.024, tall)),
-            door_finish,
-            smooth=False,
-            bevel=0.004,
-        )
-    )
-    pane = box(
-        (0, front - 0.0245, z - 0.03 * tall),
-        (wide * random.uniform(0.5, 0.85), 0.003, tall * random.uniform(0.4, 0.65)),
-    )
-    surfaces.append(surface(pane, finish(random, "screen"), smooth=False))
+    surfaces += _stove_door(random, np.array([0, front, z]), wide, tall, door_finish)
     metal = finish(random, *METALS[:5]) if random.random() < 0.7 else body
-    bars = [
-        _bar(
-            random,
-            (0, front - 0.0235, top - tall * random.uniform(0.06, 0.12)),
-            wide * random.uniform(0.3, 0.45),
-            False,
-            metal,
-        )
-    ]
+    place = (0.0, front - 0.0235, top - tall * float(random.uniform(0.06, 0.12)))
+    bars = [_bar(random, place, wide * float(random.uniform(0.3, 0.45)), False, metal)]
     if family != "builtin" and low > 0.1:
-        surfaces.append(
-            surface(
-                box((0, front - 0.01, low / 2 + 0.02), (wide - 0.012, 0.02, low - 0.05)),
-                door_finish,
-                smooth=False,
-                bevel=0.004,
-            )
-        )
+        leaf = box((0, front - 0.01, low / 2 + 0.02), (wide - 0.012, 0.02, low - 0.05))
+        surfaces.append(surface(leaf, door_finish, smooth=False, bevel=0.004))
         if random.random() < 0.4:
             bars.append(_bar(random, (0, front - 0.0195, low * 0.72), wide * 0.25, False, metal))
     centre = np.array([0, front - 0.01, high - 0.005 - strip / 2])
@@ -265,57 +249,56 @@ def build_washer(random: Generator) -> ObjectModel:
     return _appliance("washer", family, [*surfaces, bar], [held], grips)
 
 
+def _leaves(
+    random: Generator, family: str, wide: float
+) -> list[tuple[float, float, float, float, float]]:
+    """Doors of a fridge: x of the middle, width, lower and upper edge as shares of the height.
+
+    The last number is the side of the bar: -1 left, 1 right, 0 along the upper edge.
+    """
+    split, side, half = float(random.uniform(0.3, 0.42)), float(random.choice([-1, 1])), wide / 2
+    low = 0.03
+    return {
+        "top_freezer": [(0, wide, low, 1 - split, side), (0, wide, 1 - split, 1, side)],
+        "bottom_freezer": [(0, wide, split, 1, side), (0, wide, low, split, 0)],
+        "french": [
+            (-half / 2, half, split, 1, 1),
+            (half / 2, half, split, 1, -1),
+            (0, wide, low, split, 0),
+        ],
+        "side_by_side": [(-half / 2, half, low, 1, 1), (half / 2, half, low, 1, -1)],
+        "single": [(0, wide, low, 1, side)],
+    }[family]
+
+
 def build_fridge(random: Generator) -> ObjectModel:
     """Build a fridge with bars on its doors."""
     family = str(
         random.choice(["top_freezer", "bottom_freezer", "french", "side_by_side", "single"])
     )
-    wide, high, deep = (
-        random.uniform(0.55, 0.7),
-        random.uniform(1.3, 1.85),
-        random.uniform(0.55, 0.7),
-    )
+    wide, high, deep = (float(random.uniform(*r)) for r in ((0.55, 0.7), (1.3, 1.85), (0.55, 0.7)))
     if family in ("french", "side_by_side"):
         wide = random.uniform(0.8, 0.95)
     if family == "single":
         high = random.uniform(0.8, 1.7)
     body = finish(random, *BODIES)
     metal = body if random.random() < 0.3 else finish(random, *METALS[:5], "dark_plastic")
-    split = random.uniform(0.3, 0.42)
-    hinge = float(random.choice([-1, 1]))
-    half = wide / 2
-    leaves: list[tuple[float, float, float, float, float]] = {
-        "top_freezer": [(0, wide, 0.03, 1 - split, hinge), (0, wide, 1 - split, 1, hinge)],
-        "bottom_freezer": [(0, wide, split, 1, hinge), (0, wide, 0.03, split, 0)],
-        "french": [
-            (-half / 2, half, split, 1, 1),
-            (half / 2, half, split, 1, -1),
-            (0, wide, 0.03, split, 0),
-        ],
-        "side_by_side": [(-half / 2, half, 0.03, 1, 1), (half / 2, half, 0.03, 1, -1)],
-        "single": [(0, wide, 0.03, 1, hinge)],
-    }[family]
     front = -deep / 2
     surfaces = [surface(box((0, 0, high / 2), (wide, deep, high)), body, smooth=False, bevel=0.008)]
     grips = []
-    for x, across, low, top, side in leaves:
+    for x, across, low, top, side in _leaves(random, family, wide):
         z, tall = (low + top) / 2 * high, (top - low) * high
         leaf = box((x, front - 0.03, z), (across - 0.008, 0.06, tall - 0.01))
         surfaces.append(surface(leaf, body, smooth=False, bevel=0.012))
-        if side == 0:
-            at, length, upright = (
-                (x, front - 0.0595, high * top - 0.07),
-                across * random.uniform(0.25, 0.42),
-                False,
-            )
+        upright = side != 0
+        if upright:
+            length = min(tall * float(random.uniform(0.15, 0.4)), 0.4)
+            near = top > 0.95 and low > 0.2 and random.random() < 0.6
+            level = low * high + length + 0.06 if near else z
+            at = (x + side * (across / 2 - 0.05), front - 0.0595, level)
         else:
-            length = min(tall * random.uniform(0.15, 0.4), 0.4)
-            near = (
-                low * high + length + 0.06
-                if top > 0.95 and low > 0.2 and random.random() < 0.6
-                else z
-            )
-            at, upright = (x + side * (across / 2 - 0.05), front - 0.0595, near), True
+            length = across * float(random.uniform(0.25, 0.42))
+            at = (x, front - 0.0595, high * top - 0.07)
         bar, held = _bar(random, at, length, upright, metal)
         surfaces.append(bar)
         grips.append(held)

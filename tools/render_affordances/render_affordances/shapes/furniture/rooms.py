@@ -91,7 +91,7 @@ def _wall(random: Generator, material: Surface, width: float) -> list[Surface]:
 
 
 def _wall_board(random: Generator) -> Surface:
-    mesh = box((0, 0.05, 1.4), (2 * REACH, 0.1, 2.9))
+    mesh = box((0, 0.05, 1.95), (2 * REACH, 0.1, 4.0))
     kinds = ("paint", "paint", "paint", "porcelain", "label", "wood", "tiles")
     return _scaled(surface(mesh, finish(random, *kinds), smooth=False), random.uniform(0.8, 2.5))
 
