@@ -74,11 +74,11 @@ def _case_body(
 def _castors(random: Generator, x: float, y: float) -> list[Surface]:
     """Four wheels under the corners of a case."""
     corners = [np.array([i * x, j * y, 0.026]) for i in (-1, 1) for j in (-1, 1)]
-    half = np.array([0.012, 0, 0])
+    half, lift = np.array([0.012, 0, 0]), np.array([0, 0, 0.024])
     wheels = [
         sweep(np.linspace(at - half, at + half, 3), 0.026, 18, up=(0, 0, 1)) for at in corners
     ]
-    blocks = [box(at + [0, 0, 0.024], (0.04, 0.04, 0.03)) for at in corners]
+    blocks = [box(at + lift, (0.04, 0.04, 0.03)) for at in corners]
     return [
         surface(merge(*wheels), finish(random, "rubber", "dark_plastic")),
         surface(merge(*blocks), finish(random, "dark_plastic"), smooth=False),

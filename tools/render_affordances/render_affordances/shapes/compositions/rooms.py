@@ -151,7 +151,7 @@ def _basin(random: Generator) -> tuple[ObjectModel, Array]:
     line += [(radius * 0.4, high - depth + 0.01), (0, high - depth + 0.005)]
     bowl = revolve(line, 44)
     points = bowl[0] * [random.uniform(1.0, 1.35), 1.0, 1.0]
-    shelf = box((0, radius * 0.97, high - 0.022), (radius * 1.6, 0.2, 0.04))
+    shelf = box((0, radius + 0.055, high - 0.022), (radius * 1.7, 0.15, 0.04))
     meshes: list[Mesh] = [(points, bowl[1]), shelf]
     surfaces = [surface(merge(*meshes), white, bevel=0.0)]
     low = high - depth - 0.02
@@ -159,10 +159,10 @@ def _basin(random: Generator) -> tuple[ObjectModel, Array]:
         foot = revolve([(0, 0), (0.12, 0), (0.09, 0.1), (0.07, low), (0, low)], 28)
         surfaces.append(surface((foot[0] + [0, 0.06, 0], foot[1]), white))
     else:
-        cabinet = box((0, 0.06, low / 2), (2.2 * radius, 1.7 * radius, low))
+        cabinet = box((0, 0.06, low / 2), (2.2 * radius, 1.9 * radius, low))
         wood = finish(random, "wood", "enamel", "paint")
         surfaces.append(surface(cabinet, wood, smooth=False, bevel=0.004))
-    return prop("basin", surfaces), np.array([0, radius * 0.97, high])
+    return prop("basin", surfaces), np.array([0, radius + 0.045, high])
 
 
 def build_washstand(random: Generator) -> ObjectModel:
