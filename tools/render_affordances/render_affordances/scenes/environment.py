@@ -16,7 +16,8 @@ from numpy.random import Generator
 from render_affordances.cameras.camera import direction
 from render_affordances.meshes.model import Finish
 from render_affordances.scenes.arrangement import FRONTED, Arrangement
-from render_affordances.scenes.materials import build_material, colour, grey
+from render_affordances.scenes.materials import build_material
+from render_affordances.scenes.shaders import colour, grey
 from render_affordances.shapes.parts.assembly import finish
 
 MAPS = ("city", "courtyard", "forest", "interior", "studio", "sunrise", "sunset", "night")
