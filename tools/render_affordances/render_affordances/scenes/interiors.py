@@ -61,13 +61,15 @@ def furnished(
             break
         model = build_furnishing(random)
         yaw = turn_matrix("z", float(random.normal(0, 10)))
-        own = np.ptp((model.vertices @ yaw.T)[:, :2], axis=0) / 2
-        x = sign * (side * sign - own[0] - random.uniform(0.03, 2.0 * width + 2.0))
-        y = back - 0.03 - own[1] - random.exponential(0.35)
+        flat = (model.vertices @ yaw.T)[:, :2]
+        own_low, own_high = flat.min(axis=0), flat.max(axis=0)
+        reach = own_high[0] if sign > 0 else -own_low[0]
+        x = side - sign * (reach + random.uniform(0.03, 2.0 * width + 2.0))
+        y = back - 0.03 - own_high[1] - random.exponential(0.35)
         at = np.array([x, y])
-        if y < low[1] - 1.2 or not _free(at - own, at + own, boxes):
+        if y < low[1] - 1.2 or not _free(at + own_low, at + own_high, boxes):
             continue
-        boxes.append((at - own, at + own))
+        boxes.append((at + own_low, at + own_high))
         items.append(Item(model, turn @ yaw, turn @ np.array([x, y, 0.0])))
     return room, tuple(items)
 
