@@ -287,13 +287,13 @@ def build_bench(random: Generator) -> ObjectModel:
             for x in (-1, 1)
         ]
         surfaces.append(surface(merge(*legs), frame, smooth=False, bevel=0.006))
-    grips = [grip("palm", (x * long, 0, high), (0, 0, 1), (0, 1, 0), 0.3) for x in (-0.25, 0.25)]
+    held = grip("palm", (0, 0, high), (0, 0, 1), (0, 1, 0), 0.3)
     return assemble(
         "bench",
         family,
         surfaces,
         {"seat": 1},
         {"sit_on": ("seat",)},
-        {"sit_on": grips},
+        {"sit_on": [held]},
         support="floor",
     )
