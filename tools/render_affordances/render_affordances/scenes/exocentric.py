@@ -21,9 +21,10 @@ from render_affordances.hands.grasping import Grasp, GraspLimits, find_grasp
 from render_affordances.hands.poses import Wanted
 from render_affordances.hands.rig import HandRig
 from render_affordances.meshes.model import Array, ObjectModel, Surface
-from render_affordances.scenes.arrangement import SETTINGS, Arrangement, Item
+from render_affordances.scenes.arrangement import SETTINGS, Arrangement
 from render_affordances.scenes.bodies import Wardrobe, add_hand, add_people, mark
 from render_affordances.scenes.environment import build_environment
+from render_affordances.scenes.interiors import Item
 from render_affordances.scenes.scene import (
     add_object,
     add_surface,

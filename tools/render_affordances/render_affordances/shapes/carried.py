@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from render_affordances.meshes.geometry import (
     Mesh,
@@ -239,7 +240,7 @@ def build_shovel(random: Generator) -> ObjectModel:
     radii = np.where(s * (length + neck) < neck, 0.6 * radius, radius)
     shaft = sweep(line, radii, 16, up=(0, 0, 1))
     cut, (x, y, z) = 0.03 - neck, line[-1]
-    meshes: list[tuple[Mesh, object]] = [(shaft, parts_where(shaft, 1, lambda c: c[:, 0] < cut))]
+    meshes: list[tuple[Mesh, ArrayLike]] = [(shaft, parts_where(shaft, 1, lambda c: c[:, 0] < cut))]
     if family != "trowel" and random.random() < 0.65:
         half = random.uniform(0.05, 0.065)
         arms = [

@@ -258,7 +258,7 @@ def _leaves(
     """
     split, side, half = float(random.uniform(0.3, 0.42)), float(random.choice([-1, 1])), wide / 2
     low = 0.03
-    return {
+    leaves: dict[str, list[tuple[float, float, float, float, float]]] = {
         "top_freezer": [(0, wide, low, 1 - split, side), (0, wide, 1 - split, 1, side)],
         "bottom_freezer": [(0, wide, split, 1, side), (0, wide, low, split, 0)],
         "french": [
@@ -268,7 +268,8 @@ def _leaves(
         ],
         "side_by_side": [(-half / 2, half, low, 1, 1), (half / 2, half, low, 1, -1)],
         "single": [(0, wide, low, 1, side)],
-    }[family]
+    }
+    return leaves[family]
 
 
 def build_fridge(random: Generator) -> ObjectModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from render_affordances.meshes.geometry import (
     Mesh,
@@ -121,7 +122,7 @@ def _upholstered(random: Generator, half: float, high: float, back: float) -> li
     return [*surfaces, surface(merge(*legs), wood, smooth=False, bevel=0.004)]
 
 
-def _sheet(line: Array, half: Array, hollow: Array, split: int) -> tuple[Mesh, Array]:
+def _sheet(line: Array, half: Array, hollow: Array, split: int) -> tuple[Mesh, NDArray[np.uint8]]:
     """A curved sheet, 8 mm thick, and which of its faces are above and before `split`.
 
     Args:

@@ -55,7 +55,7 @@ def _window(random: Generator, wide: float, high: float) -> list[Surface]:
             y = -0.1 + 0.03 * np.sin(s * across * 90)
             top = np.column_stack([x, y, np.full(40, high / 2 + 0.15)])
             low = top - [0, 0, high + random.uniform(0.3, 0.4)]
-            faces = [(j, j + 1, 40 + j + 1, 40 + j) for j in range(39)]
+            faces: list[tuple[int, ...]] = [(j, j + 1, 41 + j, 40 + j) for j in range(39)]
             surfaces.append(_scaled(surface((np.concatenate([top, low]), faces), cloth), 1.0))
     return surfaces
 
