@@ -201,7 +201,7 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
 def _members(subject: Item, random: Generator) -> Array:
     """Corners of the boxes of all, one or two of the objects of a composition."""
     boxes = np.stack(subject.model.members) @ subject.rotation.T + subject.shift
-    odds = [0.2, 0.3, 0.5] if subject.model.support == "table" else [0.4, 0.3, 0.3]
+    odds = [0.2, 0.3, 0.5] if subject.model.support == "table" else [0.5, 0.35, 0.15]
     count = int(random.choice([1, 2, len(boxes)], p=odds))
     weights = np.sqrt(np.linalg.norm(np.ptp(boxes, axis=1), axis=1))
     first = boxes[int(random.choice(len(boxes), p=weights / weights.sum()))]
