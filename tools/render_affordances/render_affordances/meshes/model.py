@@ -78,6 +78,8 @@ FINISHES = (
     "tiles",
     "leaf",
     "enamel",
+    "fabric",
+    "plaster",
 )
 
 

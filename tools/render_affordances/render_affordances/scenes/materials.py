@@ -179,6 +179,30 @@ def _enamel(shader: Shader) -> None:
     shader.set(Base_Color=base, Roughness=float(random.uniform(0.1, 0.45)))
 
 
+def _fabric(shader: Shader) -> None:
+    """Cloth in the quiet colours of furniture, plain, striped or checked in two of its tones."""
+    random = shader.random
+    hue = float(random.choice([0.06, 0.09, 0.12, 0.6, 0.35, 0.0]))
+    base = colour(random, (0.0, 0.5), (0.03, 0.7), (hue - 0.02, hue + 0.02))
+    shader.set(Base_Color=base, Roughness=0.95)
+    if random.random() < 0.3:
+        kind = str(random.choice(["Wave", "Checker", "Noise"]))
+        factor = float(random.choice([0.45, 0.7, 1.5]))
+        other = (*(min(c * factor + 0.01, 1.0) for c in base[:3]), 1.0)
+        source = shader.texture(kind, float(random.uniform(6, 30)))
+        shader.link(shader.ramp(source, [(0.4, base), (0.6, other)]), "Base Color")
+    shader.bump(shader.texture("Noise", 40.0), 0.3, shader.scale * 0.006)
+
+
+def _plaster(shader: Shader) -> None:
+    """A painted wall: white, cream, grey or a quiet colour."""
+    random = shader.random
+    base = grey(float(random.uniform(0.45, 0.85)), float(random.uniform(-0.03, 0.15)))
+    if random.random() < 0.35:
+        base = colour(random, (0.08, 0.4), (0.25, 0.75))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.6, 0.95)))
+
+
 def _leaf(shader: Shader) -> None:
     random = shader.random
     base = colour(random, (0.4, 0.85), (0.05, 0.4), (0.2, 0.38))
@@ -316,4 +340,6 @@ _RECIPES: dict[str, Callable[[Shader], None]] = {
     "tiles": _tiles,
     "leaf": _leaf,
     "enamel": _enamel,
+    "fabric": _fabric,
+    "plaster": _plaster,
 }

@@ -278,7 +278,7 @@ def build_swivel_chair(random: Generator) -> ObjectModel:
     family = str(random.choice(["task", "task", "executive", "mesh", "armless"]))
     half, high = random.uniform(0.21, 0.27), random.uniform(0.42, 0.54)
     back = random.uniform(0.32, 0.5) if family != "executive" else random.uniform(0.55, 0.72)
-    cover = finish(random, "cloth", "cloth", "leather", "leather", "dark_plastic")
+    cover = finish(random, "fabric", "fabric", "leather", "leather", "cloth", "dark_plastic")
     thick = random.uniform(0.05, 0.1)
     seat = moved(padded((2 * half, 1.9 * half, thick), 0.015, half * 0.45), (0, 0, high - thick))
     gap = 0.03 if family == "executive" else random.uniform(0.08, 0.16)

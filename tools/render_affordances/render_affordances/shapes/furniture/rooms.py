@@ -47,7 +47,7 @@ def _window(random: Generator, wide: float, high: float) -> list[Surface]:
         ]
         surfaces.append(surface(merge(*blinds), finish(random, "porcelain", "wood"), smooth=False))
     elif random.random() < 0.7:
-        cloth = finish(random, "cloth", "label", "paint")
+        cloth = finish(random, "fabric", "cloth", "label", "paint")
         for side in (-1, 1):
             s = np.linspace(0, 1, 40)
             across = random.uniform(0.15, 0.4) * wide
@@ -92,7 +92,7 @@ def _wall(random: Generator, material: Surface, width: float) -> list[Surface]:
 
 def _wall_board(random: Generator) -> Surface:
     mesh = box((0, 0.05, 1.95), (2 * REACH, 0.1, 4.0))
-    kinds = ("paint", "paint", "paint", "porcelain", "label", "wood", "tiles")
+    kinds = ("plaster", "plaster", "plaster", "plaster", "paint", "label", "wood", "tiles")
     return _scaled(surface(mesh, finish(random, *kinds), smooth=False), random.uniform(0.8, 2.5))
 
 
@@ -109,7 +109,7 @@ def build_room(
         rug: half the size of a rug under it; 0 for none.
     """
     floor = box((0, 0, -0.05), (2 * REACH, 2 * REACH, 0.1))
-    kinds = ("wood", "wood", "wood", "cloth", "tiles", "tiles", "ceramic")
+    kinds = ("wood", "wood", "wood", "wood", "fabric", "fabric", "tiles", "ceramic", "cloth")
     ground = surface(moved(floor, (0, 0, -0.0005)), finish(random, *kinds), smooth=False)
     surfaces = [_scaled(ground, random.uniform(0.6, 2.0))]
     board = _wall_board(random)
@@ -127,7 +127,7 @@ def build_room(
         mesh = loft([outline, outline * 0.995], [0.0, 0.0004])
         if random.random() < 0.25:
             mesh = revolve([(0, 0), (rug * 1.2, 0), (rug * 1.195, 0.0004), (0, 0.0004)], 48)
-        carpet = surface(mesh, finish(random, "cloth", "label"))
+        carpet = surface(mesh, finish(random, "fabric", "cloth", "label"))
         surfaces.append(_scaled(carpet, random.uniform(0.4, 1.5)))
     return ObjectModel("prop", "room", tuple(surfaces), {}, {}, {}, support="floor")
 

@@ -56,9 +56,9 @@ def pillow(random: Generator, at: Array, lean: float) -> Surface:
     points = turned(points, "y", float(random.normal(0, 8)))
     points = turned(points, "x", -lean)
     points = points - [0, 0, points[:, 2].min()]
-    return surface((points + at, mesh[1]), finish(random, "cloth", "label", "leather"))
+    return surface((points + at, mesh[1]), finish(random, "fabric", "cloth", "label", "leather"))
 
 
 def upholstery(random: Generator) -> Finish:
     """Choose a cover: cloth, leather or a printed cloth."""
-    return finish(random, "cloth", "cloth", "cloth", "leather", "leather", "label")
+    return finish(random, "fabric", "fabric", "fabric", "cloth", "leather", "leather", "label")
