@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import unittest
-from pathlib import Path
 
 import pytest
 from launch_support import (
@@ -13,6 +11,7 @@ from launch_support import (
     LAUNCH_FILES,
     WITHOUT_LAUNCH_TESTING,
     Observer,
+    given_file,
 )
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_TESTING, reason=WITHOUT_LAUNCH_TESTING)
@@ -35,12 +34,6 @@ if HAS_LAUNCH_TESTING:
     from launch import LaunchDescription, LaunchService
 
 
-def write(name: str, content: str) -> str:
-    path = Path(tempfile.mkdtemp(prefix="affordance_grounding_")) / name
-    path.write_text(content)
-    return str(path)
-
-
 @pytest.mark.launch_test
 def generate_test_description() -> LaunchDescription:
     """Start one grounder with each file."""
@@ -50,7 +43,7 @@ def generate_test_description() -> LaunchDescription:
             PythonLaunchDescriptionSource(str(LAUNCH_FILES / "grounder.launch.py")),
             launch_arguments={
                 "namespace": name,
-                "params_file": write(f"{name}.yaml", content),
+                "params_file": given_file(f"{name}.yaml", content.encode()),
             }.items(),
         )
         for name, content in files.items()

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ HOMES = {
 def test_the_node_starts_whatever_its_home_is(
     processes: list[Process], client: Client, tmp_path: Path, case: str
 ) -> None:
-    process = start(processes, tmp_path, **HOMES[case])
+    process = start(processes, tmp_path, TMPDIR=str(tmp_path), **HOMES[case])
     client.wait_for_grounder()
     assert process.end(signal.SIGINT) == 0, process.output()
     assert "Traceback" not in process.output()
@@ -162,9 +163,17 @@ def stranger_python() -> tuple[str, ...]:
     return ()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may write, as /tmp is; pytest's own are for one user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("home", [None, "/", "/root"], ids=["none", "the root", "another's"])
 def test_the_node_starts_for_a_user_that_nobody_knows(
-    processes: list[Process], tmp_path: Path, home: str | None
+    processes: list[Process], tmp_path: Path, open_folder: Path, home: str | None
 ) -> None:
     if not stranger_python():
         pytest.skip(
@@ -175,11 +184,18 @@ def test_the_node_starts_for_a_user_that_nobody_knows(
     # node here, because processes of two users share no memory.
     module = ("-m", "affordance_grounding_ros.grounder_node")
     arguments = ("--ros-args", "-p", "autostart:=false")
-    process = Process(tmp_path, *module, *arguments, python=stranger_python(), HOME=home)
+    process = Process(
+        tmp_path,
+        *module,
+        *arguments,
+        python=stranger_python(),
+        HOME=home,
+        TMPDIR=str(open_folder),
+    )
     processes.append(process)
     process.wait_for("waiting for a lifecycle manager")
     assert process.end(signal.SIGINT) == 0, process.output()
-    assert "logs are kept in /tmp/" in process.output()
+    assert f"logs are kept in {open_folder}/" in process.output()
     assert "Traceback" not in process.output()
     assert [line for line in process.output().splitlines() if not LINE.match(line)] == []
 
