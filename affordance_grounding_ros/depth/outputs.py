@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from geometry_msgs.msg import PoseArray, PoseStamped
-from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.depth.grasp_pose import Grasp
@@ -60,7 +59,7 @@ class DepthOutputs:
         self._last: Header | None = None
 
     def publish(
-        self, header: Header, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+        self, header: Header, image: RgbImage, result: GroundingResult, poses: RegionPoses
     ) -> None:
         """Publish where the regions of one image lie; also where none does, by empty messages.
 
@@ -70,7 +69,7 @@ class DepthOutputs:
 
         Args:
             header: of the image.
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             result: of the grounder.
             poses: of its regions.
         """

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
 from affordance_grounding_ros.depth.camera_model import DepthError
@@ -81,13 +80,13 @@ class DepthStage:
         return RegionPoses(view.frame_id, grasps, problem, view)
 
     def publish(
-        self, header: Any, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+        self, header: Any, image: RgbImage, result: GroundingResult, poses: RegionPoses
     ) -> None:
         """Publish where the regions of one image lie, and let grasps be chosen by it.
 
         Args:
             header: of the image.
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             result: of the grounder.
             poses: of its regions.
         """

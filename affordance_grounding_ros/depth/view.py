@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.depth.camera_model import CameraModel
 from affordance_grounding_ros.depth.grasp_pose import (
@@ -64,11 +65,11 @@ class DepthView:
             grasps.append(self.transform.grasp(grasp) if self.transform else grasp)
         return grasps, problem
 
-    def cloud(self, image: NDArray[np.uint8], result: GroundingResult) -> NDArray[np.float32]:
+    def cloud(self, image: RgbImage, result: GroundingResult) -> NDArray[np.float32]:
         """Compute the points of the regions.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             result: of the grounder for the image.
 
         Returns:

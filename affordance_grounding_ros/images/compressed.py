@@ -13,6 +13,7 @@ from PIL import UnidentifiedImageError
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.images.jpeg import decode_jpeg
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.images.levels import LevelRange
@@ -43,7 +44,7 @@ def compressed_to_rgb(
     message: CompressedImage,
     levels: LevelRange | None = None,
     remark: Callable[[str], object] = lambda _: None,
-) -> NDArray[np.uint8]:
+) -> RgbImage:
     """Unpack a JPEG or PNG image.
 
     What it is, is told from the bytes; of `format` only "compressed rgb8" is believed, by which
@@ -57,7 +58,7 @@ def compressed_to_rgb(
         remark: told what is odd about the bytes of an image that is whole all the same.
 
     Returns:
-        (H, W, 3) uint8, RGB, contiguous. Levels of 16 bits become 8; transparency is dropped.
+        The picture, contiguous. Levels of 16 bits become 8; transparency is dropped.
 
     Raises:
         ImageMessageError: not JPEG or PNG, cut short, damaged, or of too many pixels.

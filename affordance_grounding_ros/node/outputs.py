@@ -13,6 +13,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import AffordanceRegion, GroundingResult
 from affordance_grounding_ros import msg as messages
 from affordance_grounding_ros.common import qos
@@ -52,7 +53,7 @@ class Outputs:
     def publish(
         self,
         header: Header,
-        image: NDArray[np.uint8],
+        image: RgbImage,
         goal: ActiveGoal,
         result: GroundingResult,
         *,
@@ -66,7 +67,7 @@ class Outputs:
 
         Args:
             header: of the image.
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             goal: that the result answers.
             result: of the grounder for this image and goal.
             model: name of the model.

@@ -17,6 +17,7 @@ from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.part_masks import find_part_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_grey
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import resize_image
 
 Value = TypeVar("Value", np.uint8, np.float32)
@@ -91,7 +92,7 @@ def draw_view(config: PlspViewConfig, companions: int, random: np.random.Generat
 def view_image(
     plan: ViewPlan,
     config: PlspViewConfig,
-    image: NDArray[np.uint8],
+    image: RgbImage,
     companions: Sequence[NDArray[np.uint8]] = (),
 ) -> NDArray[np.uint8]:
     """Look at an image.
@@ -99,7 +100,7 @@ def view_image(
     Args:
         plan: drawn with the same config.
         config: options of the views.
-        image: (H, W, 3) uint8, RGB.
+        image: as the camera or a file gave it.
         companions: images for the other tiles, in the order of `plan.companions`.
 
     Returns:
