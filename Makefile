@@ -49,7 +49,8 @@ test: setup  ## run all tests
 		--dist=loadfile $(PYTEST)
 
 test-ros: setup  ## run the tests of the node alone
-	@$(ISOLATED) $(ENVIRONMENT) python -m pytest tests/ros $(PYTEST)
+	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
+		--dist=loadfile tests/ros $(PYTEST)
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)

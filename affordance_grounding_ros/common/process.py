@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException
@@ -17,7 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 from affordance_grounding_core.files import choose_log_folder
 from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import shut_down_ros
-from affordance_grounding_ros.common.library_log import log_libraries
+from affordance_grounding_ros.common.library_log import RosLogHandler, log_libraries
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.common.signals import StopSignals
 
@@ -27,6 +27,10 @@ ABANDONED = "loading"
 
 class ClosableNode(Protocol):
     """A node that lets go of what it holds."""
+
+    def get_logger(self) -> Any:
+        """The node's own log."""
+        ...
 
     def close(self) -> None:
         """Free everything but the node itself."""
@@ -42,10 +46,12 @@ class Host:
 
     Args:
         signals: tell when the process is to end.
+        library_log: hands on what libraries log.
     """
 
-    def __init__(self, signals: StopSignals) -> None:
+    def __init__(self, signals: StopSignals, library_log: RosLogHandler) -> None:
         self._signals = signals
+        self._library_log = library_log
         self._nodes: list[ClosableNode] = []
 
     @property
@@ -54,12 +60,13 @@ class Host:
         return self._signals.requested or not rclpy.ok()
 
     def adopt(self, node: ClosableNode) -> None:
-        """Close and destroy a node at the end, whatever happens.
+        """Close and destroy a node at the end, whatever happens; libraries log in its name.
 
         Args:
             node: that has just been made.
         """
         self._nodes.append(node)
+        self._library_log.speak_as(node.get_logger())
 
     def spin(self, node: Node, report: Callable[[Exception], object]) -> None:
         """Spin a node until the process is to end, whatever its callbacks raise.
@@ -152,10 +159,10 @@ def run_node(
         except Exception as error:
             fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
             return 1
-        log_libraries(rclpy.logging.get_logger(name))
+        library_log = log_libraries(rclpy.logging.get_logger(name))
         if warning:
             rclpy.logging.get_logger(name).warning(warning)
-        host = Host(signals)
+        host = Host(signals, library_log)
         try:
             run(host)
         except ExternalShutdownException:
