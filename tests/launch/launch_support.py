@@ -16,7 +16,7 @@ WITHOUT_LAUNCH_TESTING = (
     "launch_testing is not installed; it comes with a ROS 2 distribution, not with PyPI"
 )
 LAUNCH_FILES = Path(__file__).parents[2] / "launch"
-DEADLINE = 180.0
+DEADLINE = 600.0
 """Seconds until something that must happen has failed to; a model is loaded meanwhile."""
 
 

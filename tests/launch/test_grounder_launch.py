@@ -12,6 +12,7 @@ from launch_support import (
     LAUNCH_FILES,
     WITHOUT_LAUNCH_TESTING,
     given_file,
+    patient_shutdown,
 )
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_TESTING, reason=WITHOUT_LAUNCH_TESTING)
@@ -50,7 +51,7 @@ def generate_test_description() -> LaunchDescription:
             "namespace": "robot",
         }.items(),
     )
-    return LaunchDescription([demo, launch_testing.actions.ReadyToTest()])
+    return LaunchDescription([*patient_shutdown(), demo, launch_testing.actions.ReadyToTest()])
 
 
 class TestRunning(unittest.TestCase):
