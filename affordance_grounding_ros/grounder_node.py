@@ -341,8 +341,7 @@ def main(args: list[str] | None = None) -> int:
 
     def run(host: Host) -> None:
         keep_freed_memory()
-        node = GrounderNode()
-        host.adopt(node)
+        node = host.make(GrounderNode)
         node.begin()
         host.spin(node, node.survive)
 

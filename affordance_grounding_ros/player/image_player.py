@@ -182,8 +182,7 @@ def main(args: list[str] | None = None) -> int:
     """
 
     def run(host: Host) -> None:
-        player = ImagePlayer()
-        host.adopt(player)
+        player = host.make(ImagePlayer)
         while not player.finished and not host.stopped:
             host.spin_once(player)
 
