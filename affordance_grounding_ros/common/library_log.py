@@ -1,4 +1,4 @@
-"""What libraries say, in the log of the node: with its name, a severity, one line each."""
+"""Log of libraries in the log of the node: with its name and a severity, one line each."""
 
 from __future__ import annotations
 

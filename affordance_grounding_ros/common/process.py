@@ -92,7 +92,7 @@ class Host:
         """Spin a node until the process is to end, whatever its callbacks raise.
 
         Args:
-            node: to spin.
+            node: node to spin.
             report: called with what a callback raised.
         """
         executor = rclpy.get_global_executor()
@@ -107,7 +107,7 @@ class Host:
         """Spin a node until one of its callbacks has been run, or the process is to end.
 
         Args:
-            node: to spin.
+            node: node to spin.
         """
         executor = rclpy.get_global_executor()
         executor.add_node(node)
@@ -138,9 +138,9 @@ def run_program(
 
     Args:
         program: says what it is.
-        run: as in `run_node`.
-        args: as in `run_node`.
-        refusals: as in `run_node`.
+        run: what the program does, as in `run_node`.
+        args: command line, as in `run_node`.
+        refusals: errors that end the process, as in `run_node`.
 
     Returns:
         Exit code, as in `run_node`.
@@ -163,7 +163,7 @@ def run_node(
     """Run a node until it ends, or until SIGINT or SIGTERM.
 
     Args:
-        name: of the node, for its log.
+        name: name of the node, for its log.
         run: has the host make the node and spin it.
         args: command line, the process's own where None.
         refusals: errors that end the process with their message alone.
@@ -205,7 +205,7 @@ def fatal(name: str, message: str) -> None:
     """Log the one line a process ends with.
 
     Args:
-        name: of the node.
+        name: name of the node.
         message: names the thing, what was expected, what came, and the fix.
     """
     rclpy.logging.get_logger(name).fatal(message)

@@ -158,7 +158,7 @@ def pinhole(header: Header, height: int, width: int, field_of_view: float) -> Ca
     """Calibration of an ideal camera: square pixels, centred, no distortion.
 
     Args:
-        header: of the image.
+        header: header of the image.
         height: px.
         width: px.
         field_of_view: horizontal, in degrees.
