@@ -148,10 +148,9 @@ class Context(nn.Module):
                 for _ in range(blocks)
             )
         )
-        for block in self.blocks.children():  # training begins as if there were none
-            for layer in (block.attn.proj, block.mlp.fc2):
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        for name, parameter in self.blocks.named_parameters():
+            if "attn.proj" in name or "fc2" in name:  # training begins as if there were none
+                nn.init.zeros_(parameter)
 
     def forward(self, grid: torch.Tensor) -> torch.Tensor:
         """Compute what is added to a grid of patches.
@@ -168,7 +167,8 @@ class Context(nn.Module):
         coarse = down[0] @ grid @ down[1].T
         patches = coarse.flatten(2).transpose(1, 2)
         change = (self.blocks(patches) - patches).transpose(1, 2).reshape(coarse.shape)
-        return up[0] @ change @ up[1].T
+        finer: torch.Tensor = up[0] @ change @ up[1].T
+        return finer
 
 
 class MaskDecoder(KeepsFloatingPoint):
@@ -271,7 +271,7 @@ def interpolation_matrix(side: int, cells: int) -> NDArray[np.float32]:
     centres = (np.arange(cells) + 0.5) * (side / cells) - 0.5
     places = np.clip(centres, 0.0, side - 1.0)
     distances = np.abs(places[:, None] - np.arange(side)[None])
-    return np.maximum(0.0, 1.0 - distances).astype(np.float32)
+    return np.asarray(np.maximum(0.0, 1.0 - distances), np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -289,7 +289,7 @@ def averaging_matrix(side: int) -> NDArray[np.float32]:
     patches = np.arange(side)
     ends = np.minimum(edges[1:, None], patches + 1)
     covered = np.maximum(0.0, ends - np.maximum(edges[:-1, None], patches))
-    return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(covered / covered.sum(axis=1, keepdims=True), np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -308,7 +308,7 @@ def blur_matrix(side: int, blur: float) -> NDArray[np.float32]:
     copies = [np.arange(side), -1 - np.arange(side), 2 * side - 1 - np.arange(side)]
     weights = sum(np.exp(-((places - copy) ** 2) / (2 * (blur * side) ** 2)) for copy in copies)
     weights = np.asarray(weights)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -171,7 +171,7 @@ def test_one_hot_patch_is_spread_as_agd20k_blurs_a_mask() -> None:
         mask[middle, middle] = 1
         label = cv2.resize(blur_mask(mask), (side, side), interpolation=cv2.INTER_AREA)
         spreads = [
-            float((values.sum(axis=0) @ (np.arange(side) - side // 2) ** 2))
+            float(values.sum(axis=0) @ (np.arange(side) - side // 2) ** 2)
             for values in (heat / heat.sum(), label / label.sum())
         ]
         # The patch of the label has a width of its own.
