@@ -16,6 +16,7 @@ MASK_THRESHOLDS = torch.linspace(0.05, 0.95, 91)
 
 _WRONG_FIND = 1.0  # what a find where there is nothing weighs, beside a miss
 _BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
+_BORROWED_ABSENT = 2.0  # the same for what is not there, of which every action has more
 _LARGEST_OFFSET = 3.0
 _CLOSE = 0.01
 
@@ -57,8 +58,8 @@ def fit_thresholds(
         own_present = peaks[present[:, action], action]
         own_absent = peaks[absent[:, action], action]
         own_found, own_spared = _shares(own_present, own_absent)
-        score = _shrunk(own_found, len(own_present), found)
-        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared)
+        score = _shrunk(own_found, len(own_present), found, _BORROWED_PAIRS)
+        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared, _BORROWED_ABSENT)
         own = _middle(HEAT_THRESHOLDS, score)
         shift = _logit(threshold) - _logit(own)
         offsets[action] = min(max(shift, -_LARGEST_OFFSET), _LARGEST_OFFSET)
@@ -101,8 +102,8 @@ def _shares(present: torch.Tensor, absent: torch.Tensor) -> tuple[torch.Tensor, 
     return found, spared
 
 
-def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor) -> torch.Tensor:
-    return (own * pairs + shared * _BORROWED_PAIRS) / (pairs + _BORROWED_PAIRS)
+def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor, borrowed: float) -> torch.Tensor:
+    return (own * pairs + shared * borrowed) / (pairs + borrowed)
 
 
 def _middle(thresholds: torch.Tensor, score: torch.Tensor) -> float:
