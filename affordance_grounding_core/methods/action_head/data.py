@@ -85,6 +85,10 @@ class FeatureDataset(Dataset[Batch]):
                 masks = scene.masks(coverage, pictures, self._side)
                 self._masks.append({actions.index(name): mask for name, mask in masks.items()})
 
+    def forget_absence(self, fewer_than: int) -> None:
+        """Say nothing of where an action is absent that fewer scenes than this show."""
+        self._absent[:, self._present.sum(dim=0) < fewer_than] = False
+
     def __len__(self) -> int:
         return len(self._files)
 
@@ -134,6 +138,8 @@ class ActionHeadData(LightningDataModule):
         precision: in which the backbone runs for the features.
         with_masks: whether batches hold pixels and part masks.
         workers: processes that read batches; 0 for none beside the run itself.
+        scarce: an action that fewer training scenes than this show is never called absent: what
+            the initial head knows of it is rehearsed instead of forgotten.
     """
 
     def __init__(
@@ -157,10 +163,12 @@ class ActionHeadData(LightningDataModule):
         precision: Precision = "float32",
         with_masks: bool = False,
         workers: int = 0,
+        scarce: int = 0,
     ) -> None:
         super().__init__()
         self.root = root
         self.workers = workers
+        self.scarce = scarce
         self.photographs = photographs
         self.photograph_list = photograph_list
         self.photograph_scenes = photograph_scenes
@@ -239,6 +247,7 @@ class ActionHeadData(LightningDataModule):
             )
             for scenes in (training, validation)
         )
+        self._training.forget_absence(self.scarce)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""
