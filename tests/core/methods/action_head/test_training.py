@@ -126,6 +126,29 @@ def test_excluded_objects_are_never_seen(drawn_data: Path, random_backbone: Path
     assert not present[:, 1].any()
 
 
+def test_an_action_that_few_scenes_show_is_never_called_absent(
+    drawn_data: Path, random_backbone: Path
+) -> None:
+    def absent(scarce: int) -> list[bool]:
+        data = ActionHeadData(
+            str(drawn_data),
+            ["hold", "drink_with", "hit"],
+            blocks=[1],
+            preprocess=PreprocessConfig(size=56),
+            views=ViewConfig(count=1, mosaics=0),
+            validation_every=1000,
+            backbone_weights=str(random_backbone),
+            scarce=scarce,
+        )
+        data.setup("fit")
+        batches = list(data.train_dataloader())
+        return torch.cat([batch["absent"] for batch in batches]).any(dim=0).tolist()
+
+    # 3 hammers to hit with, 3 mugs to drink from.
+    assert absent(3) == [False, True, True]
+    assert absent(4) == [False, False, False]
+
+
 def test_data_without_part_masks_say_so(drawn_data: Path) -> None:
     for mask in (drawn_data / "trainset" / "PL").rglob("*.png"):
         mask.unlink()
