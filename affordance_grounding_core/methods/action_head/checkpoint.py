@@ -32,8 +32,11 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 METHOD = "action_head"
 
-_OWN = ("masks.", "heat_offsets")
-"""Names of tensors that a head may have beyond those it begins with, or fits anew."""
+_ANEW = ("masks.", "heat_offsets")
+"""Names of tensors that every run begins or fits anew."""
+
+_ADDED = (*_ANEW, "context.")
+"""Names of tensors that a head may have beyond those it begins with."""
 
 
 @dataclass(frozen=True)
@@ -129,13 +132,16 @@ def build_grounder(
     )
 
 
-def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> None:
-    """Set the weights of a head to those of a trained one; part masks stay as they are.
+def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> ActionHead:
+    """Set the weights of a head to those of a trained one; layers that one lacks stay as they are.
 
     Args:
         head: head of the same sizes.
         name: model of the package, or path of a checkpoint folder.
         actions: vocabulary of the head, which must be that of the trained one.
+
+    Returns:
+        The trained head itself, with its own layers, for inference only.
 
     Raises:
         CheckpointError: no such checkpoint, another vocabulary or other sizes.
@@ -147,15 +153,18 @@ def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> None:
             f"training cannot begin with {checkpoint.folder}: its actions are {known}, the run's "
             f"are {list(actions)}; set model.actions to the former"
         )
-    tensors = {key: value for key, value in checkpoint.tensors.items() if not key.startswith(_OWN)}
-    own = {key: value for key, value in head.state_dict().items() if key.startswith(_OWN)}
     try:
-        head.load_state_dict(tensors | own)
-    except RuntimeError as error:
+        trained = ActionHead(read_section(checkpoint.config, "network", ActionHeadConfig))
+        trained.load_state_dict({"heat_offsets": trained.heat_offsets} | dict(checkpoint.tensors))
+        tensors = {k: v for k, v in checkpoint.tensors.items() if not k.startswith(_ANEW)}
+        own = {k: v for k, v in head.state_dict().items() if k.startswith(_ADDED)}
+        head.load_state_dict(own | tensors)
+    except (ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"training cannot begin with {checkpoint.folder}: its head has other sizes ({error}); "
-            "set data.backbone, model.width, blocks and attention to its own"
+            "set data.backbone, model.width, blocks, attention and context to its own"
         ) from error
+    return trained.eval().requires_grad_(False)
 
 
 def _joined(backbone: Dinov2, head: ActionHead, checkpoint: Checkpoint) -> ActionHeadNetwork:

@@ -86,6 +86,10 @@ class FeatureDataset(Dataset[Batch]):
                 masks = scene.masks(coverage, pictures, self._side)
                 self._masks.append({actions.index(name): mask for name, mask in masks.items()})
 
+    def forget_absence(self, fewer_than: int) -> None:
+        """Leave open where an action is absent if fewer scenes than this show it."""
+        self._absent[:, self._present.sum(dim=0) < fewer_than] = False
+
     def __len__(self) -> int:
         return len(self._features)
 
@@ -154,6 +158,8 @@ class ActionHeadData(RunData):
         precision: precision in which the backbone runs for the features.
         with_masks: whether batches hold pixels and part masks.
         workers: processes that read batches; 0 for none beside the run itself.
+        scarce: an action that fewer training scenes than this show is never called absent: what
+            the initial head knows of it is rehearsed instead of forgotten.
         trial: whether a batch of scenes to train on and one of held-out pictures are all.
         options: the other options of `RunData`.
 
@@ -180,10 +186,12 @@ class ActionHeadData(RunData):
         precision: Precision = "float32",
         with_masks: bool = False,
         workers: int = 0,
+        scarce: int = 0,
         trial: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(root, actions, batch_size=batch_size, workers=workers, **options)
+        self.scarce = scarce
         self.trial = trial
         self.photographs = photographs
         self.photograph_list = photograph_list
@@ -235,6 +243,7 @@ class ActionHeadData(RunData):
             )
             for scenes in (training, validation)
         )
+        self._training.forget_absence(self.scarce)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""

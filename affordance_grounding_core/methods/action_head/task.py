@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -39,6 +38,8 @@ class ActionHeadTask(RunTask):
         block_dropout: share of the samples from which all but the last block are dropped.
         attention: transformer blocks inside the head.
         mask_width: channels of the layers that draw part masks; 0 for a head without masks.
+        context: transformer blocks that tell a patch of the whole picture; 0 for none.
+        blur: spread of the heat, as a share of the input's side; 0 for none.
         loss: weights of the loss's terms.
         learning_rate: highest rate of the one-cycle schedule.
         weight_decay: weight decay of AdamW.
@@ -64,6 +65,8 @@ class ActionHeadTask(RunTask):
         block_dropout: float = 0.3,
         attention: int = 0,
         mask_width: int = 0,
+        context: int = 0,
+        blur: float = 0.0,
         loss: LossConfig = LossConfig(),  # noqa: B008  frozen
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
@@ -82,6 +85,8 @@ class ActionHeadTask(RunTask):
             block_dropout=block_dropout,
             attention=attention,
             mask_width=mask_width,
+            context=context,
+            blur=blur,
         )
         self.loss = loss
         self.learning_rate = learning_rate
@@ -91,8 +96,7 @@ class ActionHeadTask(RunTask):
         self.initial, self.rehearsal = initial, rehearsal
         self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
         if initial is not None:
-            start_from(self.head, initial, self.actions)
-            self._teacher.append(copy.deepcopy(self.head).eval().requires_grad_(False))
+            self._teacher.append(start_from(self.head, initial, self.actions))
         self.peaks: list[tuple[torch.Tensor, ...]] = []
         self.overlaps: list[torch.Tensor] = []
         self.metrics: dict[str, float] = {}
@@ -217,7 +221,9 @@ class ActionHeadTask(RunTask):
         if self.head.masks is None or "masks" not in batch:
             return loss, logits, None
         some = slice(mask_samples)
-        masks = self.head.masks(described[some], batch["pixels"][some]).float()
+        # Convolutions of few channels take two thirds of the time with channels last.
+        pixels = batch["pixels"][some].contiguous(memory_format=torch.channels_last)
+        masks = self.head.masks(described[some], pixels).float()
         term = mask_loss(masks, batch["masks"][some], present[some])
         total = loss.total + self.loss.mask * term
         return replace(loss, mask=term, total=total), logits, masks

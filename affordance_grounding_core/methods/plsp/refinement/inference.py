@@ -67,7 +67,7 @@ class LabelRefiner:
         """Refine one label.
 
         Raises:
-            InvalidImageError: picture or mask cannot be read.
+            InvalidImageError: picture or mask cannot be read, or they differ in size.
         """
         image = read_rgb(sample.image)
         height, width = image.shape[:2]

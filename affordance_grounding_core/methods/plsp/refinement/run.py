@@ -204,8 +204,7 @@ def refine_labels(
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Raises:
-        InvalidImageError: a picture or mask cannot be read.
-        DatasetError: a mask has another size than its picture.
+        InvalidImageError: a picture or mask cannot be read, or they differ in size.
         OSError: a file cannot be written.
     """
     outcomes: dict[str, RefinedLabel] = {}
