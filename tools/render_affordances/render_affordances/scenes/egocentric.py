@@ -46,7 +46,7 @@ SEVERAL_IN_FRAME = 0.4
 ATTEMPTS = 12
 
 OPENWORK = frozenset({"bench", "keyboard", "laptop", "racket", "toothbrush", "whisk"})
-"""Classes with parts of wires, bristles, keys or slats, whose masks take in the gaps between these."""
+"""Classes with parts of wires, bristles, keys or slats: their masks take in the gaps between."""
 
 GAP = 0.045
 """Widest gap that is closed, as a share of the picture's side."""
