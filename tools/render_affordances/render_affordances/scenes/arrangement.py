@@ -184,7 +184,7 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
     points, model = subject.vertices, subject.model
     if model.members:
         points, closeness = _members(subject, random), 0.0
-    near = 0.75 if model.name in ("door", *FRONTED) and model.name != "sofa" else 0.1
+    near = 0.75 if model.name in ("door", "window", *FRONTED) and model.name != "sofa" else 0.1
     near = min(near, 0.4) if setting == "interior" else near
     if not model.members and random.random() < max(near, closeness):
         points = _close_up(subject, random)
@@ -243,7 +243,7 @@ def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:
     choices = [
         name
         for name in harmless_classes(set(subject.affords))
-        if name not in ("door", "valve", "switch", *FRONTED, *SEATS)
+        if name not in ("door", "window", "valve", "switch", *FRONTED, *SEATS)
     ]
     if choices and random.random() < 0.3:
         model = build_object(str(random.choice(choices)), random)

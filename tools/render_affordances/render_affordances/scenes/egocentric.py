@@ -45,8 +45,8 @@ SEVERAL_IN_FRAME = 0.4
 
 ATTEMPTS = 12
 
-OPENWORK = frozenset({"keyboard", "laptop", "racket", "toothbrush", "whisk"})
-"""Classes with parts of wires, bristles or keys, whose masks take in the gaps between these."""
+OPENWORK = frozenset({"bench", "keyboard", "laptop", "racket", "toothbrush", "whisk"})
+"""Classes with parts of wires, bristles, keys or slats: their masks take in the gaps between."""
 
 GAP = 0.045
 """Widest gap that is closed, as a share of the picture's side."""

@@ -88,6 +88,7 @@ CLASSES: Mapping[str, Builder] = MappingProxyType(
         "washer": appliances.build_washer,
         "watering_can": pourers.build_watering_can,
         "whisk": kitchen.build_whisk,
+        "window": doors.build_window,
         "wine_glass": vessels.build_wine_glass,
     }
 )
@@ -224,6 +225,7 @@ _ACTIONS: Mapping[str, str] = {
     "washer": "open press turn",
     "watering_can": "hold pour",
     "whisk": "hold stir",
+    "window": "open",
     "wine_glass": "hold drink_with",
 }
 
