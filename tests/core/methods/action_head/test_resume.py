@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from action_head_runs import tiny_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from affordance_grounding_core import load_grounder
@@ -95,7 +96,9 @@ def test_a_run_keeps_its_best_and_its_last_epoch_and_what_it_logged(
     for folder in (output, output / "best"):
         load_grounder(folder, "eager", backbone_weights=random_backbone)
     assert {file.name for file in (output / "lightning").iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert list((output / "tensorboard").iterdir())
+    logged = EventAccumulator(str(output / "tensorboard")).Reload().Tags()
+    assert {"train/loss", "validation/loss"} <= set(logged["scalars"])
+    assert any(name.startswith("scored/") for name in logged["images"])
 
 
 def test_what_does_not_fit_is_not_resumed(
