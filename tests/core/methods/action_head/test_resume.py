@@ -57,7 +57,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = (*MASKS, "--trainer.max_epochs=3")
+    options = (*MASKS, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_from_config(tiny_run("research.yaml", drawn_data, whole, random_backbone, *options))
     run = tiny_run("research.yaml", drawn_data, parts, random_backbone, *options, *more)
