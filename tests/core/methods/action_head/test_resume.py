@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from action_head_runs import tiny_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from affordance_grounding_core import load_grounder
@@ -56,7 +57,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = (*MASKS, "--trainer.max_epochs=3")
+    options = (*MASKS, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_from_config(tiny_run("research.yaml", drawn_data, whole, random_backbone, *options))
     run = tiny_run("research.yaml", drawn_data, parts, random_backbone, *options, *more)
@@ -95,7 +96,9 @@ def test_a_run_keeps_its_best_and_its_last_epoch_and_what_it_logged(
     for folder in (output, output / "best"):
         load_grounder(folder, "eager", backbone_weights=random_backbone)
     assert {file.name for file in (output / "lightning").iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert list((output / "tensorboard").iterdir())
+    logged = EventAccumulator(str(output / "tensorboard")).Reload().Tags()
+    assert {"train/loss", "validation/loss"} <= set(logged["scalars"])
+    assert any(name.startswith("scored/") for name in logged["images"])
 
 
 def test_what_does_not_fit_is_not_resumed(
