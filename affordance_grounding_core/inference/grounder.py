@@ -120,15 +120,14 @@ class Grounder:
             )
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
-        pixels, geometry = self.preprocess(image)
-        answer = self._runtime.run(pixels, indices)
-        if not np.isfinite(answer).all():
+        answer = self._runtime.image_maps(image, self.preprocess, indices)
+        if not answer.is_finite:
             raise RuntimeError(
                 f"model {self.information.name!r} on {self.runtime} returned heat that is not "
                 "finite; expected values in [0, 1]. The frame is refused: try another runtime "
                 "or precision, or load the checkpoint again"
             )
-        maps = np.stack([self.preprocess.heat_to_image(one, geometry) for one in answer])
+        maps = answer.values
         heat, masks = maps[: len(indices)], maps[len(indices) :]
         return heat, masks if len(masks) else None
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
+
 
 @dataclass(frozen=True)
 class GateFigures:
@@ -104,8 +106,36 @@ class RuntimeReport:
         }
 
 
+@dataclass(frozen=True)
+class ImageMaps:
+    """A network's answer in the pixels of the image.
+
+    Attributes:
+        values: (N, H, W) float32 in [0, 1]: the heat of all actions, then their part masks where
+            the network draws masks.
+        is_finite: whether every value that the network gave is finite.
+    """
+
+    values: NDArray[np.float32]
+    is_finite: bool
+
+    @classmethod
+    def of(
+        cls, answer: NDArray[np.float32], geometry: ImageGeometry, preprocess: Preprocess
+    ) -> ImageMaps:
+        """Bring an answer back to the image, on the processor.
+
+        Args:
+            answer: (N, rows, columns) float32, as `HeatRuntime.run` returns it.
+            geometry: where the image lies in the network input.
+            preprocess: of the model.
+        """
+        maps = np.stack([preprocess.heat_to_image(one, geometry) for one in answer])
+        return cls(maps, bool(np.isfinite(answer).all()))
+
+
 class HeatRuntime(ABC):
-    """Runs a network on one preprocessed image; the rest of a grounder is the same for all."""
+    """Runs a network on one image; the rest of a grounder is the same for all."""
 
     @property
     @abstractmethod
@@ -124,6 +154,19 @@ class HeatRuntime(ABC):
             (K, rows, columns) float32 in [0, 1]. Where the network draws part masks,
             (2 K, rows, columns): the heat of all actions first, then their part masks.
         """
+
+    def image_maps(
+        self, image: NDArray[np.uint8], preprocess: Preprocess, actions: Sequence[int]
+    ) -> ImageMaps:
+        """Compute the heat of some actions in the pixels of an image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+            preprocess: of the model.
+            actions: K indices into the vocabulary.
+        """
+        pixels, geometry = preprocess(image)
+        return ImageMaps.of(self.run(pixels, actions), geometry, preprocess)
 
     @abstractmethod
     def close(self) -> None:

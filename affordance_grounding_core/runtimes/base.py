@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.network import GroundingNetwork
@@ -39,6 +41,33 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free memory."""
         ...
+
+
+class TensorEngine(ABC):
+    """An `Engine` whose input and answer can stay on its device."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Device of its tensors."""
+
+    @abstractmethod
+    def run_tensor(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute heat; see `Engine.run`.
+
+        Args:
+            pixels: (1, 3, h, w) float32 on the device.
+            actions: (K,) int64 on the device.
+
+        Returns:
+            (K, rows, columns) float32 on the device, of the caller's own.
+        """
+
+    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compute heat; see `Engine`."""
+        with torch.inference_mode():
+            inputs = [torch.from_numpy(value).to(self.device) for value in (pixels, actions)]
+            return np.asarray(self.run_tensor(*inputs).cpu().numpy(), np.float32)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.runtimes.base import Backend, Candidate, Engine, Work
+from affordance_grounding_core.runtimes.base import Backend, Candidate, Engine, TensorEngine, Work
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import Verdict, abbreviate_error
 from affordance_grounding_core.runtimes.gate import (
@@ -177,3 +178,27 @@ def _chosen(
     """Maps of some actions of a run, (1 or 2, K, rows, columns): their heat, and masks if drawn."""
     kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
     return np.asarray(kinds[:, places], np.float32)
+
+
+def run_on_device(
+    engine: TensorEngine, shape: GraphInput, pixels: torch.Tensor, actions: Sequence[int]
+) -> torch.Tensor:
+    """Compute what `run_engine` does, without leaving the engine's device.
+
+    Args:
+        engine: of the shape.
+        shape: how many actions a run answers.
+        pixels: (1, 3, h, w) float32 on the device.
+        actions: K indices into the vocabulary.
+    """
+    indices = torch.tensor(list(actions), dtype=torch.int64, device=engine.device)
+    answers = []
+    for begin in range(0, len(indices), shape.actions):
+        some = indices[begin : begin + shape.actions]
+        padded = torch.cat([some, some[-1:].expand(shape.actions - len(some))])
+        answer = engine.run_tensor(pixels, padded)
+        kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
+        if shape.answers_all:
+            return kinds[:, indices].flatten(0, 1)
+        answers.append(kinds[:, : len(some)])
+    return torch.cat(answers, dim=1).flatten(0, 1)
