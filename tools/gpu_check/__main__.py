@@ -227,13 +227,13 @@ def check_runtimes(
     """Build, gate and time every runtime that is installed, beside the published path; soak."""
     benchmark = importlib.import_module("affordance_grounding_core.benchmark.inference")
     measure = importlib.import_module("affordance_grounding_core.benchmark.machine")
-    limits = measure.measure_machine(DEVICE)
+    rates = measure.Rates(DEVICE)
     for candidate in benchmark.all_candidates(("tensorrt", "tensorrt-rtx", "onnx", "compile")):
         if clock.left < 60.0:
             content["not_run"].append({"work": model, "runtime": candidate.name, "reason": "time"})
             continue
         torch.cuda.reset_peak_memory_stats()
-        for row in benchmark.measure_inference(grounder, [candidate], limits, rounds=_RUNS):
+        for row in benchmark.measure_inference(grounder, [candidate], rates, rounds=_RUNS):
             peak = round(torch.cuda.max_memory_allocated() / 1e6, 1)
             content["rows"].append({"model": model, **vars(row), "gpu_memory_mb": peak})
     if clock.left > 75.0:
