@@ -1,6 +1,8 @@
-"""Holds for all tests: libraries under test report nothing about this machine to their makers."""
+"""Holds for all tests: processes share the cores, and libraries report nothing to their makers."""
 
 from __future__ import annotations
+
+import os
 
 # PyTorch's compiler needs setuptools' distutils, and refuses where another came first.
 import setuptools  # noqa: F401
@@ -8,3 +10,8 @@ import setuptools  # noqa: F401
 from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 refuse_reports()
+
+# Test processes beside each other share the cores; PyTorch reads this when it is imported.
+_PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _PROCESSES > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _PROCESSES)))

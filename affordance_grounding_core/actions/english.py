@@ -15,6 +15,7 @@ ARTICLES = word_set("the a an this that these those my your its his her our thei
 _QUOTES = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'})
 _ALLOWED = re.compile(r"[\w\s.,;:!?'\"()\-]*")
 _QUOTATION = re.compile(r"\"([^\"]{1,60})\"|(?<!\w)'([^']{1,60})'(?!\w)")
+_EITHER = re.compile(r"(?<![\w/])([a-z]+)/([a-z]+)(?![\w/])")  # "start/stop"
 _CONTRACTIONS = (
     (re.compile(r"\bcan't\b|\bcannot\b"), "can not"),
     (re.compile(r"\bwon't\b"), "will not"),
@@ -44,6 +45,7 @@ def fold(text: str) -> str | None:
     folded = unicodedata.normalize("NFKC", text).casefold().strip().replace("_", " ")
     folded = re.sub(r"[\u2018\u2019`]", "'", folded.translate(_QUOTES))
     folded = _QUOTATION.sub(_quotation, folded)
+    folded = _EITHER.sub(r"\1 \2", folded)
     if not _ALLOWED.fullmatch(folded):
         return None
     for pattern, replacement in _CONTRACTIONS:

@@ -128,14 +128,16 @@ SENSES = (
         "hold, grasp, grip, grab, clasp, clutch, seize, grapple, take, get, fetch, bring, "
         "pass ME, hand ME, give ME, lend ME, pass|hand|give|lend .. to ME, pass OBJECT $, "
         "pass .. OBJECT $, hand over, hand .. over, reach for, take hold, "
-        "get hold, get grip, lay hold, hang on to, hold on to, hold onto, use .. HANDLE $",
+        "get hold, get grip, grab|keep hold, lay hold, retrieve, "
+        "hang on to, hold on to, hold onto, use .. HANDLE $",
     ),
     _sense("pick_up lift hold", "pick, pick up, pick .. up"),
     _sense("lift pick_up hold", "lift, raise, hoist, heave"),
     _sense("carry hold", "carry, transport, lug, haul"),
     _sense(
         "drink_with",
-        "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig, use .. CUP $",
+        "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig, use .. CUP $, "
+        "bring|lift|raise .. to lips|mouth",
     ),
     _sense("sip drink_with", "sip, take|have sip, take|have .. sip, slurp"),
     _sense(
@@ -160,10 +162,10 @@ SENSES = (
     ),
     _sense(
         "open",
-        "open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
+        "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
         "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
         "remove .. LID, pull|slide|get|twist|pry|push .. open, pull|slide|pry|push open, "
-        "pull DOOR, pull .. DOOR out, pull out DOOR, "
+        "pull DOOR, pull|slide .. DOOR out, pull|slide DOOR out, pull|slide out DOOR, "
         f"{_OFF} off LID, {_OFF} off .. LID, {_OFF} LID off, {_OFF} .. LID off",
     ),
     _sense(
@@ -171,6 +173,7 @@ SENSES = (
         "turn, rotate, twist, spin, turn|switch on|off, turn|switch .. on|off, swivel, crank, "
         "turn|twist DOOR, turn|switch on|off KNOB, turn up|down KNOB, turn up|down .. KNOB, "
         "turn .. clockwise|anticlockwise|counterclockwise, "
+        "close|shut tap|faucet|valve, close|shut .. tap|faucet|valve $, "
         "use .. WRENCH|tap|faucet|knob|dial|valve $",
     ),
     _sense(
@@ -200,7 +203,10 @@ SENSES = (
     ),
     _sense(
         "write",
-        "write, jot, scribble, sign, note down, jot down, make note, take note|notes, use .. PEN $",
+        "write, jot, scribble, sign, note down, jot down, make note, take note|notes, "
+        "use .. PEN $, draw .. with PEN, "
+        "draw circle|line|square|triangle|arrow|sketch|picture, "
+        "draw .. circle|line|square|triangle|arrow|sketch|picture $",
     ),
     _sense("sit_on", "sit, sit down, take|have seat, be seated, seat yourself, use .. SEAT $"),
     _sense("lie_on", "lie, lie down, lay down, lie on"),

@@ -11,7 +11,7 @@ _VERBS = word_set("stop cancel halt abort quit cease desist freeze enough neverm
 _ENDING = word_set("stop quit cease cancel abort halt end enough")
 _TAIL = _VERBS | word_set(
     "it that this there here now right immediately instantly already everything all thing "
-    "things at once goal task action job command order request robot arm gripper motion "
+    "things at once current goal task action job command order request robot arm gripper motion "
     "movement please instead thanks thank you mission operation process plan execution actions "
     "tasks goals commands for grounding"
 )
@@ -20,6 +20,12 @@ _PHRASES = tuple(
     for phrase in (
         "never mind",
         "never mind about",
+        "scratch that",
+        "hold it right there",
+        "do not bother",
+        "no more",
+        "finished",
+        "that is enough",
         "forget",
         "forget it",
         "forget about",
@@ -89,7 +95,10 @@ _COURTESIES = frozenset(
         "wait",
     )
 )
-_LEADS = tuple(tuple(lead.split()) for lead in ("oh", "um", "uh", "ah", "no", "i said"))
+_LEADS = tuple(
+    tuple(lead.split())
+    for lead in ("oh", "um", "uh", "ah", "no", "well", "wait", "actually", "i said")
+)
 
 
 def is_stop(text: str) -> bool:

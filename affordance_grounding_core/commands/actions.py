@@ -1,4 +1,4 @@
-"""`affordance-grounding actions`: what a model can be asked."""
+"""`affordance-grounding actions`: list a model's actions and resolve phrases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def actions(
     phrases: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHRASE]...", help="What somebody might say, to be resolved."),
+        typer.Argument(metavar="[PHRASE]...", help="Commands in everyday English, to be resolved."),
     ] = None,
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",
@@ -59,7 +59,7 @@ def actions(
 
 @dataclass
 class Outcomes:
-    """What phrases mean to a model.
+    """Phrases and the actions that a model resolves them to.
 
     Attributes:
         resolved: entries they mean, as `ActionResolution.as_dict` has them.
@@ -73,7 +73,7 @@ class Outcomes:
 
 
 def resolve_phrases(grounder: Grounder, phrases: Sequence[str]) -> Outcomes:
-    """Say what phrases mean to a model, on the console too.
+    """Resolve phrases and print what each one means to a model.
 
     Args:
         grounder: whose vocabulary counts.

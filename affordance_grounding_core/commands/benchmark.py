@@ -1,4 +1,4 @@
-"""`affordance-grounding benchmark`: how fast, as ratios to the published path in one run."""
+"""`affordance-grounding benchmark`: speed, as ratios to the published path in one run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RuntimesOption = Annotated[
     ),
 ]
 AgainstOption = Annotated[
-    str, typer.Option(help="What ratios refer to; 'published-eager' is the only one.")
+    str, typer.Option(help="Row that the ratios refer to; 'published-eager' is the only one.")
 ]
 TrainOption = Annotated[
     bool, typer.Option("--train", help="Time a training step at the published size instead.")
@@ -40,13 +40,15 @@ TrainOption = Annotated[
 NodeOption = Annotated[
     bool,
     typer.Option(
-        "--node", help="Time the ROS node instead: message in to result out, less inference."
+        "--node",
+        help="Time the ROS node instead, from message in to result out, without inference.",
     ),
 ]
 RoundsOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Timed runs of each; default 20, 3 with --train, 200 images with --node."
+        min=1,
+        help="Timed runs of each row; default: 20, or 3 with --train, or 200 images with --node.",
     ),
 ]
 SizeOption = Annotated[int, typer.Option(min=14, help="Side of the network's input in px.")]
@@ -59,7 +61,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="DIR",
-        help="Keep engines here, not in the cache.",
+        help="Folder to keep engines in, instead of the cache.",
         callback=output_folder,
     ),
 ]
@@ -118,7 +120,7 @@ def benchmark(
 
 
 def require_plotting() -> None:
-    """Make sure that what was measured can be drawn, before it is measured.
+    """Check before measuring that the plot can be drawn.
 
     Raises:
         RuntimeUnavailableError: matplotlib is not installed.

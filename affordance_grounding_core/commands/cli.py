@@ -23,7 +23,7 @@ from affordance_grounding_core.commands.weights import weights
 from affordance_grounding_core.errors import AffordanceGroundingError
 
 USER_ERROR = 2
-"""Exit code where what was asked for cannot be done."""
+"""Exit code of a request that cannot be carried out."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +42,9 @@ def _show_version(asked: bool) -> None:
 def common_options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Image + action -> affordance heatmap and grasp regions."""
@@ -64,7 +66,7 @@ app.add_typer(teach, name="teach")
 
 
 def main() -> None:
-    """Run the command line; what a user can put right is one line on stderr, no traceback."""
+    """Run the command line; the user's own mistakes are one line on stderr, without traceback."""
     try:
         app(prog_name="affordance-grounding")
     except (AffordanceGroundingError, OSError) as error:

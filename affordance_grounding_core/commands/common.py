@@ -18,8 +18,7 @@ ModelOption = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A model of the package, or the path of a checkpoint folder or of what export -o "
-        "wrote.",
+        help="Name of a packaged model, or path of a checkpoint folder or of an export folder.",
     ),
 ]
 RuntimeOption = Annotated[
@@ -65,7 +64,10 @@ JsonOption = Annotated[
 ]
 SplitOption = Annotated[
     str | None,
-    typer.Option("--split", help="seen, unseen or hico-iif, in any case; where ROOT has several."),
+    typer.Option(
+        "--split",
+        help="seen, unseen or hico-iif, in upper or lower case; needed where ROOT has several.",
+    ),
 ]
 RootArgument = Annotated[
     Path,
@@ -119,7 +121,7 @@ def load_model(
 
 
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
-    """Write a report where a file is asked for, making its folder.
+    """Write a report to a file if one was asked for, and make its folder.
 
     Args:
         path: file to write, or None for none.

@@ -1,4 +1,4 @@
-"""`affordance-grounding data`: look at a data set before it costs a night of training."""
+"""`affordance-grounding data`: check a data set, convert others, list cached features."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from affordance_grounding_core.commands.common import (
 from affordance_grounding_core.data.check import check_dataset
 from affordance_grounding_core.data.conversion.base import convert_dataset
 from affordance_grounding_core.data.conversion.formats import READERS
+from affordance_grounding_core.data.feature_store import stored_features
+from affordance_grounding_core.files import cache_directory
 
-data = typer.Typer(no_args_is_help=True, help="Look at data sets, and convert others.")
+data = typer.Typer(
+    no_args_is_help=True, help="Check data sets, convert others, list cached features."
+)
 
 
 @data.command()
@@ -44,17 +48,28 @@ def check(
 def convert(
     layout: Annotated[
         Literal["instructpart", "umd", "iit-aff", "handal", "3doi"],
-        typer.Argument(help="Which data set it is."),
+        typer.Argument(help="Layout of the data set."),
     ],
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder it is unpacked in.")],
+    root: Annotated[
+        Path, typer.Argument(metavar="ROOT", help="Folder that the data set was unpacked into.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where list and masks go.")
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the list and the masks."),
     ],
-    part: Annotated[
-        Literal["train", "test"], typer.Option(help="Which split of the data set.")
-    ] = "test",
-    every: Annotated[int, typer.Option(min=1, help="Take one picture in so many.")] = 1,
+    part: Annotated[Literal["train", "test"], typer.Option(help="Split of the data set.")] = "test",
+    every: Annotated[int, typer.Option(min=1, help="Take every Nth picture.")] = 1,
 ) -> None:
-    """Write a list for `evaluate --manifest`, and masks, from a published layout."""
+    """Convert a published data set into masks and a list for `evaluate --manifest`."""
     done = convert_dataset(READERS[layout], root, output, part, every, show_progress=True)
     typer.echo(done.as_text())
+
+
+@data.command("cache")
+def list_cache() -> None:
+    """List the folders of cached training features; any of them may be deleted."""
+    folders = stored_features(cache_directory())
+    for one in folders:
+        typer.echo(f"{one.bytes / 2**30:8.2f} GiB  {one.views:9d} views  {one.folder}")
+    if not folders:
+        typer.echo(f"no cached features in {cache_directory()}")

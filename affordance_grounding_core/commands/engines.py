@@ -1,4 +1,4 @@
-"""`affordance-grounding engines`: what the cache of engines holds, and making room."""
+"""`affordance-grounding engines`: list and remove stored engines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ engines = typer.Typer(
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option("--store", metavar="DIR", help="Folder of engines; default: that of the cache."),
+    typer.Option("--store", metavar="DIR", help="Folder of engines; default: the cache."),
 ]
 
 
 @dataclass(frozen=True)
 class StoredEngine:
-    """An engine as it is listed.
+    """One line of the list of engines.
 
     Attributes:
         name: path below the store: model, runtime, precision and size of the input.
@@ -53,7 +53,7 @@ def list_engines(store: StoreOption = None) -> None:
 
 @engines.command()
 def size(store: StoreOption = None) -> None:
-    """Say how much room the engines take."""
+    """Print how much room the engines take."""
     place = _store(store)
     found = stored_engines(place)
     total = megabytes(sum(one.size for one in found))
@@ -64,11 +64,13 @@ def size(store: StoreOption = None) -> None:
 def clear(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="As list names them, or how some begin."),
+        typer.Argument(
+            metavar="[NAME]...", help="Names as `list` prints them, or their beginnings."
+        ),
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Remove engines: all, or those that are named. They are built again where needed."""
+    """Remove all engines, or the named ones. An engine is built again when it is needed."""
     place = _store(store)
     found = stored_engines(place)
     for name in names or ():

@@ -1,4 +1,4 @@
-"""`affordance-grounding evaluate`: a model against a test set, beside simple guesses."""
+"""`affordance-grounding evaluate`: scores of a model on a test set, beside simple baselines."""
 
 from __future__ import annotations
 
@@ -53,33 +53,33 @@ ManifestOption = Annotated[
     ),
 ]
 ProtocolOption = Annotated[
-    ProtocolName, typer.Option(help="How maps are compared; never mix numbers of the two.")
+    ProtocolName,
+    typer.Option(help="Protocol of the comparison; numbers of the two must not be mixed."),
 ]
 ObjectsOption = Annotated[
     list[str] | None,
     typer.Option("--object", help="Only images of this object; may be given several times."),
 ]
 BaselinesOption = Annotated[
-    bool, typer.Option("--baselines", help="Score uniform, centre prior and mean label too.")
+    bool,
+    typer.Option("--baselines", help="Also score uniform heat, a centre prior and the mean label."),
 ]
 PicturesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Write the best, worst and some random cases.",
+        help="Folder for pictures of the best, the worst and some random cases.",
         callback=output_folder,
     ),
 ]
-PictureCountOption = Annotated[
-    int, typer.Option(min=1, help="How many of each kind of case are written.")
-]
+PictureCountOption = Annotated[int, typer.Option(min=1, help="Number of pictures of each kind.")]
 RobustnessOption = Annotated[
     int,
     typer.Option(
         metavar="COUNT",
         min=0,
-        help="Score so many pictures, evenly chosen, also turned, mirrored, compressed, "
-        "blurred, dark and grey: twelve looks each.",
+        help="Also score COUNT pictures, evenly chosen, in eight orientations, compressed, "
+        "blurred, darkened and grey: twelve answers each.",
     ),
 ]
 
@@ -101,7 +101,7 @@ def evaluate(
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "none",
 ) -> None:
-    """Score a model: heat (KLD, SIM, NSS), masks (IoU), and what it calls found."""
+    """Score a model: its heat (KLD, SIM, NSS), its masks (IoU) and its decisions (found or not)."""
     if robustness and data is None:
         raise typer.BadParameter("--robustness needs --data: a test set with heatmaps")
     if (data is None) == (manifest is None):
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def _hints(grounder: Grounder, evaluation: Evaluation, missing_baseline: str) -> None:
-    """Say on stderr what is left out and how to get it."""
+    """Print on stderr what is left out and how to get it."""
     if missing_baseline:
         typer.echo(f"no mean-of-train baseline: {missing_baseline}", err=True)
     if not evaluation.raw_maps and grounder.information.method in PAPER_METHODS:

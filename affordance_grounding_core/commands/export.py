@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEGRADED = 1
-"""Exit code where something else than what was asked for will answer."""
+"""Exit code where another runtime than the one asked for will answer."""
 
 _TIMED_RUNS = 20
 
@@ -67,7 +67,7 @@ FramesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Pictures of the place of work, 8 or more, to calibrate and compare on.",
+        help="Folder of 8 or more pictures of the robot's surroundings, to calibrate and compare.",
     ),
 ]
 BuildOnlyOption = Annotated[
@@ -79,7 +79,7 @@ EngineFolderOption = Annotated[
         "--output",
         "-o",
         metavar="DIR",
-        help="Keep engines here, not in the cache; --model DIR then uses them.",
+        help="Folder to keep engines in, instead of the cache; --model DIR then uses them.",
         callback=output_folder,
     ),
 ]
@@ -140,7 +140,7 @@ def export(
 def build_here(
     grounder: Grounder, sizes: Sequence[tuple[int, int]], *, timed: bool
 ) -> list[dict[str, Any]]:
-    """Build and compare engines for this machine, and print what became of each.
+    """Build and compare engines for this machine, and print the outcome of each.
 
     Args:
         grounder: with the runtime.
@@ -163,7 +163,7 @@ def build_for(
     capabilities: Sequence[str],
     request: RuntimeRequest,
 ) -> list[dict[str, Any]]:
-    """Build engines for GPUs that are not here, and print what became of each.
+    """Build engines for GPUs of other machines, and print the outcome of each.
 
     Args:
         grounder: on plain PyTorch.
@@ -195,7 +195,7 @@ def build_for(
 
 
 def describe_folder(folder: Path, model: str, grounder: Grounder, request: RuntimeRequest) -> None:
-    """Write into a folder of engines what they are of, so that it can be loaded by its path.
+    """Write the model beside its engines, so that the folder can be loaded by its path.
 
     Args:
         folder: engines were built into.
@@ -242,13 +242,13 @@ def build(grounder: Grounder, height: int, width: int) -> RuntimeReport | None:
 
 
 def describe(report: RuntimeReport | None, height: int, width: int) -> dict[str, Any]:
-    """Plain values on what answers images of one size."""
+    """Outcome for one image size as plain values."""
     known = report.as_dict() if report else {"description": "eager", "degraded": False}
     return {"image_width": width, "image_height": height, **known}
 
 
 def as_text(entry: dict[str, Any]) -> str:
-    """Lines on one entry, for the console."""
+    """Outcome for one image size as lines for the console."""
     lines = [f"{entry['image_width']}x{entry['image_height']}: {entry['description']}"]
     lines += [f"  not used: {reason}" for reason in entry.get("rejected", ())]
     gate = entry.get("gate")

@@ -34,11 +34,11 @@ OutOption = Annotated[
 ]
 SegmenterOption = Annotated[
     SegmenterName,
-    typer.Option(help="What finds and outlines the parts."),
+    typer.Option(help="Model that finds and outlines the parts."),
 ]
 StyleOption = Annotated[
     Literal["agd20k", "robot"],
-    typer.Option(help="AGD20K's conventions, or a robot's (hit: hammer head)."),
+    typer.Option(help="Conventions for parts: AGD20K's, or a robot's (hit: hammer head)."),
 ]
 PartNamesOption = Annotated[
     Path | None,
@@ -50,21 +50,26 @@ PartOption = Annotated[
 ]
 SimilarityOption = Annotated[
     SimilarityName,
-    typer.Option(help="What chooses exocentric partners, ten for each."),
+    typer.Option(help="Features by which ten exocentric partners are chosen for each image."),
 ]
 SimilarityWeightsOption = Annotated[
     Path | None, typer.Option(help="Local file of the weights that --similarity needs.")
 ]
 ScoreOption = Annotated[
-    float, typer.Option(help="Detections above it count; where none is, the best one.")
+    float,
+    typer.Option(
+        help="Detections of this score or more count; if there is none, the best one does."
+    ),
 ]
-MinimumScoreOption = Annotated[float, typer.Option(help="A best one below it is 'nothing found'.")]
+MinimumScoreOption = Annotated[
+    float, typer.Option(help="A best detection below this score counts as 'nothing found'.")
+]
 BatchOption = Annotated[int, typer.Option(min=1, help="Images segmented at once.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Processes that read images.")]
-DevicesOption = Annotated[str, typer.Option(help="How many GPUs, or 'auto' for all there are.")]
+DevicesOption = Annotated[str, typer.Option(help="Number of GPUs, or 'auto' for all of them.")]
 AcceleratorOption = Annotated[str, typer.Option(help="'auto', 'gpu' or 'cpu'.")]
 PrecisionOption = Annotated[
-    str, typer.Option(help="'32-true', or 'bf16-mixed' on GPUs that have it.")
+    str, typer.Option(help="'32-true', or 'bf16-mixed' on GPUs that support it.")
 ]
 ModelFolderOption = Annotated[
     Path | None,
@@ -75,7 +80,7 @@ RevisionOption = Annotated[
     typer.Option(help="Another commit than the pinned one: OWNER/REPOSITORY=COMMIT."),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace masks that another hand has made.")
+    bool, typer.Option("--overwrite", help="Replace masks that were not made by this command.")
 ]
 
 
@@ -134,7 +139,7 @@ def label(
 def _load_segmenter(
     name: SegmenterName, scores: tuple[float, float], folder: Path | None, revisions: list[str]
 ) -> PartSegmenter:
-    """Load what finds parts; PyTorch is imported here and not before, so that --help is quick."""
+    """Load the segmenter; PyTorch is imported here and not before, so that --help is quick."""
     try:
         from affordance_grounding_core.labelling.run import label_training_set  # noqa: F401
         from affordance_grounding_core.labelling.segmenters.base import SelectionRule
@@ -164,7 +169,7 @@ def _load_describer(
 
 
 def best_device(accelerator: str) -> str:
-    """Choose where the small models beside a run are computed."""
+    """Choose the device of the small models beside the segmenter."""
     import torch
 
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"

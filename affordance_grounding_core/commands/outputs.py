@@ -1,4 +1,4 @@
-"""Checks of where a command shall write, before it works: callbacks of its options."""
+"""Callbacks of options that check output folders and files before a command starts."""
 
 from __future__ import annotations
 

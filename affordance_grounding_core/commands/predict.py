@@ -37,7 +37,7 @@ HeatmapFormat = Literal["png", "npy"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image, one action, and where the answer was written.
+    """Answer for one image and one action, with the paths of its pictures.
 
     Attributes:
         image: file that was read.
@@ -80,7 +80,7 @@ ActionsOption = Annotated[
     typer.Option(
         "--action",
         "-a",
-        help="What to do, in a word or a phrase ('take a sip'); may be given several times.",
+        help="Action, as a word or a phrase ('take a sip'); may be given several times.",
     ),
 ]
 OutputOption = Annotated[
@@ -89,13 +89,13 @@ OutputOption = Annotated[
         "--output",
         "-o",
         metavar="FOLDER",
-        help="Where pictures are written.",
+        help="Folder for the pictures.",
         callback=output_folder,
     ),
 ]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Heat from which a pixel can be found, in (0, 1]; default: the model's."),
+    typer.Option(help="Heat in (0, 1] from which a place counts as found; default: the model's."),
 ]
 HeatmapOption = Annotated[
     HeatmapFormat, typer.Option(help="16-bit PNG (65535 is heat 1) or float32 NumPy array.")
@@ -115,7 +115,7 @@ def predict(
     backbone_weights: WeightsOption = None,
     taught: TaughtOption = "auto",
 ) -> None:
-    """Find where actions can be done in images.
+    """Find where actions happen in images.
 
     Writes an overlay, a heatmap and a mask, NAME_ACTION_overlay.png and so on, for every image
     and action.
@@ -153,7 +153,7 @@ def predict_files(
     output: Path,
     heatmap: HeatmapFormat,
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Ground actions in image files, write the pictures, and say what was found.
+    """Ground actions in image files, write the pictures and print what was found.
 
     Args:
         grounder: model that answers.
@@ -190,7 +190,7 @@ def predict_files(
 
 
 def expand_folders(paths: Iterable[Path]) -> list[Path]:
-    """Put the image files of a folder, sorted, in its place; each file is kept once.
+    """Replace folders by their image files, sorted; each file is kept once.
 
     Raises:
         InvalidImageError: a folder without image files.
@@ -252,7 +252,7 @@ def save(
 
 
 def describe(prediction: Prediction) -> str:
-    """One line on an answer, for the console."""
+    """One answer as a line for the console."""
     result = prediction.result
     answer = f"found, {len(result.regions)} region(s)" if result.found else "not found"
     return (

@@ -23,34 +23,41 @@ LabelsOption = Annotated[
 ]
 PairOption = Annotated[
     list[str] | None,
-    typer.Option(help="ACTION/OBJECT to refine, or 'all'; the published list where none."),
+    typer.Option(help="ACTION/OBJECT to refine, or 'all'; default: the published list."),
 ]
-FeaturesOption = Annotated[Literal["clip", "dinov2"], typer.Option(help="What compares objects.")]
+FeaturesOption = Annotated[
+    Literal["clip", "dinov2"], typer.Option(help="Features by which objects are compared.")
+]
 FeaturesWeightsOption = Annotated[
     Path | None, typer.Option(help="Local file of the weights that --features needs.")
 ]
 ProposalsOption = Annotated[
     Literal["sam", "features"],
-    typer.Option(help="What labels snap to: SAM's masks, or clusters of the features."),
+    typer.Option(help="Proposals that labels snap to: masks of SAM, or clusters of the features."),
 ]
 MasksOption = Annotated[
     Path | None,
-    typer.Option(help="Trained masks to use, DIR/refinement of an earlier run; else train."),
+    typer.Option(
+        help="DIR/refinement of an earlier run whose trained masks are used; default: train."
+    ),
 ]
 CountOption = Annotated[int, typer.Option(min=1)]
-AccumulateOption = Annotated[int, typer.Option(min=1, help="Batches in a step.")]
-SeedOption = Annotated[int, typer.Option(help="Of everything random.")]
-DevicesOption = Annotated[str, typer.Option(help="How many GPUs, or 'auto'.")]
-ResumeOption = Annotated[str | None, typer.Option(help="'last', or a .ckpt file, to go on from.")]
+AccumulateOption = Annotated[int, typer.Option(min=1, help="Batches of an optimiser step.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all random choices.")]
+DevicesOption = Annotated[str, typer.Option(help="Number of GPUs, or 'auto'.")]
+ResumeOption = Annotated[
+    str | None, typer.Option(help="Checkpoint to continue from: 'last' or a .ckpt file.")
+]
 SamFolderOption = Annotated[
     Path | None, typer.Option(help="Folder with SAM as OWNER/REPOSITORY, instead of the hub.")
 ]
 QuirksOption = Annotated[
     bool,
-    typer.Option("--published-quirks", help="Snap as the released code does, to match it."),
+    typer.Option("--published-quirks", help="Snap exactly as the released code does."),
 ]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace refined labels of another hand.")
+    bool,
+    typer.Option("--overwrite", help="Replace refined labels that were not made by this command."),
 ]
 
 
@@ -77,7 +84,7 @@ def refine(
     overwrite: OverwriteOption = False,
     json_file: JsonOption = None,
 ) -> None:
-    """Learn what a user's hand hides, and snap part labels to it (WSAG-PLSP, section 3.3).
+    """Learn which part a hand covers, and snap part labels to it (WSAG-PLSP, section 3.3).
 
     Refined labels go into DIR/PL_refined, which training prefers; where nothing results, the
     first label stays in force.

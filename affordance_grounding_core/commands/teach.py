@@ -23,43 +23,47 @@ if TYPE_CHECKING:
 
 teach = typer.Typer(
     invoke_without_command=True,
-    help="Teach a new action by one example or a few; `predict` and the node then know it.",
+    help="Teach a new action by one or a few examples; `predict` and the node then know it.",
 )
 
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", metavar="FILE", help="Where taught actions are kept; default: your data folder."
+        "--file", metavar="FILE", help="File of taught actions; default: in your data folder."
     ),
 ]
+NameOption = Annotated[
+    str | None,
+    typer.Option(help='Name of the action ("press shutter"); a known name gets one more example.'),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(metavar="IMAGE", help="Mask of the part: white on black, of the picture's size."),
+]
 OverrideOption = Annotated[
-    bool, typer.Option("--override", help="Take the place of a trained action of this name.")
+    bool, typer.Option("--override", help="Replace a trained action of this name.")
 ]
 
 
 @teach.callback()
 def teach_action(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Option(help='Of the action: "press shutter". Again: one more example.')
-    ] = None,
+    name: NameOption = None,
     image: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Picture of the object.")
     ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(metavar="IMAGE", help="The part in white on black, of the picture's size."),
-    ] = None,
+    mask: MaskOption = None,
     box: Annotated[
         tuple[int, int, int, int] | None,
         typer.Option(metavar="X Y WIDTH HEIGHT", help="Box around the part, in px."),
     ] = None,
     click: Annotated[
         tuple[float, float] | None,
-        typer.Option(metavar="X Y", help="A point of the part, in px."),
+        typer.Option(metavar="X Y", help="Point on the part, in px."),
     ] = None,
     radius: Annotated[
-        float | None, typer.Option(help="Around the click, in px; default: 4 % of the longer side.")
+        float | None,
+        typer.Option(help="Radius around the click, in px; default: 4 % of the longer side."),
     ] = None,
     file: FileOption = None,
     override: OverrideOption = False,
@@ -126,7 +130,7 @@ def list_actions(file: FileOption = None, json_file: JsonOption = None) -> None:
 
 @teach.command("remove")
 def remove_action(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the taught action.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the taught action.")],
     example: Annotated[
         int | None, typer.Option(help="Only this example, by its number in the list.")
     ] = None,
@@ -144,8 +148,8 @@ def remove_action(
 
 @teach.command("rename")
 def rename_action(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the taught action.")],
-    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="It gets.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the taught action.")],
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="Its new name.")],
     file: FileOption = None,
     override: OverrideOption = False,
     model: ModelOption = "default",
@@ -164,7 +168,7 @@ def rename_action(
 
 
 def _check_free(name: str, model: str, override: bool) -> bool:
-    """Refuse a name of the model's own, read without loading it; says whether it is one."""
+    """Refuse the name of a trained action, without loading the model; returns whether it is one."""
     from affordance_grounding_core.loading import trained_vocabulary
     from affordance_grounding_core.teaching.teacher import require_free
 

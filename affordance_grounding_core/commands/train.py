@@ -1,4 +1,4 @@
-"""`affordance-grounding train`: from a YAML config to a checkpoint folder."""
+"""`affordance-grounding train`: train a checkpoint from a YAML config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`affordance-grounding weights`: fetch frozen backbones ahead of their first use."""
+"""`affordance-grounding weights`: fetch backbone weights before they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an image to network input in training and in testing, as the papers do.
+"""Turns images into network input for training and testing, as the papers do.
 
 Training: the shorter side becomes 256 px, then a random crop of 224 px, mirrored half the
 time. Testing: squashed to 224 x 224 px. Both with Pillow's bilinear filter and ImageNet's
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -41,14 +42,12 @@ class CropConfig:
             raise ValueError(f"flip must lie in [0, 1], got {self.flip}")
 
 
-def random_crop(
-    image: NDArray[np.uint8], config: CropConfig, seed: tuple[int, ...]
-) -> torch.Tensor:
+def random_crop(image: RgbImage, config: CropConfig, seed: tuple[int, ...]) -> torch.Tensor:
     """Look at a random square of an image.
 
     Args:
-        image: (H, W, 3) uint8, RGB, of any size.
-        config: of the crop.
+        image: image of any size.
+        config: options of the crop.
         seed: decides the place and the mirroring; the same seed gives the same crop.
 
     Returns:
@@ -69,9 +68,9 @@ def crop_label(
 
     Args:
         label: (H, W) float32 of the image's size.
-        config: of the crop.
-        seed: that the crop of the image was drawn with.
-        cells: along a side of the result; they divide the crop.
+        config: options of the crop.
+        seed: seed that the crop of the image was drawn with.
+        cells: number of cells along a side of the result; it divides the crop.
 
     Returns:
         (cells, cells) float32, the mean of the label in each cell.
@@ -116,11 +115,11 @@ def _draw_place(height: int, width: int, config: CropConfig, seed: tuple[int, ..
     return _Place(tall, wide, top, left, bool(random.random() < config.flip))
 
 
-def squash(image: NDArray[np.uint8], size: int) -> torch.Tensor:
+def squash(image: RgbImage, size: int) -> torch.Tensor:
     """Look at a whole image, stretched to a square.
 
     Args:
-        image: (H, W, 3) uint8, RGB, of any size.
+        image: image of any size.
         size: side of the square in px.
 
     Returns:

@@ -1,5 +1,6 @@
 """Reading and writing image files, with errors that name the file."""
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.images.reading import (
     IMAGE_SUFFIXES,
     DecodedImage,
@@ -15,6 +16,7 @@ from affordance_grounding_core.images.reading import (
 __all__ = [
     "IMAGE_SUFFIXES",
     "DecodedImage",
+    "RgbImage",
     "decode_image",
     "decode_rgb",
     "is_image_file",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import InvalidImageError
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.images.jpeg import START as JPEG_START
 from affordance_grounding_core.images.jpeg import DamagedJpegError, DecodedJpeg, decode_jpeg
 
@@ -25,11 +26,11 @@ class DecodedImage:
     """The content of an image file.
 
     Attributes:
-        rgb: (H, W, 3) uint8, RGB.
+        rgb: the picture.
         remark: what is odd about the bytes although the picture can be used; mostly empty.
     """
 
-    rgb: NDArray[np.uint8]
+    rgb: RgbImage
     remark: str = ""
 
 
@@ -38,7 +39,7 @@ def is_image_file(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def read_rgb(path: str | Path) -> NDArray[np.uint8]:
+def read_rgb(path: str | Path) -> RgbImage:
     """Read an image as a camera would deliver it.
 
     The EXIF orientation is applied, grey becomes three equal channels, transparency is
@@ -48,7 +49,7 @@ def read_rgb(path: str | Path) -> NDArray[np.uint8]:
         path: file in any format OpenCV reads.
 
     Returns:
-        (H, W, 3) uint8, RGB.
+        The picture, turned as its EXIF orientation says.
 
     Raises:
         InvalidImageError: the file is missing, empty, truncated or no image.
@@ -102,7 +103,7 @@ def decode_image(data: bytes, name: str | Path, *, upright: bool = True) -> Deco
     return DecodedImage(np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8))
 
 
-def decode_rgb(data: bytes, name: str | Path) -> NDArray[np.uint8]:
+def decode_rgb(data: bytes, name: str | Path) -> RgbImage:
     """Decode the content of an image file; see `read_rgb`. What is odd about it is logged.
 
     Args:
@@ -110,7 +111,7 @@ def decode_rgb(data: bytes, name: str | Path) -> NDArray[np.uint8]:
         name: what to call the image in messages.
 
     Returns:
-        (H, W, 3) uint8, RGB.
+        The picture, turned as its EXIF orientation says.
 
     Raises:
         InvalidImageError: truncated, damaged or no image.

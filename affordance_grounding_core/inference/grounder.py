@@ -14,6 +14,7 @@ from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
@@ -91,11 +92,11 @@ class Grounder:
         """
         return resolve_action(command, self.vocabulary, self.similarity)
 
-    def heatmaps(self, image: NDArray[np.uint8], actions: Sequence[str]) -> NDArray[np.float32]:
+    def heatmaps(self, image: RgbImage, actions: Sequence[str]) -> NDArray[np.float32]:
         """Ground several actions in one image, without extracting regions.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             actions: K names of the vocabulary, or what `resolve` understands.
 
         Returns:
@@ -132,7 +133,7 @@ class Grounder:
         return heat, masks if len(masks) else None
 
     def evaluation_maps(
-        self, image: NDArray[np.uint8], actions: Sequence[str]
+        self, image: RgbImage, actions: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
         """Compute the maps that the method's paper scores, from input as in the paper.
 
@@ -140,7 +141,7 @@ class Grounder:
         evaluation only.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             actions: K names of the vocabulary, or what `resolve` understands.
 
         Returns:
@@ -159,7 +160,7 @@ class Grounder:
 
     def ground(
         self,
-        image: NDArray[np.uint8],
+        image: RgbImage,
         action: str,
         *,
         threshold: float | None = None,
@@ -168,7 +169,7 @@ class Grounder:
         """Ground one action in one image.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             action: a name of the vocabulary, or what `resolve` understands.
             threshold: heat at or above which a pixel can belong to a region, in (0, 1];
                 the model's where None.
@@ -188,7 +189,7 @@ class Grounder:
 
     def ground_several(
         self,
-        image: NDArray[np.uint8],
+        image: RgbImage,
         actions: Sequence[str],
         *,
         threshold: float | None = None,
@@ -197,7 +198,7 @@ class Grounder:
         """Ground several actions in one image; the backbone runs once for all of them.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             actions: names of the vocabulary, or what `resolve` understands; at least one.
             threshold: see `ground`.
             regions: see `ground`.

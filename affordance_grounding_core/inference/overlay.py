@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.grounder import check_image
 from affordance_grounding_core.inference.result import AffordanceRegion, GroundingResult
 
@@ -66,19 +67,19 @@ DEFAULT_OVERLAY = OverlayConfig()
 
 
 def draw_overlay(
-    image: NDArray[np.uint8], result: GroundingResult, config: OverlayConfig = DEFAULT_OVERLAY
-) -> NDArray[np.uint8]:
+    image: RgbImage, result: GroundingResult, config: OverlayConfig = DEFAULT_OVERLAY
+) -> RgbImage:
     """Draw an answer over its image; neither is changed.
 
     Lines and letters grow with the image. On images too small for letters there are none.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
+        image: to draw upon.
         result: of the same H and W.
         config: what is drawn.
 
     Returns:
-        (H, W, 3) uint8, RGB.
+        A new picture of the same size.
 
     Raises:
         InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
@@ -109,22 +110,22 @@ def draw_overlay(
 
 
 def blend_heat(
-    image: NDArray[np.uint8],
+    image: RgbImage,
     heatmap: NDArray[np.float32],
     config: OverlayConfig = DEFAULT_OVERLAY,
     *,
     bright_from: float = 0.5,
-) -> NDArray[np.uint8]:
+) -> RgbImage:
     """Colour an image by its heat; a pixel without heat keeps its own colour.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
+        image: to draw upon.
         heatmap: (H, W) float32 in [0, 1].
         config: opacity and colormap.
         bright_from: heat at which the bright half of the colours begins, in (0, 1].
 
     Returns:
-        (H, W, 3) uint8, RGB, a new array.
+        A new picture of the same size.
     """
     scale = [0.0, bright_from, 1.0], [0.0, 0.5, 1.0]
     heat = np.interp(np.clip(heatmap, 0.0, 1.0), *scale).astype(np.float32)
@@ -136,11 +137,11 @@ def blend_heat(
     return np.asarray(cv2.blendLinear(image, coloured, 1 - share, share), np.uint8)
 
 
-def draw_caption(picture: NDArray[np.uint8], text: str, colour: Colour = _WHITE) -> None:
+def draw_caption(picture: RgbImage, text: str, colour: Colour = _WHITE) -> None:
     """Write a line into the upper left corner on a darkened strip, as large as fits.
 
     Args:
-        picture: (H, W, 3) uint8, RGB, contiguous; drawn into.
+        picture: RGB, contiguous; drawn into.
         text: one line; OpenCV's letters are ASCII, others become question marks.
         colour: of the letters, RGB.
     """

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from affordance_grounding_core.images.arrays import RgbImage
+
 Policy = Literal["squash", "letterbox", "aspect"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -158,11 +160,11 @@ class Preprocess:
             height, width, input_height, input_width, 0, 0, input_width, input_height
         )
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ImageGeometry]:
+    def __call__(self, image: RgbImage) -> tuple[NDArray[np.float32], ImageGeometry]:
         """Turn an image into network input.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
 
         Returns:
             (3, h, w) float32, normalised, contiguous; padding is the mean colour, 0. And
@@ -177,11 +179,11 @@ class Preprocess:
         pixels[:, rows, columns] = normalised.transpose(2, 0, 1)
         return pixels, geometry
 
-    def as_published(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def as_published(self, image: RgbImage) -> NDArray[np.float32]:
         """Turn an image into network input as the papers' evaluations do, whatever the policy.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
 
         Returns:
             (3, size, size) float32, normalised: squashed with Pillow's bilinear filter, which

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary, vocabulary_from_mapping
 from affordance_grounding_core.errors import TeachingError
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.grounder import Grounder, check_image
 from affordance_grounding_core.inference.runtime import HeatRuntime
 from affordance_grounding_core.runtimes.eager import EagerRuntime
@@ -75,7 +73,7 @@ class Teacher:
     def teach(
         self,
         name: str,
-        image: NDArray[np.uint8],
+        image: RgbImage,
         mark: Mark,
         *,
         source: str = "",
@@ -85,7 +83,7 @@ class Teacher:
 
         Args:
             name: name of the action; the first example begins it.
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
             mark: the part, over the same pixels.
             source: what the picture is called in lists.
             override: take the place of a trained action, or of another word for one, of this

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from geometry_msgs.msg import PoseArray, PoseStamped
-from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.depth.grasp_pose import Grasp
@@ -28,10 +27,10 @@ from affordance_grounding_ros.msg import ScoredGrasps
 
 @dataclass(frozen=True)
 class RegionPoses:
-    """Where an image's regions lie in space.
+    """Poses of an image's regions.
 
     Attributes:
-        frame_id: of the poses.
+        frame_id: frame of the poses.
         grasps: one for each region; None where there is none.
         problem: why a region has none; empty if all have one.
         view: what they were computed from; None where depth is missing or does not fit.
@@ -47,7 +46,7 @@ class DepthOutputs:
     """Publishes poses, points and markers of regions.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
     """
 
     def __init__(self, node: Node) -> None:
@@ -60,7 +59,7 @@ class DepthOutputs:
         self._last: Header | None = None
 
     def publish(
-        self, header: Header, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+        self, header: Header, image: RgbImage, result: GroundingResult, poses: RegionPoses
     ) -> None:
         """Publish where the regions of one image lie; also where none does, by empty messages.
 
@@ -69,10 +68,10 @@ class DepthOutputs:
         Cloud and markers are made only while somebody subscribes.
 
         Args:
-            header: of the image.
-            image: (H, W, 3) uint8, RGB.
-            result: of the grounder.
-            poses: of its regions.
+            header: header of the image.
+            image: message of a camera or a file, unchanged.
+            result: the grounder's result.
+            poses: poses of the regions.
         """
         placed = Header(stamp=header.stamp, frame_id=poses.frame_id)
         self._last = placed

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_ros.common.problem_log import ProblemLog
 from affordance_grounding_ros.depth.camera_model import DepthError
@@ -23,7 +22,7 @@ class DepthStage:
     """Gives regions their poses, and says why where it cannot.
 
     Args:
-        node: that subscribes and publishes.
+        node: node that subscribes and publishes.
         settings: gives the parameters of now.
 
     Attributes:
@@ -59,9 +58,9 @@ class DepthStage:
         """Compute where the regions of an image lie; waits for late depth, but not for long.
 
         Args:
-            claim: of the image.
-            header: of the image.
-            result: of the grounder for the image.
+            claim: claim of the image.
+            header: header of the image.
+            result: the grounder's result for the image.
         """
         height, width = result.mask.shape
         try:
@@ -81,15 +80,15 @@ class DepthStage:
         return RegionPoses(view.frame_id, grasps, problem, view)
 
     def publish(
-        self, header: Any, image: NDArray[np.uint8], result: GroundingResult, poses: RegionPoses
+        self, header: Any, image: RgbImage, result: GroundingResult, poses: RegionPoses
     ) -> None:
         """Publish where the regions of one image lie, and let grasps be chosen by it.
 
         Args:
-            header: of the image.
-            image: (H, W, 3) uint8, RGB.
-            result: of the grounder.
-            poses: of its regions.
+            header: header of the image.
+            image: message of a camera or a file, unchanged.
+            result: the grounder's result.
+            poses: poses of the regions.
         """
         if poses.view:
             self.filter.remember(header, result, poses.view)

@@ -13,6 +13,7 @@ from PIL import UnidentifiedImageError
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.images.jpeg import decode_jpeg
 from affordance_grounding_ros.images.layouts import ImageMessageError
 from affordance_grounding_ros.images.levels import LevelRange
@@ -26,12 +27,12 @@ _TOPIC_SUFFIX = "/compressed"
 
 
 def encoding_of(message: Image | CompressedImage) -> str:
-    """What a message of either kind says about its pixels."""
+    """Description of the pixels of a message of either kind."""
     return str(message.format if isinstance(message, CompressedImage) else message.encoding)
 
 
 def compressed_topic(topic: str) -> str:
-    """Where image_transport publishes the compressed images of a topic.
+    """Name of the topic on which image_transport publishes a topic's compressed images.
 
     Args:
         topic: full name of the raw images' topic, after remapping; or already of the compressed.
@@ -43,7 +44,7 @@ def compressed_to_rgb(
     message: CompressedImage,
     levels: LevelRange | None = None,
     remark: Callable[[str], object] = lambda _: None,
-) -> NDArray[np.uint8]:
+) -> RgbImage:
     """Unpack a JPEG or PNG image.
 
     What it is, is told from the bytes; of `format` only "compressed rgb8" is believed, by which
@@ -51,13 +52,13 @@ def compressed_to_rgb(
     file asks for is not applied: a camera's pixels stay where its calibration has them.
 
     Args:
-        message: as image_transport's "compressed" publishes it.
+        message: message in the form of image_transport's "compressed".
         levels: range of the 16-bit levels of the stream it belongs to; this image alone tells
             where None.
         remark: told what is odd about the bytes of an image that is whole all the same.
 
     Returns:
-        (H, W, 3) uint8, RGB, contiguous. Levels of 16 bits become 8; transparency is dropped.
+        The picture, contiguous. Levels of 16 bits become 8; transparency is dropped.
 
     Raises:
         ImageMessageError: not JPEG or PNG, cut short, damaged, or of too many pixels.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_ros.images.layouts import (
     LAYOUTS,
     UNNAMED_COLOURS,
@@ -52,7 +53,7 @@ _COLOUR_CODES = {
 }
 
 
-def image_to_rgb(message: Image, levels: LevelRange | None = None) -> NDArray[np.uint8]:
+def image_to_rgb(message: Image, levels: LevelRange | None = None) -> RgbImage:
     """Read an image message as colours.
 
     Args:
@@ -62,7 +63,7 @@ def image_to_rgb(message: Image, levels: LevelRange | None = None) -> NDArray[np
             where None.
 
     Returns:
-        (H, W, 3) uint8, RGB, contiguous, a copy.
+        The picture, contiguous, a copy.
 
     Raises:
         ImageMessageError: an unsupported encoding, sizes that contradict each other, or float
@@ -126,7 +127,7 @@ def read_with_numpy(message: Image) -> NDArray[Any]:
 
 @functools.cache
 def plain_reader() -> Reader:
-    """What reads plain layouts: cv_bridge where it imports, NumPy elsewhere."""
+    """Reader of plain layouts: cv_bridge where it imports, NumPy elsewhere."""
     try:
         from cv_bridge import CvBridge
     except Exception:  # A build against another NumPy raises more than ImportError.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_ros.images.compressed import compressed_to_rgb, encoding_of
 from affordance_grounding_ros.images.conversions import image_to_rgb
 from affordance_grounding_ros.images.layouts import UNNAMED_COLOURS
@@ -32,14 +31,14 @@ class ImageReader:
         self._said: set[str] = set()
         self._levels: dict[str, LevelRange] = {}
 
-    def read(self, message: Image | CompressedImage) -> NDArray[np.uint8]:
+    def read(self, message: Image | CompressedImage) -> RgbImage:
         """Read an image as colours.
 
         Args:
             message: sensor_msgs/Image or sensor_msgs/CompressedImage.
 
         Returns:
-            (H, W, 3) uint8, RGB, contiguous, a copy.
+            The picture, contiguous, a copy.
 
         Raises:
             ImageMessageError: it cannot be read.

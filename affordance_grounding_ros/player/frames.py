@@ -39,7 +39,7 @@ class FrameSource:
         """Read frames, one at a time.
 
         Yields:
-            (H, W, 3) uint8, RGB.
+            The picture.
 
         Raises:
             FrameSourceError: the path is missing or gives no frame from `start` on.

@@ -22,7 +22,7 @@ from PIL import Image
 
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file
-from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.images import RgbImage, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_caption, draw_overlay
 from affordance_grounding_core.loading import load_grounder
@@ -68,13 +68,13 @@ def coffee() -> Path:
 
 
 def animate(
-    grounder: Grounder, photograph: NDArray[np.uint8], frames: int, width: int
+    grounder: Grounder, photograph: RgbImage, frames: int, width: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Ground every frame of a camera that moves over a photograph.
 
     Args:
         grounder: to ask.
-        photograph: (H, W, 3) uint8, RGB.
+        photograph: what the camera looks at.
         frames: for each action.
         width: of a frame, px; the height follows the photograph.
 
@@ -92,11 +92,11 @@ def animate(
         yield np.concatenate([seen, line, answer], axis=1)
 
 
-def camera_frame(photograph: NDArray[np.uint8], phase: float, width: int) -> NDArray[np.uint8]:
+def camera_frame(photograph: RgbImage, phase: float, width: int) -> NDArray[np.uint8]:
     """One frame of the camera's way, which ends where it begins.
 
     Args:
-        photograph: (H, W, 3) uint8, RGB.
+        photograph: what the camera looks at.
         phase: share of the way, in [0, 1].
         width: of the frame, px.
 

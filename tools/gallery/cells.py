@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images import RgbImage
 from affordance_grounding_core.inference.overlay import OverlayConfig, draw_overlay
 from affordance_grounding_core.inference.result import Box, GroundingResult
 
@@ -28,13 +29,13 @@ class Cell:
         name: of what is seen.
         result: answer of the grounder.
         verdict: whether it is right.
-        picture: (H, W, 3) uint8, RGB, with heat and regions.
+        picture: the photograph with heat and regions.
     """
 
     name: str
     result: GroundingResult
     verdict: Verdict
-    picture: NDArray[np.uint8]
+    picture: RgbImage
 
     @property
     def failed(self) -> bool:

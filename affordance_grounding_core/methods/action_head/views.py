@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import resize_image
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 
@@ -81,11 +82,11 @@ def plan_view(
     return View(size, np.hstack([linear, offset[:, None]]), (*seed, number, 1))
 
 
-def view_image(image: NDArray[np.uint8], view: View, config: ViewConfig) -> NDArray[np.uint8]:
+def view_image(image: RgbImage, view: View, config: ViewConfig) -> NDArray[np.uint8]:
     """Look at an image.
 
     Args:
-        image: (H, W, 3) uint8, RGB.
+        image: as the camera or a file gave it.
         view: as planned for this size.
         config: limits of the changes of light.
 

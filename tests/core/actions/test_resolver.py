@@ -37,7 +37,7 @@ VOCABULARIES = MappingProxyType(
 )
 REFUSED = "-"
 STOP = "stop"
-KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later")
+KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later", "fresh")
 
 
 def phrasings(half: str) -> Iterator[tuple[str, str, str]]:

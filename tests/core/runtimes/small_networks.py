@@ -18,8 +18,10 @@ from affordance_grounding_core.methods.action_head.network import ActionHead, Ac
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
-from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
-from affordance_grounding_core.methods.selective_cl.checkpoint import encode_actions
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    SaliencyAffinity,
+    encode_actions,
+)
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.network import (

@@ -10,12 +10,13 @@ import pytest
 from render_affordances.dataset.plan import (
     Job,
     Size,
+    act_jobs,
     classes_of,
     egocentric_jobs,
     random_for,
     splits_of,
 )
-from render_affordances.shapes.catalogue import CLASSES, HELD_OUT
+from render_affordances.shapes.catalogue import CLASSES, COMPOSITIONS, HELD_OUT, actions_of_classes
 
 
 def test_unseen_trains_on_no_class_it_tests() -> None:
@@ -23,22 +24,33 @@ def test_unseen_trains_on_no_class_it_tests() -> None:
     assert set(train).isdisjoint(test)
     assert set(train) | set(test) == set(CLASSES)
     assert set(test) == HELD_OUT
-    assert set(classes_of("seen", "train")) == set(classes_of("seen", "test")) == set(CLASSES)
+    everything = {*CLASSES, *COMPOSITIONS}
+    assert set(classes_of("seen", "train")) == set(classes_of("seen", "test")) == everything
 
 
 def test_pictures_are_named_once_and_the_test_set_comes_first() -> None:
     jobs = list(egocentric_jobs("both", Size(train=3, test=2, views=2)))
     names = [job.name for job in jobs]
-    assert len(set(names)) == len(names) == len(CLASSES) * (3 * 2 + 2)
+    assert len(set(names)) == len(names)
+    assert len(names) == (len(CLASSES) + len(COMPOSITIONS)) * (3 * 2 + 2)
     subsets = [job.subset for job in jobs]
     assert subsets == sorted(subsets)
 
 
 def test_a_run_stopped_anywhere_is_balanced_over_the_classes() -> None:
     jobs = [j for j in egocentric_jobs("seen", Size(train=4, test=0)) if j.subset == "train"]
+    names = classes_of("seen", "train")
     for stop in (50, 100, 200):
-        counts = [sum(j.object_name == name for j in jobs[:stop]) for name in CLASSES]
+        counts = [sum(j.object_name == name for j in jobs[:stop]) for name in names]
         assert max(counts) - min(counts) <= 1
+
+
+def test_compositions_are_never_in_the_unseen_split_nor_in_use_by_a_hand() -> None:
+    for name in COMPOSITIONS:
+        assert splits_of(Job("train", name, 0, 0), "both") == ("Seen",)
+        assert splits_of(Job("test", name, 0, 0), "unseen") == ()
+    acts = list(act_jobs("both", 1, actions_of_classes()))
+    assert {job.object_name for job in acts} == set(CLASSES)
 
 
 def test_a_picture_belongs_to_the_splits_whose_subset_shows_its_class() -> None:

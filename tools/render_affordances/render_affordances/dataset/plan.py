@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from render_affordances.shapes.catalogue import CLASSES, HELD_OUT
+from render_affordances.shapes.catalogue import CLASSES, COMPOSITIONS, HELD_OUT
 
 SPLITS = ("seen", "unseen", "both")
 SUBSETS = ("test", "train")
@@ -120,7 +120,8 @@ def classes_of(split: str, subset: str) -> tuple[str, ...]:
         subset: "train" or "test".
 
     Returns:
-        Sorted names. "both" needs what either needs: pictures are shared between the splits.
+        Sorted names of classes and, but for "unseen", compositions. "both" needs what either
+        needs: pictures are shared between the splits.
 
     Raises:
         ValueError: another split or subset.
@@ -130,7 +131,7 @@ def classes_of(split: str, subset: str) -> tuple[str, ...]:
     if subset not in SUBSETS:
         raise ValueError(f"subset must be one of {list(SUBSETS)}, got {subset!r}")
     if split != "unseen":
-        return tuple(sorted(CLASSES))
+        return tuple(sorted([*CLASSES, *COMPOSITIONS]))
     return tuple(name for name in sorted(CLASSES) if (name in HELD_OUT) == (subset == "test"))
 
 
@@ -154,9 +155,11 @@ def egocentric_jobs(split: str, size: Size, only: Sequence[str] = ()) -> Iterato
     Raises:
         ValueError: a class or a split that does not exist.
     """
-    unknown = sorted(set(only) - set(CLASSES))
+    unknown = sorted(set(only) - {*CLASSES, *COMPOSITIONS})
     if unknown:
-        raise ValueError(f"object must be one of {sorted(CLASSES)}, got {unknown}")
+        raise ValueError(
+            f"object must be one of {sorted([*CLASSES, *COMPOSITIONS])}, got {unknown}"
+        )
     for subset in SUBSETS:
         instances, views = (size.test, 1) if subset == "test" else (size.train, size.views)
         names = [n for n in classes_of(split, subset) if not only or n in only]
@@ -174,10 +177,10 @@ def act_jobs(
     Args:
         split: "seen", "unseen" or "both".
         count: pictures of every pair.
-        actions: class to the actions its instances may afford.
+        actions: class to the actions its instances may afford; what it lacks is left out.
         only: classes to make; none means all of the split's training classes.
     """
-    names = [n for n in classes_of(split, "train") if not only or n in only]
+    names = [n for n in classes_of(split, "train") if n in actions and (not only or n in only)]
     for number in range(count):
         for name in names:
             for action in sorted(actions[name]):

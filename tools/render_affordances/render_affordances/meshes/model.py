@@ -68,11 +68,18 @@ FINISHES = (
     "paint",
     "label",
     "cloth",
+    "leather",
     "bristle",
     "screen",
     "bread",
     "fruit",
     "liquid",
+    "daylight",
+    "tiles",
+    "leaf",
+    "enamel",
+    "fabric",
+    "plaster",
 )
 
 
@@ -87,6 +94,8 @@ class Surface:
         finish: its material.
         smooth: shade curved faces smoothly; edges sharper than 35 degrees stay sharp.
         bevel: width of rounded edges in metres, 0 for none (for boxes).
+        scale: characteristic size in metres of what it belongs to, which its texture scales
+            with; None for that of the whole object.
     """
 
     vertices: Array
@@ -95,6 +104,7 @@ class Surface:
     finish: Finish
     smooth: bool = True
     bevel: float = 0.0
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         if self.vertices.ndim != 2 or self.vertices.shape[1] != 3:
@@ -168,6 +178,8 @@ class ObjectModel:
         ends: action to where a tool acts on its target (cut_with, hit, pour, stir, brush_with,
             write); empty for other actions.
         support: what it rests on or hangs from, one of `SUPPORTS`.
+        members: corners (8, 3) of the bounding box of each object of a composition; empty for a
+            single object.
     """
 
     name: str
@@ -178,6 +190,7 @@ class ObjectModel:
     grips: Mapping[str, tuple[Grip, ...]]
     ends: Mapping[str, ToolEnd] = field(default_factory=dict)
     support: str = "table"
+    members: tuple[Array, ...] = ()
 
     def __post_init__(self) -> None:
         if self.support not in SUPPORTS:

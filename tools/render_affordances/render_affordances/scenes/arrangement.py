@@ -18,6 +18,7 @@ from render_affordances.cameras.camera import (
 )
 from render_affordances.meshes.geometry import turn_matrix
 from render_affordances.meshes.model import Array, ObjectModel
+from render_affordances.scenes.interiors import Item, furnished
 from render_affordances.shapes.catalogue import build_object, harmless_classes
 from render_affordances.shapes.parts.assembly import transformed
 from render_affordances.shapes.props import build_picture, build_prop
@@ -25,34 +26,33 @@ from render_affordances.shapes.props import build_picture, build_prop
 SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
     "table": (("table", "room", "studio", "floating"), (0.38, 0.27, 0.17, 0.18)),
     "fixed": (("table", "room", "studio"), (0.45, 0.4, 0.15)),
-    "floor": (("table", "room", "studio"), (0.3, 0.5, 0.2)),
+    "floor": (("interior", "room", "table", "studio"), (0.7, 0.14, 0.06, 0.1)),
+    "staged": (("table", "room", "studio"), (0.3, 0.5, 0.2)),
     "wall": (("wall", "studio", "floating"), (0.72, 0.13, 0.15)),
 }
 """What an object rests on to the settings it is shown in, and how often.
 
+fixed: screwed to what it stands on. staged: in use by a hand.
+
 table: on a plane whose edge shows what lies beyond. room: on a plane that runs to a wall.
-studio: on a plain sweep. wall: before a wall. floating: any way up before a background.
+studio: on a plain sweep. interior: on the floor of a room with walls, windows and furnishings.
+wall: before a wall. floating: any way up before a background.
 """
 
 FIXED = frozenset({"faucet"})
 """Classes that are screwed to the surface they stand on, so that they never float."""
 
-LYING = frozenset({"bottle", "glass", "jar"})
+LYING = frozenset({"bottle", "glass", "jar", "wine_glass"})
 """Classes that now and then lie on their side."""
 
+FRONTED = frozenset(
+    {"cupboard", "drawer", "fridge", "kitchen_unit", "microwave", "panel", "sofa", "stove"}
+    | {"washer", "kitchen", "lounge", "office", "washstand"}
+)
+"""Classes that stand with their back to a wall; nobody looks at them from behind."""
 
-@dataclass(frozen=True)
-class Item:
-    """A model with its pose."""
-
-    model: ObjectModel
-    rotation: Array
-    shift: Array
-
-    @property
-    def vertices(self) -> Array:
-        """(V, 3) where its vertices are."""
-        return self.model.vertices @ self.rotation.T + self.shift
+SEATS = frozenset({"armchair", "bench", "chair", "dining_chair", "sofa", "stool", "swivel_chair"})
+"""Classes that are mostly seen from where one would come to sit down."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Arrangement:
         f_number: of the aperture, None where everything is sharp.
         focus: distance that is sharp, in metres.
         size: characteristic length of the subject, in metres.
+        room: floor and walls of an interior, None in other settings.
     """
 
     setting: str
@@ -76,6 +77,7 @@ class Arrangement:
     f_number: float | None
     focus: float
     size: float
+    room: Item | None = None
 
     def camera_details(self) -> dict[str, Any]:
         """Say how the picture is taken, ready for JSON."""
@@ -102,6 +104,8 @@ def arrange(
     fixed = model.name in FIXED and model.support == "table"
     names, weights = SETTINGS["fixed" if fixed else model.support]
     setting = str(random.choice(names, p=weights))
+    if model.members:
+        setting = "interior" if model.support == "floor" else str(random.choice(["table", "room"]))
     if model.support == "wall" and setting == "studio":
         setting = "wall_studio"
     subject = _posed(model, random, setting)
@@ -109,7 +113,11 @@ def arrange(
     vertices = subject.vertices
     size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     clutter: tuple[Item, ...] = ()
-    if setting in ("table", "room") or (setting == "studio" and random.random() < 0.25):
+    room: Item | None = None
+    if setting == "interior":
+        backed = model.name in FRONTED
+        room, clutter = furnished(subject, camera, random, crowding, backed)
+    elif setting in ("table", "room") or (setting == "studio" and random.random() < 0.25):
         clutter = _standing(subject, random, crowding)
     elif setting == "wall":
         clutter = _hanging(subject, random, crowding)
@@ -117,7 +125,9 @@ def arrange(
     f_number = None
     if random.random() < 0.45:
         f_number = blur_limit(camera, vertices, 0.012) * float(random.uniform(1.0, 4.0))
-    return Arrangement(setting, subject, clutter, camera, f_number, float(np.median(depth)), size)
+    return Arrangement(
+        setting, subject, clutter, camera, f_number, float(np.median(depth)), size, room
+    )
 
 
 def _posed(model: ObjectModel, random: Generator, setting: str) -> Item:
@@ -132,10 +142,8 @@ def _posed(model: ObjectModel, random: Generator, setting: str) -> Item:
         rotation = np.eye(3)
     else:
         rotation = turn_matrix("z", float(random.uniform(0, 360)))
-        if model.support == "table" and model.name in ("microwave", "panel"):
-            rotation = turn_matrix("z", float(random.normal(0, 15)))
-        if model.support == "floor" and model.name in ("drawer", "cupboard"):
-            rotation = turn_matrix("z", float(random.normal(0, 12)))
+        if model.name in FRONTED:
+            rotation = turn_matrix("z", float(random.normal(0, 13)))
         if model.name in LYING and random.random() < 0.12:
             rotation = rotation @ turn_matrix("x", 90.0)
     vertices = model.vertices @ rotation.T
@@ -145,12 +153,19 @@ def _posed(model: ObjectModel, random: Generator, setting: str) -> Item:
 def _view(subject: Item, random: Generator, setting: str) -> Array:
     """Direction from the subject to the camera."""
     model = subject.model
-    front = model.support == "wall" or model.name in ("microwave", "panel", "drawer", "cupboard")
+    front = model.support == "wall" or model.name in FRONTED
     if setting == "floating":
         azimuth = -90 + random.normal(0, 30) if front else random.uniform(0, 360)
         return direction(float(azimuth), float(random.uniform(-20, 50)))
     if front:
-        return direction(-90 + float(random.uniform(-50, 50)), float(random.uniform(-8, 38)))
+        low = 2.0 if model.members else -8.0
+        return direction(-90 + float(random.uniform(-50, 50)), float(random.uniform(low, 38)))
+    if model.name == "dinner":
+        return direction(float(random.uniform(0, 360)), float(random.uniform(8, 48)))
+    if model.name in SEATS and random.random() < 0.85:
+        turn = np.degrees(np.arctan2(subject.rotation[1, 0], subject.rotation[0, 0]))
+        azimuth = -90 + turn + random.normal(0, 55)
+        return direction(float(azimuth), float(random.uniform(4, 40)))
     if model.name == "faucet":
         turn = np.degrees(np.arctan2(subject.rotation[1, 0], subject.rotation[0, 0]))
         azimuth = -90 + turn + random.uniform(-100, 100)
@@ -167,16 +182,37 @@ def _camera(subject: Item, random: Generator, setting: str, closeness: float) ->
     if setting == "floating" or (towards[2] > 0.9 and random.random() < 0.5):
         roll = float(random.uniform(-180, 180)) if random.random() < 0.4 else roll
     points, model = subject.vertices, subject.model
-    large = model.name in ("door", "cupboard", "drawer")
-    if random.random() < max(0.75 if large else 0.1, closeness):
+    if model.members:
+        points, closeness = _members(subject, random), 0.0
+    near = 0.75 if model.name in ("door", "window", *FRONTED) and model.name != "sofa" else 0.1
+    near = min(near, 0.4) if setting == "interior" else near
+    if not model.members and random.random() < max(near, closeness):
         points = _close_up(subject, random)
-    fill = float(np.sqrt(random.uniform(0.36**2, 0.97**2)))
+    smallest = 0.55 if setting == "interior" else 0.36
+    fill = float(np.sqrt(random.uniform(smallest**2, 0.97**2)))
     camera = framed(points, towards, focal, fill, roll, random.uniform(-0.9, 0.9, 2))
-    grounded = setting in ("table", "room", "studio")
+    grounded = setting in ("table", "room", "studio", "interior")
     if grounded and camera.position[2] < 0.02:
         lifted = camera.position * [1, 1, 0] + [0, 0, 0.02]
         camera = replace(camera, position=lifted)
     return camera
+
+
+def _members(subject: Item, random: Generator) -> Array:
+    """Corners of the boxes of all, one or two of the objects of a composition."""
+    boxes = np.stack(subject.model.members) @ subject.rotation.T + subject.shift
+    odds = [0.2, 0.3, 0.5] if subject.model.support == "table" else [0.5, 0.35, 0.15]
+    count = int(random.choice([1, 2, len(boxes)], p=odds))
+    weights = np.sqrt(np.linalg.norm(np.ptp(boxes, axis=1), axis=1))
+    first = boxes[int(random.choice(len(boxes), p=weights / weights.sum()))]
+    away = np.linalg.norm(boxes.mean(axis=1) - first.mean(axis=0), axis=1)
+    points = boxes[np.argsort(away)[:count]].reshape(-1, 3)
+    # Of something small, some of what is about it is shown too.
+    reach = float(np.ptp(points, axis=0).max())
+    least = 0.12 * float(np.ptp(subject.vertices, axis=0).max())
+    grow = max(random.uniform(1.0, 1.25) * reach, least)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    return np.concatenate([points, middle + grow / 2 * np.array([[-1, -1, -1], [1, 1, 1]])])
 
 
 def _close_up(subject: Item, random: Generator) -> Array:
@@ -207,7 +243,7 @@ def _distractor(subject: ObjectModel, random: Generator) -> ObjectModel:
     choices = [
         name
         for name in harmless_classes(set(subject.affords))
-        if name not in ("chair", "stool", "door", "cupboard", "drawer", "valve", "switch")
+        if name not in ("door", "window", "valve", "switch", *FRONTED, *SEATS)
     ]
     if choices and random.random() < 0.3:
         model = build_object(str(random.choice(choices)), random)

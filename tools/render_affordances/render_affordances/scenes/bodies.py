@@ -14,7 +14,8 @@ from render_affordances.acts.people import BodyPiece
 from render_affordances.hands.arm import forearm, sleeve
 from render_affordances.hands.grasping import Grasp
 from render_affordances.meshes.model import Array, Finish
-from render_affordances.scenes.materials import Colour, Shader, build_material, grey
+from render_affordances.scenes.materials import build_material
+from render_affordances.scenes.shaders import Colour, Shader, grey
 
 _SKIN_TONES: tuple[tuple[float, float, float], ...] = (
     (0.82, 0.56, 0.45),

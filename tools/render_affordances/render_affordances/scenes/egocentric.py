@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from render_affordances.cameras.photograph import develop
 from render_affordances.meshes.model import ObjectModel
-from render_affordances.scenes.arrangement import Arrangement, Item, arrange
+from render_affordances.scenes.arrangement import Arrangement, arrange
 from render_affordances.scenes.environment import build_environment
+from render_affordances.scenes.interiors import Item
 from render_affordances.scenes.scene import (
     Placed,
     add_object,
@@ -27,8 +28,14 @@ from render_affordances.scenes.scene import (
 SMALLEST = 0.003
 """Least visible area of a part, as a share of the picture."""
 
+SMALLEST_IN_ROOMS = 0.0015
+"""The same in interiors and of compositions, where things are seen from farther off."""
+
 LEAST_VISIBLE = 0.7
 """Least share of a part's own outline that clutter must leave in sight."""
+
+LEAST_VISIBLE_SEAT = 0.45
+"""The same of a seat, which tables and cushions often hide."""
 
 IN_FRAME = 0.93
 """Least share of a part's vertices that the picture's border must not cut off."""
@@ -38,11 +45,14 @@ SEVERAL_IN_FRAME = 0.4
 
 ATTEMPTS = 12
 
-OPENWORK = frozenset({"racket", "toothbrush", "whisk"})
-"""Classes with parts of wires or bristles, whose masks take in the gaps between these."""
+OPENWORK = frozenset({"bench", "keyboard", "laptop", "racket", "toothbrush", "whisk"})
+"""Classes with parts of wires, bristles, keys or slats: their masks take in the gaps between."""
 
 GAP = 0.045
 """Widest gap that is closed, as a share of the picture's side."""
+
+GAP_OF_MEMBERS = 0.012
+"""The same in compositions, where keys and slats are seen from farther off."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,8 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
         masks, reasons = _visible_masks(arrangement, subject, resolution)
         rejections.update(reasons)
         complete = len(masks) == len(model.affords)
-        if complete or (masks and attempt >= 4):
+        patience = 0 if model.members else 1 if arrangement.setting == "interior" else 4
+        if complete or (masks and attempt >= patience):
             build_environment(arrangement, random)
             light = render_rgb(resolution, samples, int(random.integers(1 << 30)))
             picture = develop(light, random)
@@ -113,7 +124,12 @@ def take_egocentric(model: ObjectModel, random: Generator, resolution: int, samp
 
 
 def _build(arrangement: Arrangement) -> Placed:
-    placed = [_add(item) for item in (arrangement.subject, *arrangement.clutter)]
+    around = (
+        arrangement.clutter
+        if arrangement.room is None
+        else (*arrangement.clutter, arrangement.room)
+    )
+    placed = [_add(item) for item in (arrangement.subject, *around)]
     for distractor in placed[1:]:
         for one in distractor.objects:
             values = one.data.attributes["part"].data
@@ -142,15 +158,18 @@ def _visible_masks(
     for action in model.affords:
         ids = model.part_ids(action)
         mask = np.isin(seen, ids)
-        if model.name in OPENWORK:
-            mask = _closed(mask)
+        if model.name in OPENWORK or model.members:
+            mask = _closed(mask, GAP if not model.members else GAP_OF_MEMBERS)
         part = model.part_vertices(*ids) @ subject.rotation.T + subject.shift
         needed = SEVERAL_IN_FRAME if _is_several(model, action) else IN_FRAME
-        if arrangement.camera.share_in_frame(part) < needed:
+        far = arrangement.setting == "interior" or model.members
+        smallest = SMALLEST_IN_ROOMS if far else SMALLEST
+        least = LEAST_VISIBLE_SEAT if action == "sit_on" else LEAST_VISIBLE
+        if not model.members and arrangement.camera.share_in_frame(part) < needed:
             reasons["cropped"] += 1
-        elif mask.mean() < SMALLEST:
+        elif mask.mean() < smallest:
             reasons["tiny or turned away"] += 1
-        elif mask.sum() < LEAST_VISIBLE * np.isin(alone, ids).sum():
+        elif mask.sum() < least * np.isin(alone, ids).sum():
             reasons["hidden"] += 1
         else:
             masks[action] = mask
@@ -163,8 +182,8 @@ def _is_several(model: ObjectModel, action: str) -> bool:
     return len(grips) > 1 and grips[0].grasp in ("hook", "push", "twist")
 
 
-def _closed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    side = max(round(GAP * len(mask)), 1)
+def _closed(mask: NDArray[np.bool_], gap: float) -> NDArray[np.bool_]:
+    side = max(round(gap * len(mask)), 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     padded = np.pad(mask.astype(np.uint8), side)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[side:-side, side:-side]

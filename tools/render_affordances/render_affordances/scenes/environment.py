@@ -15,8 +15,9 @@ from numpy.random import Generator
 
 from render_affordances.cameras.camera import direction
 from render_affordances.meshes.model import Finish
-from render_affordances.scenes.arrangement import Arrangement
-from render_affordances.scenes.materials import Shader, build_material, colour, grey
+from render_affordances.scenes.arrangement import FRONTED, Arrangement
+from render_affordances.scenes.materials import build_material
+from render_affordances.scenes.shaders import colour, grey
 from render_affordances.shapes.parts.assembly import finish
 
 MAPS = ("city", "courtyard", "forest", "interior", "studio", "sunrise", "sunset", "night")
@@ -181,36 +182,9 @@ def _ground_material(random: Generator, size: float, plain: bool = False) -> Any
     if plain:
         return build_material(finish(random, "paint", "plastic"), size)
     if random.random() < 0.3:
-        return _tiles(random, size)
+        return build_material(finish(random, "tiles"), size)
     kind = finish(random, "wood", "wood", "paint", "cloth", "label", "ceramic", "brushed_metal")
     return build_material(kind, size * float(random.uniform(0.5, 2.0)))
-
-
-def _tiles(random: Generator, size: float) -> Any:
-    shader = Shader("tiles", random, size)
-    node = shader.tree.nodes.new("ShaderNodeTexBrick")
-    source = shader.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
-    turned = shader.tree.nodes.new("ShaderNodeMapping")
-    turned.inputs["Rotation"].default_value = (
-        float(random.choice([0.0, np.pi / 2])),
-        0.0,
-        float(random.uniform(0, 0.5)),
-    )
-    shader.tree.links.new(source, turned.inputs["Vector"])
-    shader.tree.links.new(turned.outputs["Vector"], node.inputs["Vector"])
-    node.inputs["Scale"].default_value = float(random.uniform(4, 14)) / size
-    node.inputs["Mortar Size"].default_value = float(random.uniform(0.005, 0.03))
-    node.offset = float(random.choice([0.0, 0.5]))
-    node.squash = 1.0
-    base = colour(random, (0.0, 0.5), (0.2, 0.9))
-    other = tuple(c * float(random.uniform(0.8, 1.0)) for c in base[:3])
-    node.inputs["Color1"].default_value, node.inputs["Color2"].default_value = base, (*other, 1.0)
-    node.inputs["Mortar"].default_value = grey(float(random.uniform(0.05, 0.9)))
-    node.inputs["Brick Width"].default_value = float(random.choice([0.5, 1.0]))
-    node.inputs["Row Height"].default_value = 0.5
-    shader.link(node.outputs["Color"], "Base Color")
-    shader.set(Roughness=float(random.uniform(0.1, 0.6)))
-    return shader.material
 
 
 def _quad(corners: list[tuple[float, float, float]], reach: float, at: Any, material: Any) -> Any:
@@ -239,7 +213,7 @@ def _wall_behind(arrangement: Arrangement, random: Generator) -> None:
     """A wall on the far side of the subject, square or slanting to the line of sight."""
     subject = arrangement.subject
     away = -arrangement.camera.rotation[:, 2] * np.array([1.0, 1.0, 0.0])
-    if subject.model.name in ("drawer", "cupboard", "microwave"):
+    if subject.model.name in FRONTED:
         away = subject.rotation @ np.array([0.0, 1.0, 0.0])
     away = away / max(float(np.linalg.norm(away)), 1e-6)
     slant = float(random.normal(0, 0.35))

@@ -21,9 +21,10 @@ from render_affordances.hands.grasping import Grasp, GraspLimits, find_grasp
 from render_affordances.hands.poses import Wanted
 from render_affordances.hands.rig import HandRig
 from render_affordances.meshes.model import Array, ObjectModel, Surface
-from render_affordances.scenes.arrangement import SETTINGS, Arrangement, Item
+from render_affordances.scenes.arrangement import SETTINGS, Arrangement
 from render_affordances.scenes.bodies import Wardrobe, add_hand, add_people, mark
 from render_affordances.scenes.environment import build_environment
+from render_affordances.scenes.interiors import Item
 from render_affordances.scenes.scene import (
     add_object,
     add_surface,
@@ -267,7 +268,7 @@ def _setting(act: Act, random: Generator) -> str:
         return "wall_studio" if chosen == "studio" else chosen
     if act.floor is None:
         return "floating" if random.random() < 0.6 else "room"
-    names, weights = SETTINGS["floor"]
+    names, weights = SETTINGS["staged"]
     return str(random.choice(names, p=weights))
 
 

@@ -6,103 +6,10 @@ import colorsys
 from collections.abc import Callable
 from typing import Any
 
-import bpy
 import numpy as np
-from numpy.random import Generator
 
 from render_affordances.meshes.model import Finish
-
-Colour = tuple[float, float, float, float]
-
-
-def colour(
-    random: Generator,
-    saturation: tuple[float, float] = (0.1, 0.95),
-    value: tuple[float, float] = (0.08, 0.9),
-    hue: tuple[float, float] = (0.0, 1.0),
-) -> Colour:
-    """Draw a colour, (4,) linear RGB and alpha 1."""
-    h, s, v = (float(random.uniform(*bounds)) for bounds in (hue, saturation, value))
-    return (*colorsys.hsv_to_rgb(h % 1.0, s, v), 1.0)
-
-
-def grey(value: float, tint: float = 0.0) -> Colour:
-    """Make a grey, a little blue (`tint` below 0) or warm (above 0)."""
-    return (min(value * (1 + tint), 1.0), value, min(value * (1 - tint), 1.0), 1.0)
-
-
-class Shader:
-    """A material under construction: its nodes, and short ways to add more.
-
-    Args:
-        name: of the material.
-        random: that textures are drawn with.
-        scale: characteristic size of what it covers, in metres: textures scale with it.
-    """
-
-    def __init__(self, name: str, random: Generator, scale: float) -> None:
-        self.material = bpy.data.materials.new(name)
-        self.material.use_nodes = True
-        self.tree = self.material.node_tree
-        self.surface = self.tree.nodes["Principled BSDF"]
-        self.random = random
-        self.scale = scale
-        coordinates = self.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
-        self.vector = self.mapped(coordinates, (1.0, 1.0, 1.0))
-
-    def mapped(self, source: Any, stretch: tuple[float, float, float]) -> Any:
-        """Texture coordinates, stretched and randomly turned and shifted."""
-        node = self.tree.nodes.new("ShaderNodeMapping")
-        node.inputs["Scale"].default_value = stretch
-        node.inputs["Rotation"].default_value = tuple(self.random.uniform(0, 0.6, 3))
-        node.inputs["Location"].default_value = tuple(self.random.uniform(-5, 5, 3))
-        self.tree.links.new(source, node.inputs["Vector"])
-        return node.outputs["Vector"]
-
-    def set(self, **inputs: Any) -> None:
-        """Set inputs of the surface; underscores stand for spaces ("Base_Color")."""
-        for name, value in inputs.items():
-            self.surface.inputs[name.replace("_", " ")].default_value = value
-
-    def texture(self, kind: str, frequency: float, vector: Any = None, **inputs: float) -> Any:
-        """Output of a texture ("Noise", "Voronoi", "Wave", "Brick", "Checker", "Magic").
-
-        Args:
-            kind: of texture.
-            frequency: repetitions over the characteristic size.
-            vector: coordinates, or None for the object's.
-            inputs: other settings by name.
-        """
-        node = self.tree.nodes.new(f"ShaderNodeTex{kind}")
-        node.inputs["Scale"].default_value = frequency / self.scale
-        for name, value in inputs.items():
-            node.inputs[name].default_value = value
-        self.tree.links.new(self.vector if vector is None else vector, node.inputs["Vector"])
-        return node.outputs["Fac" if "Fac" in node.outputs else 0]
-
-    def ramp(self, source: Any, stops: list[tuple[float, Colour]], sharp: bool = False) -> Any:
-        """Turn a value into a colour."""
-        node = self.tree.nodes.new("ShaderNodeValToRGB")
-        ramp = node.color_ramp
-        ramp.interpolation = "CONSTANT" if sharp else "LINEAR"
-        while len(ramp.elements) < len(stops):
-            ramp.elements.new(0.5)
-        for element, (position, value) in zip(ramp.elements, stops, strict=True):
-            element.position, element.color = position, value
-        self.tree.links.new(source, node.inputs["Fac"])
-        return node.outputs["Color"]
-
-    def link(self, source: Any, name: str) -> None:
-        """Connect an output to an input of the surface."""
-        self.tree.links.new(source, self.surface.inputs[name])
-
-    def bump(self, source: Any, strength: float, depth: float) -> None:
-        """Make the surface uneven; `depth` in metres."""
-        node = self.tree.nodes.new("ShaderNodeBump")
-        node.inputs["Strength"].default_value = strength
-        node.inputs["Distance"].default_value = depth
-        self.tree.links.new(source, node.inputs["Height"])
-        self.tree.links.new(node.outputs["Normal"], self.surface.inputs["Normal"])
+from render_affordances.scenes.shaders import Colour, Shader, colour, grey
 
 
 def build_material(finish: Finish, scale: float) -> Any:
@@ -254,6 +161,91 @@ def _cloth(shader: Shader) -> None:
     shader.bump(shader.texture("Noise", 30.0), 0.3, shader.scale * 0.01)
 
 
+def _leather(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.4, 0.9), (0.03, 0.4), (0.0, 0.09))
+    if random.random() < 0.55:
+        base = grey(float(random.choice([0.012, 0.03, 0.25, 0.75])), float(random.uniform(0, 0.12)))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.3, 0.55)))
+    shader.bump(shader.texture("Noise", 25.0, Detail=3.0), 0.25, shader.scale * 0.01)
+
+
+def _enamel(shader: Shader) -> None:
+    """Plain white, grey, black or pastel, as appliances are."""
+    random = shader.random
+    base = grey(float(random.choice([0.015, 0.2, 0.6, 0.85])), float(random.uniform(-0.03, 0.1)))
+    if random.random() < 0.2:
+        base = colour(random, (0.1, 0.5), (0.2, 0.8))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.1, 0.45)))
+
+
+def _fabric(shader: Shader) -> None:
+    """Cloth in the quiet colours of furniture, plain, striped or checked in two of its tones."""
+    random = shader.random
+    hue = float(random.choice([0.06, 0.09, 0.12, 0.6, 0.35, 0.0]))
+    base = colour(random, (0.0, 0.5), (0.03, 0.7), (hue - 0.02, hue + 0.02))
+    shader.set(Base_Color=base, Roughness=0.95)
+    if random.random() < 0.3:
+        kind = str(random.choice(["Wave", "Checker", "Noise"]))
+        factor = float(random.choice([0.45, 0.7, 1.5]))
+        other = (*(min(c * factor + 0.01, 1.0) for c in base[:3]), 1.0)
+        source = shader.texture(kind, float(random.uniform(6, 30)))
+        shader.link(shader.ramp(source, [(0.4, base), (0.6, other)]), "Base Color")
+    shader.bump(shader.texture("Noise", 40.0), 0.3, shader.scale * 0.006)
+
+
+def _plaster(shader: Shader) -> None:
+    """A painted wall: white, cream, grey or a quiet colour."""
+    random = shader.random
+    base = grey(float(random.uniform(0.45, 0.85)), float(random.uniform(-0.03, 0.15)))
+    if random.random() < 0.35:
+        base = colour(random, (0.08, 0.4), (0.25, 0.75))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.6, 0.95)))
+
+
+def _leaf(shader: Shader) -> None:
+    random = shader.random
+    base = colour(random, (0.4, 0.85), (0.05, 0.4), (0.2, 0.38))
+    shader.set(Base_Color=base, Roughness=float(random.uniform(0.3, 0.6)))
+
+
+def _tiles(shader: Shader) -> None:
+    """Square or long tiles with joints, or boards."""
+    random = shader.random
+    node = shader.tree.nodes.new("ShaderNodeTexBrick")
+    source = shader.tree.nodes.new("ShaderNodeTexCoord").outputs["Object"]
+    turned = shader.tree.nodes.new("ShaderNodeMapping")
+    turned.inputs["Rotation"].default_value = (
+        float(random.choice([0.0, np.pi / 2])),
+        0.0,
+        float(random.uniform(0, 0.5)),
+    )
+    shader.tree.links.new(source, turned.inputs["Vector"])
+    shader.tree.links.new(turned.outputs["Vector"], node.inputs["Vector"])
+    node.inputs["Scale"].default_value = float(random.uniform(4, 14)) / shader.scale
+    node.inputs["Mortar Size"].default_value = float(random.uniform(0.005, 0.03))
+    node.offset = float(random.choice([0.0, 0.5]))
+    node.squash = 1.0
+    base = colour(random, (0.0, 0.5), (0.2, 0.9))
+    other = tuple(c * float(random.uniform(0.8, 1.0)) for c in base[:3])
+    node.inputs["Color1"].default_value, node.inputs["Color2"].default_value = base, (*other, 1.0)
+    node.inputs["Mortar"].default_value = grey(float(random.uniform(0.05, 0.9)))
+    node.inputs["Brick Width"].default_value = float(random.choice([0.5, 1.0]))
+    node.inputs["Row Height"].default_value = 0.5
+    shader.link(node.outputs["Color"], "Base Color")
+    shader.set(Roughness=float(random.uniform(0.1, 0.6)))
+
+
+def _daylight(shader: Shader) -> None:
+    """A bright window: sky above, something darker below."""
+    random = shader.random
+    source = shader.texture("Noise", float(random.uniform(1.0, 5.0)), Detail=3.0)
+    bright = colour(random, (0.0, 0.2), (0.8, 1.0), (0.5, 0.65))
+    dark = colour(random, (0.1, 0.5), (0.3, 0.8), (0.2, 0.6))
+    shader.link(shader.ramp(source, [(0.4, dark), (0.6, bright)]), "Emission Color")
+    shader.set(Base_Color=grey(0.02), Emission_Strength=float(random.uniform(0.6, 2.5)))
+
+
 def _bristle(shader: Shader) -> None:
     random = shader.random
     base = colour(random, (0.1, 0.8), (0.1, 0.9))
@@ -338,9 +330,16 @@ _RECIPES: dict[str, Callable[[Shader], None]] = {
     "paint": _paint,
     "label": _label,
     "cloth": _cloth,
+    "leather": _leather,
     "bristle": _bristle,
     "screen": _screen,
     "bread": _bread,
     "fruit": _fruit,
     "liquid": _liquid,
+    "daylight": _daylight,
+    "tiles": _tiles,
+    "leaf": _leaf,
+    "enamel": _enamel,
+    "fabric": _fabric,
+    "plaster": _plaster,
 }

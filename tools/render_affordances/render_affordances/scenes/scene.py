@@ -108,7 +108,8 @@ def add_surface(surface: Surface, scale: float, name: str = "surface") -> Any:
 
     Args:
         surface: to add.
-        scale: characteristic size of the object it belongs to, for its texture.
+        scale: characteristic size of the object it belongs to, for its texture; a surface with a
+            scale of its own has that.
         name: of the object.
     """
     mesh = bpy.data.meshes.new(name)
@@ -119,7 +120,7 @@ def add_surface(surface: Surface, scale: float, name: str = "surface") -> Any:
     if surface.smooth:
         mesh.shade_smooth()
         mesh.set_sharp_from_angle(angle=SHARP_ANGLE)
-    mesh.materials.append(build_material(surface.finish, scale))
+    mesh.materials.append(build_material(surface.finish, surface.scale or scale))
     created = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(created)
     if surface.bevel > 0:

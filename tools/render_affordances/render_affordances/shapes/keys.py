@@ -1,4 +1,4 @@
-"""Things with keys or a head to press: remote control, keyboard, dispenser."""
+"""Things with keys or a head to press: remote control, keyboard, laptop, mouse, dispenser."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from render_affordances.meshes.geometry import (
     loft,
     merge,
     moved,
+    parts_where,
     revolve,
     rounded_rectangle,
     sweep,
+    turned,
 )
 from render_affordances.meshes.model import Grip, ObjectModel
 from render_affordances.shapes.parts.assembly import assemble, finish, grip, surface
@@ -167,4 +169,71 @@ def build_dispenser(random: Generator) -> ObjectModel:
         surfaces.append(surface(label, finish(random, "label")))
     return assemble(
         "dispenser", family, surfaces, {"head": 1}, {"press": ("head",)}, {"press": [held]}
+    )
+
+
+def build_laptop(random: Generator) -> ObjectModel:
+    """Build an open laptop."""
+    family = str(random.choice(["wide", "small", "thick"]))
+    wide = random.uniform(0.3, 0.38) if family != "small" else random.uniform(0.24, 0.29)
+    deep, thick = wide * random.uniform(0.62, 0.72), random.uniform(0.012, 0.03)
+    if family == "thick":
+        thick *= 1.4
+    case = finish(random, "brushed_metal", "dark_plastic", "dark_plastic", "enamel", "steel")
+    outline = rounded_rectangle(wide, deep, random.uniform(0.006, 0.016))
+    base = loft([outline * 0.99, outline, outline * 0.995], [0, thick * 0.6, thick])
+    columns, pitch = int(random.integers(12, 16)), wide * 0.88 / 14
+    shift = deep * random.uniform(0.1, 0.16)
+    pitch = min(pitch, wide * 0.9 / columns)
+    keys = moved(merge(*_keys(columns, 5, (pitch, pitch), thick - 0.002, random)), (0, shift, 0))
+    pad = box((0, -deep * 0.3, thick), (wide * 0.3, deep * 0.26, 0.001))
+    lid = box((0, 0, deep / 2), (wide, 0.008, deep))
+    screen = box((0, -0.0045, deep * 0.52), (wide * 0.93, 0.002, deep * 0.86))
+    lean = float(random.uniform(2, 35))
+    hinge = np.array([0, deep / 2 - 0.004, thick])
+    placed = [(turned(one[0], "x", -lean) + hinge, one[1]) for one in (lid, screen)]
+    key = finish(random, "dark_plastic", "dark_plastic", "porcelain", "enamel", "plastic")
+    surfaces = [
+        surface(base, case, smooth=False),
+        surface(keys, key, 1),
+        surface(pad, finish(random, "dark_plastic", "brushed_metal", "plastic"), smooth=False),
+        surface(placed[0], case, smooth=False, bevel=0.002),
+        surface(placed[1], finish(random, "screen", "screen", "daylight"), smooth=False),
+    ]
+    point = np.array([0, shift, float(keys[0][:, 2].max())])
+    held = grip("push", point, (0, 0, 1), (0, 1, 0), 0.015)
+    return assemble(
+        "laptop", family, surfaces, {"keys": 1}, {"press": ("keys",)}, {"press": [held]}
+    )
+
+
+def build_mouse(random: Generator) -> ObjectModel:
+    """Build a computer mouse, pressed at its two buttons."""
+    long, wide = random.uniform(0.045, 0.06), random.uniform(0.026, 0.034)
+    high = random.uniform(0.026, 0.038)
+    level = np.linspace(0, np.pi / 2, 14)
+    line = np.column_stack([np.cos(level) ** 0.6, np.sin(level)])
+    body = revolve([(0, 0), *[tuple(p) for p in line[:-1]], (0, 1.0)], 40)
+    points = body[0] * [wide, long, high]
+    points[:, 0] *= 1 - random.uniform(0, 0.18) * np.cos(points[:, 1] / long * 2.5)
+    mesh: Mesh = (points, body[1])
+    split = long * random.uniform(0.0, 0.25)
+    ids = parts_where(mesh, 1, lambda c: (c[:, 1] > split) & (c[:, 2] > 0.3 * high))
+    above = points[(np.abs(points[:, 0]) < 0.25 * wide) & (points[:, 2] > 0.3 * high)]
+    at = above[np.argmin(np.abs(above[:, 1] - split - 0.4 * (long - split)))]
+    wheel = sweep(
+        np.linspace((-0.003, at[1], at[2] - 0.004), (0.003, at[1], at[2] - 0.004), 3),
+        0.007,
+        16,
+        up=(0, 0, 1),
+    )
+    front = points[(points[:, 1] > split) & (points[:, 2] > 0.3 * high)].mean(axis=0)
+    nearest = points[np.argmin(np.linalg.norm(points - front, axis=1))]
+    surfaces = [
+        surface(mesh, finish(random, "dark_plastic", "enamel", "enamel", "rubber"), ids),
+        surface(wheel, finish(random, "rubber", "plastic"), 1),
+    ]
+    held = grip("push", nearest, (0, 0, 1), (0, 1, 0), 0.02)
+    return assemble(
+        "mouse", "plain", surfaces, {"buttons": 1}, {"press": ("buttons",)}, {"press": [held]}
     )

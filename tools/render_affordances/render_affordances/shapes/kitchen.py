@@ -1,4 +1,4 @@
-"""Kitchen tools: pan, spoon, whisk, spatula."""
+"""Kitchen tools: pan, spoon, fork, whisk, spatula."""
 
 from __future__ import annotations
 
@@ -105,6 +105,47 @@ def build_spoon(random: Generator) -> ObjectModel:
     acting = end((0, 0, 0), (1, 0, 0), (0, 1, 0), 2 * wide)
     held = held_at(handle, 2 * float(broad[12]), 0.4)
     return long_tool("spoon", family, surfaces, "bowl", "stir", held, acting)
+
+
+def build_fork(random: Generator) -> ObjectModel:
+    """Build a fork."""
+    family = str(random.choice(["table", "table", "cake", "serving"]))
+    scale = {"table": 1.0, "cake": 0.75, "serving": 1.3}[family] * random.uniform(0.9, 1.1)
+    tines = 3 if family == "cake" else int(random.choice([3, 4, 4]))
+    wide, long = random.uniform(0.0095, 0.013) * scale, random.uniform(0.045, 0.06) * scale
+    length, rise = random.uniform(0.11, 0.14) * scale, random.uniform(0.008, 0.02) * scale
+    share = np.linspace(0, 1, 24)
+    line = curve([(0, 0, 0.006), (-length * 0.3, 0, 0.006 + rise), (-length, 0, 0.004)], 24)
+    broad = 0.0028 * scale + random.uniform(0.002, 0.006) * scale * share**1.4
+    broad[-1] *= 0.6
+    thin = random.uniform(0.001, 0.0018) * scale
+    handle = sweep(line, np.column_stack([broad, np.full(24, thin)]), 14, power=0.8)
+    root = long * random.uniform(0.3, 0.45)
+    t = np.linspace(0, 1, 10)
+    dip = 0.006 - 0.006 * np.sin(np.pi * t * 0.8)
+    palm = sweep(
+        np.column_stack([t * root - 0.002, 0 * t, dip]),
+        np.column_stack(
+            [0.0028 * scale + (wide - 0.0028 * scale) * np.sin(t * np.pi / 2), np.full(10, thin)]
+        ),
+        14,
+        power=0.7,
+    )
+    prongs = []
+    for y in np.linspace(-1, 1, tines) * (wide - 0.0016 * scale):
+        path = np.column_stack(
+            [root - 0.004 + t * (long - root), y + 0 * t, dip[-1] + 0.004 * t**2]
+        )
+        prongs.append(
+            sweep(path, np.column_stack([0.0016 * scale * (1 - 0.6 * t), np.full(10, thin)]), 8)
+        )
+    material = finish(random, "steel", "steel", "steel", "brass", "plastic", "porcelain", "wood")
+    held_material = material if random.random() < 0.8 else finish(random, *HANDLE)
+    surfaces = [surface(handle, held_material, 1), surface(merge(palm, *prongs), material)]
+    held = held_at(handle, 2 * float(broad[12]), 0.4)
+    return assemble(
+        "fork", family, surfaces, {"handle": 1}, {"hold": ("handle",)}, {"hold": [held]}
+    )
 
 
 def build_whisk(random: Generator) -> ObjectModel:

@@ -1,4 +1,4 @@
-"""Things to drink from and to keep things in: mug, glass, bottle, jar."""
+"""Things to drink from and to keep things in: mug, glass, wine glass, bottle, jar."""
 
 from __future__ import annotations
 
@@ -183,6 +183,66 @@ def _stemmed_glass(random: Generator) -> ObjectModel:
         "glass",
         "stemmed",
         [surface(mesh, finish(random, "glass", "glass", "plastic", "steel"), ids)],
+        {"stem": 1, "rim": 2},
+        {"hold": ("stem",), "drink_with": ("rim",)},
+        {"hold": [held], "drink_with": [cup, held]},
+    )
+
+
+def _bowl_radii(random: Generator, family: str, level: Array) -> Array:
+    """Relative radii of the bowl of a stemmed glass, from the stem (0) to the rim (1)."""
+    if family == "flute":
+        return np.asarray(0.15 + 0.85 * np.minimum(level / 0.3, 1) ** 0.6)
+    if family == "cocktail":
+        return np.asarray(0.04 + 0.96 * level)
+    if family == "coupe":
+        return np.asarray(np.sqrt(np.clip(level, 0.0, 1)) * 0.98 + 0.02)
+    full = np.sin(np.pi * (0.1 + random.uniform(0.5, 0.62) * level)) ** 0.8
+    return np.asarray(full / full.max())
+
+
+def build_wine_glass(random: Generator) -> ObjectModel:
+    """Build a glass on a stem, empty or with wine: for wine, sparkling wine, cocktails."""
+    family = str(random.choice(["red", "white", "red", "white", "flute", "cocktail", "coupe"]))
+    bowl = {"red": 0.042, "flute": 0.026, "cocktail": 0.05, "coupe": 0.046}.get(family, 0.034)
+    bowl *= random.uniform(0.85, 1.15)
+    tall = (
+        {"flute": 4.6, "cocktail": 1.4, "coupe": 1.2}.get(family, 2.3)
+        * bowl
+        * random.uniform(0.9, 1.15)
+    )
+    stem_top, stem = random.uniform(0.065, 0.115), random.uniform(0.0028, 0.0045)
+    foot = max(bowl * 0.85, 0.03)
+    level = np.linspace(0, 1, 26)
+    radii = stem + (bowl - stem) * _bowl_radii(random, family, level)
+    heights = stem_top + tall * level
+    base = [(0.0, 0.0), (foot, 0.0), (foot * 0.97, 0.0025), (0.012, 0.008)]
+    shaft = [
+        (stem * (1 + 1.2 * (2 * t - 1) ** 8), 0.012 + t * (stem_top - 0.014))
+        for t in np.linspace(0, 1, 14)
+    ]
+    outer = list(zip(radii, heights, strict=True))
+    inner = [(max(r - 0.0013, 0.0), z) for r, z in outer[::-1] if z > stem_top + 0.004]
+    mesh = revolve([*base, *shaft, *outer, *inner, (0.0, stem_top + 0.004)], 48)
+    rim_low = stem_top + RIM * tall
+    ids = parts_where(mesh, 2, lambda c: c[:, 2] > rim_low)
+    ids += parts_where(mesh, 1, lambda c: (c[:, 2] > 0.009) & (c[:, 2] < stem_top))
+    surfaces = [surface(mesh, finish(random, "glass", "glass", "glass", "glass", "plastic"), ids)]
+    if random.random() < 0.6:
+        top = random.uniform(0.25, 0.75)
+        filled = [
+            (max(r - 0.002, 0.001), z) for r, z in outer if 0.03 < (z - stem_top) / tall < top
+        ]
+        content = [(0.0, filled[0][1]), *filled, (0.0, filled[-1][1])]
+        surfaces.append(
+            surface(revolve(content, 40), Finish("liquid", int(random.integers(1 << 30))))
+        )
+    held = grip("pinch", (0, 0, stem_top * 0.6), (0, -1, 0), (0, 0, 1), 2 * stem)
+    cup = grip("wrap", (0, 0, stem_top + tall / 2), (0, -1, 0), (0, 0, 1), 2 * bowl)
+    return assemble(
+        "wine_glass",
+        family,
+        surfaces,
         {"stem": 1, "rim": 2},
         {"hold": ("stem",), "drink_with": ("rim",)},
         {"hold": [held], "drink_with": [cup, held]},

@@ -83,7 +83,8 @@ def transformed(model: ObjectModel, rotation: Array, shift: Array) -> ObjectMode
         )
         for action, tool in model.ends.items()
     }
-    return replace(model, surfaces=surfaces, grips=grips, ends=ends)
+    members = tuple(box @ rotation.T + shift for box in model.members)
+    return replace(model, surfaces=surfaces, grips=grips, ends=ends, members=members)
 
 
 def stretched(model: ObjectModel, factors: ArrayLike) -> ObjectModel:
@@ -118,7 +119,8 @@ def stretched(model: ObjectModel, factors: ArrayLike) -> ObjectModel:
         )
         for action, tool in model.ends.items()
     }
-    return replace(model, surfaces=surfaces, grips=grips, ends=ends)
+    members = tuple(box * scale for box in model.members)
+    return replace(model, surfaces=surfaces, grips=grips, ends=ends, members=members)
 
 
 def at_rest(model: ObjectModel) -> ObjectModel:

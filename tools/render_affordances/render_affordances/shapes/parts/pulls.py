@@ -21,7 +21,9 @@ METALS = ("steel", "brushed_metal", "brass", "dark_metal", "painted_metal", "pla
 PULLS = ("bow", "bar", "knob", "strip", "ring")
 
 
-def pull(random: Generator, style: str, length: float, upright: bool) -> tuple[Mesh, float, float]:
+def pull(
+    random: Generator, style: str, length: float, upright: bool, size: float = 1.0
+) -> tuple[Mesh, float, float]:
     """Make a pull that stands out from a front at y = 0 towards -y, about the origin.
 
     Args:
@@ -29,11 +31,12 @@ def pull(random: Generator, style: str, length: float, upright: bool) -> tuple[M
         style: one of `PULLS`.
         length: half its extent along the front.
         upright: along z instead of along x.
+        size: multiplies its thickness and how far it stands out; those of appliances are larger.
 
     Returns:
         The mesh, how far out its grip is, and the width of the bar.
     """
-    out, radius = random.uniform(0.022, 0.035), random.uniform(0.0038, 0.0065)
+    out, radius = random.uniform(0.022, 0.035) * size, random.uniform(0.0038, 0.0065) * size
     s = np.linspace(-1, 1, 26)
     if style == "knob":
         wide = random.uniform(0.011, 0.018)

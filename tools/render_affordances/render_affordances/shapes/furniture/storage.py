@@ -1,4 +1,4 @@
-"""Things that open: drawer, cupboard, microwave."""
+"""Things that open: drawer, cupboard, microwave, bin."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from render_affordances.meshes.geometry import (
     Mesh,
     box,
     facing_front,
+    loft,
     moved,
     revolve,
+    rounded_rectangle,
+    sweep,
 )
 from render_affordances.meshes.model import Array, Grip, ObjectModel, Surface
 from render_affordances.shapes.parts.assembly import assemble, finish, grip, surface
@@ -212,3 +215,41 @@ def build_microwave(random: Generator) -> ObjectModel:
         {"open": [held], action: grips},
         support="table",
     )
+
+
+def build_bin(random: Generator) -> ObjectModel:
+    """Build a bin: with a pedal, or with a lid that is lifted by its grip."""
+    family = str(random.choice(["pedal", "pedal", "lid", "wheeled"]))
+    radius, high = random.uniform(0.11, 0.17), random.uniform(0.26, 0.62)
+    body = finish(random, "steel", "brushed_metal", "enamel", "plastic", "dark_plastic")
+    cover = body if random.random() < 0.5 else finish(random, "dark_plastic", "steel", "plastic")
+    top = high + random.uniform(0.012, 0.05)
+    line = [(0, 0), (radius * random.uniform(0.8, 1.0), 0), (radius, high), (0, high)]
+    cap = [(0, high + 0.002), (radius * 1.02, high + 0.002), (radius, high + 0.012), (0, top)]
+    shell, lid = revolve(line, 40), revolve(cap, 40)
+    if family == "wheeled":
+        wide = radius * 1.5
+        outline = rounded_rectangle(2 * wide, 2.1 * wide, 0.04)
+        high, top = high + 0.35, high + 0.4
+        shell = loft([outline * 0.8, outline], [0.03, high])
+        lid = loft([outline * 1.04, outline * 1.04, outline * 0.9], [high, high + 0.02, top])
+        radius = wide
+    surfaces = [surface(shell, body)]
+    parts, affords = {"lid": 1}, {"open": ("lid",)}
+    front = np.array([0, -radius, high + 0.008])
+    grips = {"open": [grip("hook", front, (0, -1, 0), (1, 0, 0), 0.02)]}
+    if family == "pedal":
+        pedal = box((0, -radius - 0.025, 0.018), (0.07, 0.07, 0.012))
+        surfaces.append(surface(pedal, finish(random, "dark_plastic", "steel"), 2, smooth=False))
+        parts["pedal"], affords["press"] = 2, ("pedal",)
+        grips["press"] = [grip("push", (0, -radius - 0.04, 0.024), (0, 0, 1), (0, -1, 0), 0.05)]
+    elif family == "lid" and random.random() < 0.6:
+        path = np.column_stack([np.linspace(-0.05, 0.05, 16), np.zeros(16), np.zeros(16)])
+        path[:, 2] = top - 0.006 + 0.035 * (1 - (path[:, 0] / 0.05) ** 4)
+        surfaces.append(surface(sweep(path, (0.009, 0.006), 12), cover, 1))
+        grips["open"] = [grip("power", path[8], (0, 0, 1), (1, 0, 0), 0.018)]
+    if len(surfaces) < 2 or family == "pedal":
+        surfaces.append(surface(lid, cover, 1))
+    else:
+        surfaces.append(surface(lid, cover))
+    return assemble("bin", family, surfaces, parts, affords, grips, support="floor")

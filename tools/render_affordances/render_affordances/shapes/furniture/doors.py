@@ -1,4 +1,4 @@
-"""Doors of rooms."""
+"""Doors of rooms, and windows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from render_affordances.meshes.geometry import (
     box,
     extrude,
     facing_front,
+    loft,
     merge,
     moved,
     revolve,
@@ -88,6 +89,54 @@ def build_door(random: Generator) -> ObjectModel:
     return assemble(
         "door",
         family,
+        surfaces,
+        {"handle": 1},
+        {"open": ("handle",)},
+        {"open": [held]},
+        support="wall",
+    )
+
+
+def _frame(wide: float, high: float, bar: float, y: float, thick: float) -> Mesh:
+    """Four bars around an opening whose outer size is `wide` by `high`, standing on z = 0."""
+    sides = [box((x * (wide - bar) / 2, y, high / 2), (bar, thick, high)) for x in (-1, 1)]
+    ends = [box((0, y, z), (wide - 2 * bar, thick, bar)) for z in (bar / 2, high - bar / 2)]
+    return merge(*sides, *ends)
+
+
+def build_window(random: Generator) -> ObjectModel:
+    """Build a window of one or two sashes, opened by a handle on the frame of one."""
+    sashes = int(random.choice([1, 1, 2]))
+    wide, high = random.uniform(0.4, 0.7), random.uniform(0.7, 1.2)
+    bar = random.uniform(0.045, 0.08)
+    white = finish(random, "enamel", "porcelain", "wood", "paint", "plaster")
+    outer = _frame(sashes * wide + 2 * bar, high + 2 * bar, bar, 0.0, 0.06)
+    surfaces = [surface(outer, white, smooth=False, bevel=0.003)]
+    glass = finish(random, "daylight", "daylight", "screen", "steel")
+    for k in range(sashes):
+        x = (k - (sashes - 1) / 2) * wide
+        sash = moved(_frame(wide, high, bar, 0.0, 0.05), (x, -0.025, bar))
+        pane = box((x, -0.015, bar + high / 2), (wide - bar, 0.006, high - bar))
+        surfaces.append(surface(sash, white, smooth=False, bevel=0.004))
+        surfaces.append(surface(pane, glass, smooth=False))
+        if random.random() < 0.3:
+            cross = box((x, -0.025, bar + high / 2), (wide - bar, 0.02, 0.025))
+            surfaces.append(surface(cross, white, smooth=False, bevel=0.002))
+    side = 1.0 if sashes == 1 else float(random.choice([-1, 1]))
+    x = (0.0 if sashes == 1 else -side * wide / 2) + side * (wide / 2 - bar / 2)
+    place = np.array([x, -0.0495, bar + high * random.uniform(0.4, 0.55)])
+    plate = facing_front(loft([rounded_rectangle(0.026, 0.065, 0.008)] * 2, [0.0, 0.012]))
+    angle = np.deg2rad(random.choice([-90, -90, 0, 180]) + random.normal(0, 6))
+    length, s = random.uniform(0.09, 0.13), np.linspace(0, 1, 16)
+    out = -0.014 - 0.03 * np.clip(s / 0.25, 0, 1) ** 0.7
+    path = np.column_stack([s * length * np.cos(angle), out, s * length * np.sin(angle)])
+    lever = sweep(path, (0.0065, 0.0095), 14, up=(0, 1, 0.2))
+    metal = white if random.random() < 0.4 else finish(random, "steel", "brass", "enamel")
+    surfaces += [surface(moved(plate, place), metal), surface(moved(lever, place), metal, 1)]
+    held = grip("power", path[11] + place, (0, -1, 0), path[-1] - path[4], 0.018)
+    return assemble(
+        "window",
+        "single" if sashes == 1 else "double",
         surfaces,
         {"handle": 1},
         {"open": ("handle",)},

@@ -1,0 +1,1 @@
+"""Several objects together: laid tables, desks, kitchens, lounges, wash stands."""

@@ -1,0 +1,1 @@
+"""Furniture, doors and appliances."""
