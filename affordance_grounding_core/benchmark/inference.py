@@ -66,7 +66,7 @@ def measure_inference(
     Args:
         grounder: grounder on plain PyTorch, as `load_grounder(name, "eager")` gives it.
         candidates: runtimes to time; PyTorch in float32 always is.
-        rates: of the machine; measured again in every round.
+        rates: rates of the machine; measured again in every round.
         size: side of the network's square input in px, a multiple of the model's patch.
         rounds: timed runs of each.
         store: folder of engines; the user's cache if None.

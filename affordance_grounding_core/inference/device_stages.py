@@ -1,4 +1,4 @@
-"""Preprocessing, and the way of heat back to the image, on the device that runs the network.
+"""Preprocessing and the way of heat back to the image, on the device that runs the network.
 
 On a GPU the camera image goes there as it is and the heat of its pixels comes back, one copy each;
 on a processor OpenCV is quicker, see `Preprocess`. Both compute the same: pixels differ by one
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 from affordance_grounding_core.inference.runtime import ImageMaps
 
@@ -21,7 +22,7 @@ class DeviceStages:
     """What comes before and after a network, in PyTorch.
 
     Args:
-        preprocess: of the model.
+        preprocess: preprocessing of the model.
         device: "cuda", "cuda:N" or, for tests, "cpu".
     """
 
@@ -40,11 +41,11 @@ class DeviceStages:
         """What the stages compute."""
         return self._preprocess
 
-    def to_pixels(self, image: NDArray[np.uint8]) -> tuple[torch.Tensor, ImageGeometry]:
+    def to_pixels(self, image: RgbImage) -> tuple[torch.Tensor, ImageGeometry]:
         """Turn an image into network input.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
+            image: as the camera or a file gave it.
 
         Returns:
             (1, 3, h, w) float32 on the device, normalised; padding is 0. And where the image lies
@@ -77,7 +78,7 @@ class DeviceStages:
         values: NDArray[np.float32] = host[:-1].reshape(maps.shape).numpy()
         return ImageMaps(values, bool(host[-1]))
 
-    def _resized(self, image: NDArray[np.uint8], geometry: ImageGeometry) -> torch.Tensor:
+    def _resized(self, image: RgbImage, geometry: ImageGeometry) -> torch.Tensor:
         """Image of the size it has in the network input, (3, h, w) float32 of whole numbers."""
         picture = torch.from_numpy(np.ascontiguousarray(image))
         if self._device.type == "cuda":

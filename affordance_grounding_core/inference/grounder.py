@@ -200,8 +200,8 @@ class Grounder:
         Args:
             image: as the camera or a file gave it.
             actions: names of the vocabulary, or what `resolve` understands; at least one.
-            threshold: see `ground`.
-            regions: see `ground`.
+            threshold: heat from which a pixel can belong to a region; see `ground`.
+            regions: how regions are extracted; see `ground`.
 
         Returns:
             One result an action, in their order. `seconds` of each is its share of the
@@ -271,8 +271,8 @@ class Grounder:
         Where the runtime needs an engine for this size of image, it is loaded or built.
 
         Args:
-            height: of the images that will come, in px.
-            width: likewise.
+            height: height of the images that will come, in px.
+            width: width of the images that will come, in px.
             wait: whether an engine that has to be built is built now; otherwise that begins,
                 and PyTorch answers meanwhile.
         """

@@ -1,4 +1,4 @@
-"""Contract of what runs a network for a grounder, and the report on what answers."""
+"""Contract of the runtimes of a grounder, and their report on what answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 
 
@@ -22,11 +23,11 @@ class GateFigures:
         frames: compared.
         maps: compared, over all frames and actions.
         finite: whether every value of the candidate is finite.
-        cosine: see `GateLimits`, the worst frame; 0 where a value is not finite.
-        mean_cosine: of the frames.
-        max_abs: see `GateLimits`; None where a value is not finite.
-        mask_iou: see `GateLimits`; None where no map has a contrast.
-        argmax_shift: see `GateLimits`; None where no map has a contrast.
+        cosine: cosine of the worst frame, see `GateLimits`; 0 where a value is not finite.
+        mean_cosine: mean cosine of the frames.
+        max_abs: largest difference, see `GateLimits`; None where a value is not finite.
+        mask_iou: overlap of masks, see `GateLimits`; None where no map has a contrast.
+        argmax_shift: way of peaks, see `GateLimits`; None where no map has a contrast.
         contrasted_maps: maps with a contrast, on which masks and peaks are compared.
     """
 
@@ -77,8 +78,8 @@ class RuntimeReport:
         degraded: whether the runtime and precision that should have answered do not, because a
             build or gate failed.
         gate: figures of the numeric gate; None for the reference itself.
-        fingerprint: of the engine, hexadecimal; empty for the reference.
-        folder: of the engine; None for the reference.
+        fingerprint: fingerprint of the engine, hexadecimal; empty for the reference.
+        folder: folder of the engine; None for the reference.
         rejected: one sentence a candidate that was tried or looked for in vain.
         building: what is built beside the answers and how far it is; empty if nothing is.
     """
@@ -128,7 +129,7 @@ class ImageMaps:
         Args:
             answer: (N, rows, columns) float32, as `HeatRuntime.run` returns it.
             geometry: where the image lies in the network input.
-            preprocess: of the model.
+            preprocess: preprocessing of the model.
         """
         maps = np.stack([preprocess.heat_to_image(one, geometry) for one in answer])
         return cls(maps, bool(np.isfinite(answer).all()))
@@ -156,13 +157,13 @@ class HeatRuntime(ABC):
         """
 
     def image_maps(
-        self, image: NDArray[np.uint8], preprocess: Preprocess, actions: Sequence[int]
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
     ) -> ImageMaps:
         """Compute the heat of some actions in the pixels of an image.
 
         Args:
-            image: (H, W, 3) uint8, RGB.
-            preprocess: of the model.
+            image: as the camera or a file gave it.
+            preprocess: preprocessing of the model.
             actions: K indices into the vocabulary.
         """
         pixels, geometry = preprocess(image)

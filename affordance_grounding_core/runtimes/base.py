@@ -1,4 +1,4 @@
-"""What every runtime is to the rest of the package: a backend that makes engines."""
+"""Contracts of the runtimes: a backend makes engines, an engine runs a network."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Candidate:
     Attributes:
         runtime: name of the backend.
         precision: one of `PRECISIONS` but "auto".
-        variant: of the same precision, where a backend has several; empty for the usual.
+        variant: name of a variant, where a backend has several; empty for the usual.
     """
 
     runtime: str
@@ -95,8 +95,8 @@ class Work:
     """A network and the shape an engine is wanted for.
 
     Attributes:
-        network: that the engine computes.
-        shape: of the engine's input.
+        network: network that the engine computes.
+        shape: the input shape of the engine.
         candidate: how it shall run.
         calibration: returns (1, 3, h, w) inputs of real pictures, for quantisation.
         report: takes one line for people at a time, during long builds.

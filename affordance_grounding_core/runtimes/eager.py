@@ -1,4 +1,4 @@
-"""PyTorch: as it is, the reference that every other runtime is measured against, and compiled."""
+"""PyTorch runtimes: eager, the reference of all others, and compiled ahead of time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.device_stages import DeviceStages
 from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.preprocess import Preprocess
@@ -27,7 +28,7 @@ class EagerRuntime(HeatRuntime):
     """Runs a network with PyTorch in float32, on any input size.
 
     Args:
-        network: that runs.
+        network: network that runs.
         device: "cpu", "cuda" or "cuda:N".
         stages_on_device: whether image and heat are resized there too; None: on a GPU.
     """
@@ -83,7 +84,7 @@ class EagerRuntime(HeatRuntime):
         return np.asarray(heat, np.float32)
 
     def image_maps(
-        self, image: NDArray[np.uint8], preprocess: Preprocess, actions: Sequence[int]
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
     ) -> ImageMaps:
         """Compute the heat of some actions in the pixels of an image; see `HeatRuntime`."""
         stages = self.stages(preprocess)
@@ -126,7 +127,7 @@ class TorchEngine(TensorEngine):
 
     Args:
         module: maps pixels, and indices unless it answers all actions, to heat.
-        description: see `Engine`.
+        description: runtime, device and precision; see `Engine`.
         device: its tensors are on.
         answers_all: whether pixels are its only input.
     """
@@ -206,7 +207,7 @@ def open_runtime(network: GroundingNetwork, runtime: str) -> EagerRuntime:
     """Run a network with PyTorch; `load_grounder` puts another runtime in its place.
 
     Args:
-        network: see `EagerRuntime`.
+        network: network that runs; see `EagerRuntime`.
         runtime: one of `RUNTIMES`.
 
     Raises:

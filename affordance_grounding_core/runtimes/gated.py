@@ -1,4 +1,4 @@
-"""A runtime whose engines are built for the input sizes that come, and gated before they answer."""
+"""Gated runtime: an engine for each input size, compared with PyTorch before it answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.runtime import HeatRuntime, ImageMaps, RuntimeReport
 from affordance_grounding_core.runtimes.base import Engine, TensorEngine
@@ -43,12 +44,12 @@ class _Lane:
     """Frames of one size: how far down the ladder they are.
 
     Attributes:
-        shape: of the input.
-        rung: of the ladder.
-        engine: that answers; None: PyTorch does.
-        artifact: of the engine.
+        shape: the input shape.
+        rung: place in the ladder.
+        engine: engine that answers; None: PyTorch answers.
+        artifact: stored files of the engine.
         settled: whether nothing better is to be looked for.
-        frames: that came so far.
+        frames: number of frames that came so far.
         rejected: one sentence a candidate that was tried in vain.
         is_sought: whether an engine is looked for, or built, beside the answers.
         found: what that brought, until the next frame takes it over.
@@ -81,7 +82,7 @@ class GatedRuntime(HeatRuntime):
         ladder: what to try.
         store: where engines are kept.
         request: what was asked for.
-        subject: of the grounder.
+        subject: what the gate has to know of the grounder.
         beside: does what frames do not wait for; closed with this runtime.
     """
 
@@ -185,7 +186,7 @@ class GatedRuntime(HeatRuntime):
         return self._answer(height, width, by_engine, lambda: self._reference.run(pixels, actions))
 
     def image_maps(
-        self, image: NDArray[np.uint8], preprocess: Preprocess, actions: Sequence[int]
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
     ) -> ImageMaps:
         """Compute the heat of some actions in the pixels of an image; see `HeatRuntime`.
 

@@ -226,8 +226,8 @@ class RtxEngine(TensorEngine):
     """An engine on this GPU, with buffers of its own and, where allowed, as one CUDA graph.
 
     Args:
-        file: of the engine.
-        work: it was built for.
+        file: file of the engine.
+        work: network and input that the engine was built for.
 
     Raises:
         ExportError: TensorRT does not take the engine here.

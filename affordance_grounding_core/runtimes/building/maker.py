@@ -33,7 +33,7 @@ class Subject:
     """What the gate has to know of a grounder.
 
     Attributes:
-        preprocess: of the model.
+        preprocess: preprocessing of the model.
         vocabulary: number of actions.
         threshold: heat from which a pixel belongs to the mask.
     """
@@ -48,7 +48,7 @@ class EngineMaker:
 
     Args:
         reference: PyTorch in float32, with the network.
-        subject: of the grounder.
+        subject: what the gate has to know of the grounder.
         frames: folder of pictures to calibrate and compare on; None: those of the package.
     """
 
@@ -76,7 +76,7 @@ class EngineMaker:
         """Describe the engine of one candidate for one input shape.
 
         Args:
-            shape: of the input.
+            shape: the input shape.
             candidate: how it shall run.
             report: takes lines on the progress of a build.
         """
@@ -92,7 +92,7 @@ class EngineMaker:
         """Build an engine into an empty folder and compare it with PyTorch.
 
         Args:
-            backend: of the candidate.
+            backend: backend of the candidate.
             work: what is built.
             folder: takes the engine's files.
 
@@ -106,9 +106,9 @@ class EngineMaker:
         """Compare an engine on disk with PyTorch.
 
         Args:
-            backend: of the candidate.
+            backend: backend of the candidate.
             work: the engine was built for.
-            folder: with the engine's files.
+            folder: folder with the engine's files.
 
         Raises:
             ExportError: the files are no engine of this runtime.
@@ -152,7 +152,7 @@ def run_engine(
     """Compute the heat of some actions, in as many runs as the engine's shape needs.
 
     Args:
-        engine: of the shape.
+        engine: engine built for the shape.
         shape: how many actions a run answers.
         pixels: (1, 3, h, w) float32, normalised.
         actions: K indices into the vocabulary.
@@ -186,7 +186,7 @@ def run_on_device(
     """Compute what `run_engine` does, without leaving the engine's device.
 
     Args:
-        engine: of the shape.
+        engine: engine built for the shape.
         shape: how many actions a run answers.
         pixels: (1, 3, h, w) float32 on the device.
         actions: K indices into the vocabulary.
