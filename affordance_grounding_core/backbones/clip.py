@@ -197,7 +197,7 @@ class Clip:
         """Set all weights.
 
         Args:
-            tensors: by open_clip's names.
+            tensors: weights by open_clip's names.
 
         Raises:
             WeightsError: a tensor is missing, unknown or of another shape.
@@ -352,7 +352,7 @@ def random_clip(
     """Build a small CLIP with random weights, for tests and trial runs.
 
     Args:
-        seed: of the weights; the state of PyTorch's generator is left as it was.
+        seed: seed of the weights; the state of PyTorch's generator is left as it was.
         image_size: side of the images its positions are made for, in px.
         patch_size: side of a patch in px.
         width: channels of a token, image and text.

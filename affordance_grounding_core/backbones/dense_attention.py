@@ -34,7 +34,7 @@ def attend(layer: nn.MultiheadAttention, normed: torch.Tensor, mode: DenseMode) 
     """Run an attention layer in a dense mode, computing only the projections it needs.
 
     Args:
-        layer: of the block.
+        layer: attention layer of the block.
         normed: (B, tokens, C), the block's input after its first norm.
         mode: how tokens attend to each other.
 
@@ -52,7 +52,7 @@ def project_heads(
     """Compute queries, keys or values of an attention layer by head, and nothing else.
 
     Args:
-        layer: of the block.
+        layer: attention layer of the block.
         normed: (B, tokens, C).
         name: "q", "k" or "v".
 

@@ -1,4 +1,4 @@
-"""What frozen vision transformers say of an image's patches: keys and class attention."""
+"""Patch descriptors of frozen vision transformers: keys and class attention."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def describe_block(block: Block, tokens: torch.Tensor, *, attention: bool) -> De
     token where its attention is wanted.
 
     Args:
-        block: of a timm vision transformer, usually the last.
+        block: block of a timm vision transformer, usually the last.
         tokens: (B, 1 + N, C), its input, the class token first.
         attention: whether the class attention is wanted.
     """

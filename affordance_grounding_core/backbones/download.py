@@ -1,4 +1,4 @@
-"""Fetching published files: whole, of the hash they are known by, or not at all.
+"""Downloads published files: whole and of the known hash, or not at all.
 
 What was fetched before an interruption is kept, and the next call asks for the rest.
 """

@@ -1,4 +1,4 @@
-"""From the name of a backbone to a frozen backbone with its weights."""
+"""Loads a frozen backbone with its weights by its name."""
 
 from __future__ import annotations
 

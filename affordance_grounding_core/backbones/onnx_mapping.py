@@ -1,4 +1,4 @@
-"""DINOv2 weights out of an ONNX graph, in timm's names.
+"""Reads DINOv2 weights from an ONNX graph under timm's names.
 
 The graph is an export of the transformers implementation. Weights of the linear layers
 are anonymous constants there; they are found through the names of the nodes that use
@@ -26,7 +26,7 @@ class OnnxInitialisers:
     """Weights of an ONNX graph by their own name or by the node that uses them.
 
     Args:
-        path: of the ONNX file.
+        path: path of the ONNX file.
 
     Raises:
         WeightsError: the file is missing or no ONNX model.
@@ -76,7 +76,7 @@ def dinov2_tensors_from_onnx(path: Path, depth: int = 12) -> dict[str, NDArray[n
     """Read the weights of a DINOv2 vision transformer from an ONNX export.
 
     Args:
-        path: of the ONNX file.
+        path: path of the ONNX file.
         depth: number of transformer blocks.
 
     Returns:

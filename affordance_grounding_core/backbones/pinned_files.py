@@ -1,4 +1,4 @@
-"""Published weight files, known by URL and sha256: from the cache, or fetched once.
+"""Published weight files known by URL and sha256, from the cache or fetched once.
 
 A file is kept as it was published and its hash is verified whenever it is read, so that
 nothing else is ever loaded in its place.

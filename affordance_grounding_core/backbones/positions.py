@@ -14,8 +14,8 @@ def resize_positions(
 
     Args:
         table: (1 + side * side, C), the class token's position first; trained on a square.
-        rows: of patches wanted.
-        columns: of patches wanted.
+        rows: rows of patches that are wanted.
+        columns: columns of patches that are wanted.
         offset: added to rows and columns where the scale is computed. DINO's code adds 0.1
             against rounding, which shifts the samples by a few hundredths of a patch; 0.0
             maps the trained grid exactly onto the wanted one.
@@ -44,8 +44,8 @@ class ResizedPositions:
     """Position tables by the grid they were resized to; frozen backbones resize each once.
 
     Args:
-        module: that owns the table; loading weights into it makes all of this stale.
-        offset: see `resize_positions`.
+        module: module that owns the table; loading weights into it makes all of this stale.
+        offset: offset of the positions; see `resize_positions`.
     """
 
     def __init__(self, module: nn.Module, offset: float) -> None:

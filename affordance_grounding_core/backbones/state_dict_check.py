@@ -1,4 +1,4 @@
-"""Whether weights are those a network needs, said by name."""
+"""Checks a state dict against a network and names what does not fit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def require_fit(
     """Check the names and shapes of weights.
 
     Args:
-        expected: of the network; only the shapes are looked at.
-        found: to be loaded.
+        expected: state dict of the network, of which only the shapes are looked at.
+        found: state dict to be loaded.
         network: what they are loaded into, for the message.
         wanted: what the right weights are, for the message.
 

@@ -57,8 +57,8 @@ class TransformerBackbone(nn.Module):
 
     Attributes:
         architectures: names of this package to timm's.
-        position_offset: see `resize_positions`.
-        name: of architecture and weights.
+        position_offset: offset of the positions; see `resize_positions`.
+        name: name of architecture and weights.
         patch_size: side of a patch in px; input sides are multiples of it.
         width: channels of a token.
         depth: number of blocks.
@@ -98,7 +98,7 @@ class TransformerBackbone(nn.Module):
         """Set all weights.
 
         Args:
-            tensors: by timm's names, float32.
+            tensors: weights by timm's names, float32.
 
         Raises:
             WeightsError: a tensor is missing, unknown or of another shape.

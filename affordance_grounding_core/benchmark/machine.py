@@ -1,4 +1,4 @@
-"""Measures the machine's best rate of matrix products at each precision."""
+"""The machine's best rate of matrix products at each precision."""
 
 from __future__ import annotations
 
@@ -46,50 +46,91 @@ class Machine:
         return None if rate is None else operations / rate / 1e6
 
 
-def measure_machine(device: str = "cpu", repeats: int = 10) -> Machine:
-    """Measure the rate of matrix products.
+class Rates:
+    """Best rates of matrix products so far; measured in turns with what they are compared with.
+
+    A machine that is shared drifts: a rate taken once, before or after, may be lower than what a
+    run gets a minute later.
 
     Args:
         device: PyTorch's name of it.
-        repeats: the best of so many, and of several shapes, is taken.
     """
-    is_cuda = torch.device(device).type == "cuda"
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
-    if is_cuda:
-        kinds["fp16"] = torch.float16
-    rates = {name: _best_rate(device, kind, repeats) for name, kind in kinds.items()}
-    return Machine(
-        cores=len(os.sched_getaffinity(0)),
-        threads=torch.get_num_threads(),
-        device=torch.cuda.get_device_name(device) if is_cuda else "cpu",
-        gflops={name: rate for name, rate in rates.items() if rate is not None},
-    )
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        self._is_cuda = torch.device(device).type == "cuda"
+        kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+        if self._is_cuda:
+            kinds["fp16"] = torch.float16
+        self._products: dict[str, list[_Product]] = {}
+        for name, kind in kinds.items():
+            with suppress(RuntimeError):  # no such product on this device
+                self._products[name] = [
+                    product for shape in _SHAPES for product in _products(device, kind, shape)
+                ]
+        self._best: dict[str, float] = {}
+
+    def measure(self, repeats: int = 1) -> None:
+        """Time every product, after one run that is not timed, and keep the best rates.
+
+        Args:
+            repeats: timed runs of each.
+        """
+        for name, products in self._products.items():
+            with torch.inference_mode():
+                rate = max(self._rate(product, repeats) for product in products)
+            self._best[name] = max(rate, self._best.get(name, 0.0))
+
+    def machine(self) -> Machine:
+        """The machine, with the best rates so far."""
+        return Machine(
+            cores=len(os.sched_getaffinity(0)),
+            threads=torch.get_num_threads(),
+            device=torch.cuda.get_device_name(self._device) if self._is_cuda else "cpu",
+            gflops=dict(self._best),
+        )
+
+    def _rate(self, product: _Product, repeats: int) -> float:
+        seconds = []
+        for _ in range(repeats + 1):
+            started = time.perf_counter()
+            product.run()
+            if self._is_cuda:
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+        return product.operations / min(seconds[1:]) / 1e9
 
 
-def _best_rate(device: str, kind: torch.dtype, repeats: int) -> float | None:
-    try:
-        with torch.inference_mode():
-            return max(_rate(device, kind, shape, repeats) for shape in _SHAPES)
-    except RuntimeError:  # no such product on this device
-        return None
+@dataclass(frozen=True)
+class _Product:
+    """One way to multiply two matrices.
+
+    Attributes:
+        run: multiplies them.
+        operations: multiplications and additions it takes.
+    """
+
+    run: Callable[[], object]
+    operations: float
 
 
-def _rate(device: str, kind: torch.dtype, shape: tuple[int, int, int], repeats: int) -> float:
+def _products(device: str, kind: torch.dtype, shape: tuple[int, int, int]) -> list[_Product]:
+    """The ways PyTorch has to multiply matrices of one shape; each is run once to see that it can.
+
+    Raises:
+        RuntimeError: PyTorch has no such product on the device.
+    """
     rows, inner, columns = shape
     left = torch.ones(rows, inner, dtype=kind, device=device)
     weight = torch.ones(columns, inner, dtype=kind, device=device)
-    seconds = []
-    for product in _products(left, weight):
-        for _ in range(repeats + 1):
-            started = time.perf_counter()
-            product()
-            if left.is_cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - started)
-    return 2.0 * rows * inner * columns / min(seconds) / 1e9
+    with torch.inference_mode():
+        ways = _ways(left, weight)
+        for way in ways:
+            way()
+    return [_Product(way, 2.0 * rows * inner * columns) for way in ways]
 
 
-def _products(left: torch.Tensor, weight: torch.Tensor) -> list[Callable[[], object]]:
+def _ways(left: torch.Tensor, weight: torch.Tensor) -> list[Callable[[], object]]:
     """The ways PyTorch has to multiply, of which the quickest counts."""
     rows, columns = len(left), len(weight)
     # Into memory that is there: a fresh result would time the making of its pages, too.

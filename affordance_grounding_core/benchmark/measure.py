@@ -37,6 +37,7 @@ def measure_in_turns(
     rounds: int,
     *,
     warm_up: int = 1,
+    before_round: Callable[[], object] = lambda: None,
     show_progress: bool = False,
 ) -> dict[str, Timing]:
     """Run every piece of work once a round.
@@ -45,6 +46,7 @@ def measure_in_turns(
         works: what to time, by name; what they return is dropped.
         rounds: timed runs of each, at least 1.
         warm_up: runs of each before, which are not timed.
+        before_round: called at the beginning of each round; not timed.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Returns:
@@ -63,6 +65,7 @@ def measure_in_turns(
             work()
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in tqdm(range(rounds), desc="rounds", disable=None if show_progress else True):
+        before_round()
         for name, work in works.items():
             started = time.perf_counter()
             work()

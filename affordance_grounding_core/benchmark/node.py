@@ -42,7 +42,7 @@ def measure_node(model: str, runtime: str, frames: int) -> NodeFigures:
 
     Args:
         model: name or folder.
-        runtime: see `load_grounder`.
+        runtime: runtime of the node; see `load_grounder`.
         frames: images of each size.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the papers and their authors report, to stand beside our own numbers.
+"""Numbers that the papers and their authors report, to stand beside our own.
 
 Copied by hand: KLD, SIM, NSS of the best epoch on the test set, the mean of the runs of a paper.
 """

@@ -56,7 +56,10 @@ class Row:
 
     @property
     def roofline_fraction(self) -> float | None:
-        """Share of the machine's rate of matrix products that is attained; None if unknown."""
+        """Share of the machine's rate of matrix products that is attained; None if unknown.
+
+        Above 1 it is a failed measurement: the rate was taken in a slower spell than the run.
+        """
         if self.roofline_ms is None or self.median_ms is None:
             return None
         return self.roofline_ms / self.median_ms
@@ -95,6 +98,16 @@ class BenchmarkReport:
             if row.roofline_ms is not None and (reference := published.get(row.work))
         }
 
+    def failed(self) -> tuple[str, ...]:
+        """Rows that are quicker than the machine was measured to be, one sentence each."""
+        return tuple(
+            f"failed measurement: {row.work} by {row.runtime} {row.precision} attains "
+            f"{row.roofline_fraction:.0%} of the machine's rate; measure again with more rounds, "
+            "with nothing else running"
+            for row in self.rows
+            if row.roofline_fraction is not None and row.roofline_fraction > 1.0
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, for a JSON file."""
         machine = asdict(self.machine)
@@ -108,6 +121,7 @@ class BenchmarkReport:
             "model": self.model,
             "machine": machine,
             "rows": [row.as_dict() for row in self.rows],
+            "failed_measurements": list(self.failed()),
         }
         return {**content, "node": dict(self.node)} if self.node else content
 
@@ -126,6 +140,7 @@ class BenchmarkReport:
                 f"lowest ratio this machine allows, {name}: {ratio:.3f}"
                 for name, ratio in self.lowest_ratios().items()
             ),
+            *self.failed(),
         ]
 
 

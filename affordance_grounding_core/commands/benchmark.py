@@ -20,7 +20,7 @@ from affordance_grounding_core.commands.outputs import output_file, output_folde
 from affordance_grounding_core.errors import RuntimeUnavailableError
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.benchmark.machine import Machine
+    from affordance_grounding_core.benchmark.machine import Machine, Rates
     from affordance_grounding_core.benchmark.report import Row
 
 
@@ -91,13 +91,14 @@ def benchmark(
     if plot:
         require_plotting()
     logging.basicConfig(format="%(message)s")
-    from affordance_grounding_core.benchmark.machine import measure_machine
+    from affordance_grounding_core.benchmark.machine import Rates
     from affordance_grounding_core.benchmark.report import BenchmarkReport
     from affordance_grounding_core.runtimes.eager import default_device
 
     if node:
         _refuse_beside_node(train=train, plot=plot, weights=backbone_weights, store=store)
-    machine = measure_machine(default_device())
+    rates = Rates(default_device())
+    rates.measure(repeats=10)
     details: Mapping[str, Any] = {}
     if node:
         from affordance_grounding_core.benchmark.node import measure_node
@@ -105,10 +106,10 @@ def benchmark(
         figures = measure_node(model, "auto" if runtimes == "all" else runtimes, rounds or 200)
         rows, details = list(figures.rows), figures.details
     elif train:
-        rows = _training(model, machine, rounds or 3)
+        rows = _training(model, rates.machine(), rounds or 3)
     else:
-        rows = _inference(model, runtimes, machine, rounds or 20, size, store, backbone_weights)
-    report = BenchmarkReport(model, machine, tuple(rows), details)
+        rows = _inference(model, runtimes, rates, rounds or 20, size, store, backbone_weights)
+    report = BenchmarkReport(model, rates.machine(), tuple(rows), details)
     for line in report.table():
         typer.echo(line)
     write_json(json_file, report.as_dict())
@@ -150,7 +151,7 @@ def _refuse_beside_node(
 def _inference(
     model: str,
     runtimes: str,
-    machine: Machine,
+    rates: Rates,
     rounds: int,
     size: int,
     store: Path | None,
@@ -179,7 +180,7 @@ def _inference(
         return measure_inference(
             grounder,
             candidates,
-            machine,
+            rates,
             size=size,
             rounds=rounds,
             store=store,

@@ -1,4 +1,4 @@
-"""What a model has to beat: uniform heat, the centre, and the mean label of the training set."""
+"""Baselines that a model has to beat: uniform heat, the centre, the mean training label."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def mean_label_baseline(
     """The mean of the blurred part masks of every action, each with the same total.
 
     Args:
-        training: with part masks.
-        protocol: for which the means are prepared.
+        training: training set with part masks.
+        protocol: protocol for which the means are prepared.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Returns:
@@ -109,9 +109,9 @@ def evaluate_baselines(
     """Score baselines, best on the very images that a model was scored on.
 
     Args:
-        baselines: to score.
-        images: of a test set; those without ground truth are left out.
-        protocol: for which the baselines were prepared.
+        baselines: baselines to score.
+        images: images of a test set; those without ground truth are left out.
+        protocol: protocol for which the baselines were prepared.
 
     Returns:
         Baseline's name to its scores; an image is left out where it has no guess.

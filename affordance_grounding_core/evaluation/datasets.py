@@ -45,10 +45,10 @@ def evaluate_test_set(
     set and the training set beside it.
 
     Args:
-        grounder: to evaluate.
+        grounder: grounder to evaluate.
         dataset: images and ground truth.
         training: beside it, where there is one.
-        protocol: of the scores.
+        protocol: evaluation protocol that scores the maps.
         objects: classes to evaluate; none for all.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
@@ -70,9 +70,9 @@ def score_baselines(
     """Score the guesses on the images a model was scored on.
 
     Args:
-        evaluation: of the model.
-        training: with part masks, for the mean label; None where there is none.
-        protocol: of the scores.
+        evaluation: evaluation of the model.
+        training: training set with part masks, for the mean label; None where there is none.
+        protocol: evaluation protocol that scores the maps.
 
     Returns:
         Scores by the guess's name; and why the mean label is missing, "" where it is not.

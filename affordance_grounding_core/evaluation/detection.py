@@ -1,4 +1,4 @@
-"""How well the peak of the heat tells afforded actions from others: precision, recall, AP.
+"""Precision, recall and AP of "found": how well peak heat tells afforded actions from others.
 
 docs/train/metrics.md has the definitions and where they come from.
 """

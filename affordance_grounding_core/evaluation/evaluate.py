@@ -1,4 +1,4 @@
-"""Run a grounder over a test set: heat, masks, and whether it knows what is not afforded."""
+"""Evaluation of a grounder on a test set: heat, masks, and what is not afforded."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class WrongPair:
     Attributes:
         image: file of the image.
         object_name: class of the object shown.
-        action: that is not afforded.
+        action: action that is not afforded.
         found: whether the grounder called it found, which is an error.
         peak: highest heat, in [0, 1].
     """
@@ -131,9 +131,9 @@ def evaluate_grounder(
     are followed too, so that no synonym is held against the model.
 
     Args:
-        grounder: to evaluate.
+        grounder: grounder to evaluate.
         dataset: images and ground truth.
-        protocol: of the scores.
+        protocol: evaluation protocol that scores the maps.
         affordances: object class to the actions it appears under anywhere in the data.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
@@ -193,7 +193,7 @@ def wrong_actions(grounder: Grounder, afforded: Collection[str]) -> list[str]:
     """List the actions of the vocabulary that an object does not afford.
 
     Args:
-        grounder: with the vocabulary.
+        grounder: grounder with the vocabulary.
         afforded: actions that the object appears under, aliases included.
     """
     right = {_entry(grounder, action) for action in afforded}
@@ -217,8 +217,8 @@ def evaluate_picture(
     """Ground one picture with its right and its wrong actions, and score what comes back.
 
     Args:
-        grounder: to evaluate.
-        protocol: of the scores.
+        grounder: grounder to evaluate.
+        protocol: evaluation protocol that scores the maps.
         group: entries of one picture of one object, at least one.
         wrong: actions that its object does not afford.
         tally: what is added to.

@@ -1,4 +1,4 @@
-"""What an answer for an image is compared with: its heat, and the mask of its part."""
+"""Ground truth of an image: its heat, and the mask of its part."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def read_ground_truth(item: EvaluationImage, height: int, width: int) -> GroundT
 
     Args:
         item: image with at least one of the two.
-        height: of the image, in px.
-        width: likewise.
+        height: height of the image in px.
+        width: width of the image in px.
 
     Raises:
         InvalidImageError: unreadable; or a mask that is empty or of another size than its image.

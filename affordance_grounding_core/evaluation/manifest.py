@@ -1,4 +1,4 @@
-"""Run a grounder over a test list of images, actions or sentences, and ground truths."""
+"""Evaluation of a grounder on a test list of images, actions or sentences, and ground truths."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def evaluate_manifest(
     under the action that it resolves to; one that is refused is counted, never guessed.
 
     Args:
-        grounder: to evaluate.
+        grounder: grounder to evaluate.
         manifest: path of the list; see `read_manifest`.
-        protocol: of the scores.
+        protocol: evaluation protocol that scores the maps.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How well published masks meet the masks of parts: gIoU, cIoU and precision at an IoU.
+"""Scores of published masks against part masks: gIoU, cIoU and precision at an IoU.
 
 docs/train/metrics.md has the definitions and where they come from.
 """
@@ -65,7 +65,7 @@ def mask_overlaps(
 
     Args:
         published: (..., H, W) bool.
-        parts: likewise.
+        parts: (..., H, W) bool.
 
     Returns:
         Intersections and unions, each (...) int64.

@@ -183,8 +183,8 @@ class _Scratch(threading.local):
         """Array of some shape, with whatever was left in it.
 
         Args:
-            number: of the buffer; arrays of one number share their memory.
-            shape: of the array.
+            number: number of the buffer; arrays of one number share their memory.
+            shape: shape of the array.
         """
         size = math.prod(shape)
         while len(self._buffers) <= number:
@@ -212,8 +212,8 @@ class _Maps:
         truth: the ground truths in the box, (N, h * w) float64.
         truth_low: lowest value of each whole ground truth, (N,).
         truth_high: highest value of each ground truth, (N,).
-        prediction_sum: of each whole prediction, (N,).
-        truth_sum: of each ground truth, (N,).
+        prediction_sum: sum of each whole prediction, (N,).
+        truth_sum: sum of each ground truth, (N,).
     """
 
     whole: NDArray[np.float64]
@@ -275,7 +275,7 @@ def _check_range(
     """Refuse values that are negative or not finite.
 
     Args:
-        name: of the maps, for the message.
+        name: name of the maps, for the message.
         values: (N, P).
         low: (N,) minima, NaN where a value is.
         bound: (N,) maxima or sums of values that are not negative: finite where all values are.
@@ -361,9 +361,9 @@ def _fixations(
     """Count the hot pixels, and add up the prediction's z-scores there, each (N,).
 
     Args:
-        maps: that are scored.
+        maps: maps that are scored.
         hot: (N, h * w), which pixels of the box are hot.
-        degrees_of_freedom: that the deviation loses.
+        degrees_of_freedom: number of degrees of freedom that the deviation loses.
     """
     size = maps.whole.shape[-1]
     mean = maps.prediction_sum / size

@@ -24,11 +24,11 @@ def write_pictures(
     """Write the best, the worst and some random cases, by KLD.
 
     Args:
-        grounder: that was evaluated.
+        grounder: grounder that was evaluated.
         evaluation: its outcome.
-        folder: to write to, made where needed.
-        count: of each kind, as far as there are so many.
-        seed: of the random choice.
+        folder: folder to write to, made where needed.
+        count: pictures of each kind, as far as there are so many.
+        seed: seed of the random choice.
 
     Returns:
         The files, named KIND_NUMBER_ACTION_IMAGE.png.

@@ -1,4 +1,4 @@
-"""The two published evaluation protocols: what is done to the maps before the metrics."""
+"""The two published evaluation protocols: preparation of maps, and their metrics."""
 
 from __future__ import annotations
 

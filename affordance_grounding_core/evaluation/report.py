@@ -246,7 +246,7 @@ def make_report(
     """Put an evaluation together with what was evaluated, how and on what.
 
     Args:
-        grounder: that was evaluated.
+        grounder: grounder that was evaluated.
         dataset: test set, or the path of a test list.
         protocol: name of the protocol.
         evaluation: outcome.

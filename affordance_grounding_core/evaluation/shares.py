@@ -39,7 +39,7 @@ def detection_as_dict(evaluation: Evaluation, threshold: float) -> dict[str, Any
     """Return what was found of afforded and of other pairs, and how well peaks part the two.
 
     Args:
-        evaluation: with at least one right pair.
+        evaluation: evaluation with at least one right pair.
         threshold: heat at or above which something counts as found.
     """
     right, wrong = evaluation.right, evaluation.wrong

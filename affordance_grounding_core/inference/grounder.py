@@ -121,15 +121,14 @@ class Grounder:
             )
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
-        pixels, geometry = self.preprocess(image)
-        answer = self._runtime.run(pixels, indices)
-        if not np.isfinite(answer).all():
+        answer = self._runtime.image_maps(image, self.preprocess, indices)
+        if not answer.is_finite:
             raise RuntimeError(
                 f"model {self.information.name!r} on {self.runtime} returned heat that is not "
                 "finite; expected values in [0, 1]. The frame is refused: try another runtime "
                 "or precision, or load the checkpoint again"
             )
-        maps = np.stack([self.preprocess.heat_to_image(one, geometry) for one in answer])
+        maps = answer.values
         heat, masks = maps[: len(indices)], maps[len(indices) :]
         return heat, masks if len(masks) else None
 
@@ -201,8 +200,8 @@ class Grounder:
         Args:
             image: as the camera or a file gave it.
             actions: names of the vocabulary, or what `resolve` understands; at least one.
-            threshold: see `ground`.
-            regions: see `ground`.
+            threshold: heat from which a pixel can belong to a region; see `ground`.
+            regions: how regions are extracted; see `ground`.
 
         Returns:
             One result an action, in their order. `seconds` of each is its share of the
@@ -272,8 +271,8 @@ class Grounder:
         Where the runtime needs an engine for this size of image, it is loaded or built.
 
         Args:
-            height: of the images that will come, in px.
-            width: likewise.
+            height: height of the images that will come, in px.
+            width: width of the images that will come, in px.
             wait: whether an engine that has to be built is built now; otherwise that begins,
                 and PyTorch answers meanwhile.
         """

@@ -1,4 +1,4 @@
-"""Keeps the memory of an image for the next image."""
+"""Stops glibc from returning image-sized buffers to the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a camera image to network input, and the exact way back for the heat.
+"""Turns a camera image into network input, and heat back into the image's pixels.
 
 The two directions share one `ImageGeometry`, so that a pixel of the heatmap is the
 pixel of the image it speaks of, for any image size and policy.
@@ -58,8 +58,8 @@ class ImageGeometry:
         """Bilinear weights from a heat grid over the whole input to the image's pixels.
 
         Args:
-            rows: of the heat grid.
-            columns: of the heat grid.
+            rows: rows of the heat grid.
+            columns: columns of the heat grid.
 
         Returns:
             (H, rows) and (columns, W) float32, so that weights_y @ heat @ weights_x is the
@@ -101,8 +101,8 @@ class PreprocessConfig:
             to rounding with about as many patches as the square has, and pads nothing.
         size: side of the square in px, a multiple of `multiple`.
         multiple: patch size of the backbone; every input side is a multiple of it.
-        mean: of each RGB channel in [0, 1], subtracted.
-        std: of each RGB channel, divided by.
+        mean: mean of each RGB channel in [0, 1], which is subtracted.
+        std: deviation of each RGB channel, which is divided by.
     """
 
     policy: Policy = "squash"

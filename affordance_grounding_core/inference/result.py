@@ -1,4 +1,4 @@
-"""What a grounder answers: heatmap, mask and regions in image coordinates."""
+"""Answer of a grounder: heatmap, mask and regions in image coordinates."""
 
 from __future__ import annotations
 

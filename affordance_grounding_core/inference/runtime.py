@@ -1,4 +1,4 @@
-"""Contract of what runs a network for a grounder, and the report on what answers."""
+"""Contract of the runtimes of a grounder, and their report on what answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affordance_grounding_core.images.arrays import RgbImage
+from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
+
 
 @dataclass(frozen=True)
 class GateFigures:
@@ -20,11 +23,11 @@ class GateFigures:
         frames: compared.
         maps: compared, over all frames and actions.
         finite: whether every value of the candidate is finite.
-        cosine: see `GateLimits`, the worst frame; 0 where a value is not finite.
-        mean_cosine: of the frames.
-        max_abs: see `GateLimits`; None where a value is not finite.
-        mask_iou: see `GateLimits`; None where no map has a contrast.
-        argmax_shift: see `GateLimits`; None where no map has a contrast.
+        cosine: cosine of the worst frame, see `GateLimits`; 0 where a value is not finite.
+        mean_cosine: mean cosine of the frames.
+        max_abs: largest difference, see `GateLimits`; None where a value is not finite.
+        mask_iou: overlap of masks, see `GateLimits`; None where no map has a contrast.
+        argmax_shift: way of peaks, see `GateLimits`; None where no map has a contrast.
         contrasted_maps: maps with a contrast, on which masks and peaks are compared.
     """
 
@@ -75,8 +78,8 @@ class RuntimeReport:
         degraded: whether the runtime and precision that should have answered do not, because a
             build or gate failed.
         gate: figures of the numeric gate; None for the reference itself.
-        fingerprint: of the engine, hexadecimal; empty for the reference.
-        folder: of the engine; None for the reference.
+        fingerprint: fingerprint of the engine, hexadecimal; empty for the reference.
+        folder: folder of the engine; None for the reference.
         rejected: one sentence a candidate that was tried or looked for in vain.
         building: what is built beside the answers and how far it is; empty if nothing is.
     """
@@ -104,8 +107,36 @@ class RuntimeReport:
         }
 
 
+@dataclass(frozen=True)
+class ImageMaps:
+    """A network's answer in the pixels of the image.
+
+    Attributes:
+        values: (N, H, W) float32 in [0, 1]: the heat of all actions, then their part masks where
+            the network draws masks.
+        is_finite: whether every value that the network gave is finite.
+    """
+
+    values: NDArray[np.float32]
+    is_finite: bool
+
+    @classmethod
+    def of(
+        cls, answer: NDArray[np.float32], geometry: ImageGeometry, preprocess: Preprocess
+    ) -> ImageMaps:
+        """Bring an answer back to the image, on the processor.
+
+        Args:
+            answer: (N, rows, columns) float32, as `HeatRuntime.run` returns it.
+            geometry: where the image lies in the network input.
+            preprocess: preprocessing of the model.
+        """
+        maps = np.stack([preprocess.heat_to_image(one, geometry) for one in answer])
+        return cls(maps, bool(np.isfinite(answer).all()))
+
+
 class HeatRuntime(ABC):
-    """Runs a network on one preprocessed image; the rest of a grounder is the same for all."""
+    """Runs a network on one image; the rest of a grounder is the same for all."""
 
     @property
     @abstractmethod
@@ -124,6 +155,19 @@ class HeatRuntime(ABC):
             (K, rows, columns) float32 in [0, 1]. Where the network draws part masks,
             (2 K, rows, columns): the heat of all actions first, then their part masks.
         """
+
+    def image_maps(
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
+    ) -> ImageMaps:
+        """Compute the heat of some actions in the pixels of an image.
+
+        Args:
+            image: as the camera or a file gave it.
+            preprocess: preprocessing of the model.
+            actions: K indices into the vocabulary.
+        """
+        pixels, geometry = preprocess(image)
+        return ImageMaps.of(self.run(pixels, actions), geometry, preprocess)
 
     @abstractmethod
     def close(self) -> None:

@@ -1,13 +1,15 @@
-"""What every runtime is to the rest of the package: a backend that makes engines."""
+"""Contracts of the runtimes: a backend makes engines, an engine runs a network."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.network import GroundingNetwork
@@ -41,6 +43,33 @@ class Engine(Protocol):
         ...
 
 
+class TensorEngine(ABC):
+    """An `Engine` whose input and answer can stay on its device."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Device of its tensors."""
+
+    @abstractmethod
+    def run_tensor(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute heat; see `Engine.run`.
+
+        Args:
+            pixels: (1, 3, h, w) float32 on the device.
+            actions: (K,) int64 on the device.
+
+        Returns:
+            (K, rows, columns) float32 on the device, of the caller's own.
+        """
+
+    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compute heat; see `Engine`."""
+        with torch.inference_mode():
+            inputs = [torch.from_numpy(value).to(self.device) for value in (pixels, actions)]
+            return np.asarray(self.run_tensor(*inputs).cpu().numpy(), np.float32)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One way to run a network.
@@ -48,7 +77,7 @@ class Candidate:
     Attributes:
         runtime: name of the backend.
         precision: one of `PRECISIONS` but "auto".
-        variant: of the same precision, where a backend has several; empty for the usual.
+        variant: name of a variant, where a backend has several; empty for the usual.
     """
 
     runtime: str
@@ -66,8 +95,8 @@ class Work:
     """A network and the shape an engine is wanted for.
 
     Attributes:
-        network: that the engine computes.
-        shape: of the engine's input.
+        network: network that the engine computes.
+        shape: the input shape of the engine.
         candidate: how it shall run.
         calibration: returns (1, 3, h, w) inputs of real pictures, for quantisation.
         report: takes one line for people at a time, during long builds.

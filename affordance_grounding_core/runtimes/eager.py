@@ -1,4 +1,4 @@
-"""PyTorch: as it is, the reference that every other runtime is measured against, and compiled."""
+"""PyTorch runtimes: eager, the reference of all others, and compiled ahead of time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
+from affordance_grounding_core.images.arrays import RgbImage
+from affordance_grounding_core.inference.device_stages import DeviceStages
 from affordance_grounding_core.inference.network import GroundingNetwork
-from affordance_grounding_core.inference.runtime import HeatRuntime
-from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.runtime import HeatRuntime, ImageMaps
+from affordance_grounding_core.runtimes.base import Candidate, TensorEngine, Work
 from affordance_grounding_core.runtimes.graph import StaticNetwork, export_network
 from affordance_grounding_core.runtimes.request import RUNTIMES
 
@@ -25,13 +28,19 @@ class EagerRuntime(HeatRuntime):
     """Runs a network with PyTorch in float32, on any input size.
 
     Args:
-        network: that runs.
+        network: network that runs.
         device: "cpu", "cuda" or "cuda:N".
+        stages_on_device: whether image and heat are resized there too; None: on a GPU.
     """
 
-    def __init__(self, network: GroundingNetwork, device: str) -> None:
+    def __init__(
+        self, network: GroundingNetwork, device: str, *, stages_on_device: bool | None = None
+    ) -> None:
         self._device = torch.device(device)
         self._network: GroundingNetwork | None = network.eval().to(self._device)
+        on_gpu = self._device.type == "cuda"
+        self._stages_on_device = on_gpu if stages_on_device is None else stages_on_device
+        self._stages: DeviceStages | None = None
 
     @property
     def description(self) -> str:
@@ -74,6 +83,27 @@ class EagerRuntime(HeatRuntime):
             heat = network(batch, indices).float().cpu().numpy()
         return np.asarray(heat, np.float32)
 
+    def image_maps(
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
+    ) -> ImageMaps:
+        """Compute the heat of some actions in the pixels of an image; see `HeatRuntime`."""
+        stages = self.stages(preprocess)
+        if stages is None:
+            return super().image_maps(image, preprocess, actions)
+        network = self.network
+        with torch.inference_mode():
+            pixels, geometry = stages.to_pixels(image)
+            indices = torch.tensor(list(actions), dtype=torch.int64, device=self._device)
+            return stages.to_image(network(pixels, indices), geometry)
+
+    def stages(self, preprocess: Preprocess) -> DeviceStages | None:
+        """What comes before and after the network on its device; None: the processor does that."""
+        if not self._stages_on_device:
+            return None
+        if self._stages is None or self._stages.preprocess is not preprocess:
+            self._stages = DeviceStages(preprocess, self._device)
+        return self._stages
+
     def evaluation_maps(
         self, pixels: NDArray[np.float32], actions: Sequence[int]
     ) -> dict[str, NDArray[np.float32]]:
@@ -92,12 +122,12 @@ class EagerRuntime(HeatRuntime):
             torch.cuda.empty_cache()
 
 
-class TorchEngine:
+class TorchEngine(TensorEngine):
     """A PyTorch module or compiled graph as an engine.
 
     Args:
         module: maps pixels, and indices unless it answers all actions, to heat.
-        description: see `Engine`.
+        description: runtime, device and precision; see `Engine`.
         device: its tensors are on.
         answers_all: whether pixels are its only input.
     """
@@ -113,15 +143,16 @@ class TorchEngine:
         """Runtime, device and precision."""
         return self._description
 
-    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Compute heat; see `Engine`."""
-        with torch.inference_mode():
-            inputs = [torch.from_numpy(pixels).to(self._device)]
-            if not self._answers_all:
-                inputs.append(torch.from_numpy(actions).to(self._device))
-            output = self._module(*inputs)
-            heat = output if isinstance(output, torch.Tensor) else output[0]
-            return np.asarray(heat.float().cpu().numpy(), np.float32)
+    @property
+    def device(self) -> torch.device:
+        """Device of its tensors."""
+        return self._device
+
+    def run_tensor(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute heat; see `TensorEngine`."""
+        output = self._module(pixels) if self._answers_all else self._module(pixels, actions)
+        heat = output if isinstance(output, torch.Tensor) else output[0]
+        return heat.float()
 
     def close(self) -> None:
         """Free memory."""
@@ -176,7 +207,7 @@ def open_runtime(network: GroundingNetwork, runtime: str) -> EagerRuntime:
     """Run a network with PyTorch; `load_grounder` puts another runtime in its place.
 
     Args:
-        network: see `EagerRuntime`.
+        network: network that runs; see `EagerRuntime`.
         runtime: one of `RUNTIMES`.
 
     Raises:

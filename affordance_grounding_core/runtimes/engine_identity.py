@@ -60,7 +60,7 @@ def network_identity(network: GroundingNetwork, shape: GraphInput) -> NetworkIde
 
     Args:
         network: on any device.
-        shape: of the input.
+        shape: the input shape.
     """
     return NetworkIdentity(
         weights_sha256=network_fingerprint(network),
@@ -76,9 +76,9 @@ def engine_identity(
     """Everything that must be the same for a stored engine to be used.
 
     Args:
-        backend: that builds it.
-        work: it is built for.
-        network: of the work.
+        backend: backend that builds the engine.
+        work: network and input that the engine is built for.
+        network: identity of the work's network.
         preprocess: config of the grounder, a dataclass.
         frames: fingerprint of the pictures it is calibrated and gated on.
     """
@@ -120,7 +120,7 @@ def graph_fingerprint(network: GroundingNetwork, shape: GraphInput) -> str:
 
     Args:
         network: on any device.
-        shape: of the input.
+        shape: the input shape.
     """
     devices = {value.device.type for value in (*network.parameters(), *network.buffers())}
     on_processor = network if devices <= {"cpu"} else copy.deepcopy(network).cpu()

@@ -89,8 +89,8 @@ class Artifact:
     """An engine on disk.
 
     Attributes:
-        folder: with the engine's files and `manifest.json`.
-        manifest: of the folder.
+        folder: folder with the engine's files and `manifest.json`.
+        manifest: content of `manifest.json`.
     """
 
     folder: Path
@@ -133,7 +133,7 @@ class ArtifactStore:
 
         Args:
             slot: name of the folder.
-            identity: of the engine wanted.
+            identity: identity of the engine that is wanted.
             say_why: whether the log says why what lies there is not used.
         """
         folder = self.root / slot
@@ -159,7 +159,7 @@ class ArtifactStore:
 
         Args:
             slot: name of the folder; letters, digits, dots, hyphens and slashes.
-            identity: of the engine.
+            identity: identity of the engine.
             build: called with an empty folder. What it raises is passed on; nothing is stored.
 
         Raises:
@@ -181,7 +181,7 @@ class ArtifactStore:
         The figures are kept beside the engine's folder, in a file of the machine.
 
         Args:
-            artifact: of a store.
+            artifact: stored files of the engine.
             machine: the judgement is of.
             judge: compares the engine with PyTorch.
 
@@ -253,7 +253,7 @@ class ArtifactStore:
         """Remove an engine, and nothing else that may lie in the store.
 
         Args:
-            folder: of the engine.
+            folder: folder of the engine.
 
         Returns:
             Whether it is gone; False where another process is building it at this moment.
@@ -379,9 +379,9 @@ def difference(expected: Mapping[str, Any], got: Mapping[str, Any], prefix: str 
     """Name the first field in which two identities differ, with both values.
 
     Args:
-        expected: of the engine wanted.
-        got: of the engine there is.
-        prefix: of the field's name, for nested mappings.
+        expected: identity of the engine that is wanted.
+        got: identity of the engine that is there.
+        prefix: beginning of the field's name, for nested mappings.
 
     Returns:
         For example "environment.torch ('2.14.1' wanted, '2.13.0' stored)"; empty if equal.

@@ -1,4 +1,4 @@
-"""A folder of engines that says itself what it is of, so that its path is all one has to name.
+"""Self-describing export folder: engines and the model they are of; loading needs only its path.
 
 The engines lie in it as in the cache, each with a manifest of its own. The model stays where it
 is: it is the reference that answers where an engine does not fit.
@@ -25,9 +25,9 @@ class ExportedModel:
 
     Attributes:
         model: name, or absolute path of its checkpoint folder.
-        fingerprint: of the model, hexadecimal.
-        runtime: that was asked for.
-        precision: likewise.
+        fingerprint: fingerprint of the model, hexadecimal.
+        runtime: runtime that was asked for.
+        precision: precision that was asked for.
         frames: absolute path of the pictures that engines were gated on; None: the package's.
     """
 
@@ -56,7 +56,7 @@ class ExportedModel:
 
         Args:
             folder: the export lies in.
-            asked: by the user; a runtime, store or frames named there hold.
+            asked: request of the user; a runtime, store or frames named there hold.
         """
         merged = asked
         if (asked.runtime, asked.precision) == ("auto", "auto"):

@@ -1,4 +1,4 @@
-"""The numeric gate: a runtime may answer only if it answers as eager PyTorch in float32 does.
+"""Numeric gate: an engine may answer only if it answers as PyTorch in float32 does.
 
 Compilers have mis-computed vision transformers without a word. So every candidate is compared
 with the reference on real frames, on the machine it will run on, and the figures are kept.
@@ -83,11 +83,11 @@ def compare(
 
     Args:
         reference: one (K, rows, columns) float32 a frame, of eager PyTorch in float32.
-        candidate: likewise, of the same shapes.
+        candidate: maps of the engine, of the same shapes.
         threshold: heat from which a pixel belongs to the mask. A map whose peak stays below is
             cut at half its range.
         height: px of the network input, at which masks and peaks are compared.
-        width: likewise.
+        width: px of the network input, at which masks and peaks are compared.
 
     Raises:
         ValueError: no frame, or lists or shapes that differ.
@@ -134,8 +134,8 @@ def judge(figures: GateFigures, limits: GateLimits) -> list[str]:
     """Say what keeps a candidate from passing.
 
     Args:
-        figures: of the candidate.
-        limits: of its precision.
+        figures: figures of the candidate.
+        limits: limits of the candidate's precision.
 
     Returns:
         One sentence a violated limit; none if it passes.
@@ -221,7 +221,7 @@ def read_frames(folder: Path | None = None) -> Frames:
     are taken until there are enough.
 
     Args:
-        folder: that directly holds image files, 8 or more; None: the pictures of the package.
+        folder: folder that directly holds 8 or more image files; None: pictures of the package.
 
     Raises:
         InvalidImageError: the folder holds too few pictures, or one cannot be read.
@@ -254,9 +254,9 @@ def network_inputs(
 
     Args:
         frames: (H, W, 3) uint8 RGB.
-        config: whose mean and std hold.
+        config: preprocessing whose mean and std hold.
         height: px of the network input.
-        width: likewise.
+        width: px of the network input.
 
     Returns:
         One (1, 3, h, w) float32, normalised, a frame: its largest middle part of the

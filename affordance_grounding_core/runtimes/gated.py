@@ -1,20 +1,29 @@
-"""A runtime whose engines are built for the input sizes that come, and gated before they answer."""
+"""Gated runtime: an engine for each input size, compared with PyTorch before it answers."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError
-from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
-from affordance_grounding_core.runtimes.base import Engine
+from affordance_grounding_core.images.arrays import RgbImage
+from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.runtime import HeatRuntime, ImageMaps, RuntimeReport
+from affordance_grounding_core.runtimes.base import Engine, TensorEngine
 from affordance_grounding_core.runtimes.building.beside import Beside
 from affordance_grounding_core.runtimes.building.ladder import Ladder
-from affordance_grounding_core.runtimes.building.maker import EngineMaker, Subject, run_engine
+from affordance_grounding_core.runtimes.building.maker import (
+    EngineMaker,
+    Subject,
+    run_engine,
+    run_on_device,
+)
 from affordance_grounding_core.runtimes.building.search import EngineSearch, Found, reject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import (
@@ -27,18 +36,20 @@ from affordance_grounding_core.runtimes.request import RuntimeRequest
 
 _log = logging.getLogger(__name__)
 
+_Answer = TypeVar("_Answer")
+
 
 @dataclass
 class _Lane:
     """Frames of one size: how far down the ladder they are.
 
     Attributes:
-        shape: of the input.
-        rung: of the ladder.
-        engine: that answers; None: PyTorch does.
-        artifact: of the engine.
+        shape: the input shape.
+        rung: place in the ladder.
+        engine: engine that answers; None: PyTorch answers.
+        artifact: stored files of the engine.
         settled: whether nothing better is to be looked for.
-        frames: that came so far.
+        frames: number of frames that came so far.
         rejected: one sentence a candidate that was tried in vain.
         is_sought: whether an engine is looked for, or built, beside the answers.
         found: what that brought, until the next frame takes it over.
@@ -71,7 +82,7 @@ class GatedRuntime(HeatRuntime):
         ladder: what to try.
         store: where engines are kept.
         request: what was asked for.
-        subject: of the grounder.
+        subject: what the gate has to know of the grounder.
         beside: does what frames do not wait for; closed with this runtime.
     """
 
@@ -167,17 +178,39 @@ class GatedRuntime(HeatRuntime):
             RuntimeUnavailableError: the runtime was closed.
             ExportError: no candidate can answer and nothing may take its place.
         """
-        lane = self._lane(*pixels.shape[1:])
-        lane.frames += 1
-        self._take_over(lane)
-        if not lane.settled and not lane.is_sought:
-            self._advance(lane)
-        self._latest = lane
-        while lane.engine is not None:
-            heat = self._try_engine(lane, lane.engine, pixels[None], actions)
-            if heat is not None:
-                return heat
-        return self._reference.run(pixels, actions)
+
+        def by_engine(engine: Engine, shape: GraphInput) -> NDArray[np.float32]:
+            return run_engine(engine, shape, pixels[None], actions)
+
+        height, width = pixels.shape[1:]
+        return self._answer(height, width, by_engine, lambda: self._reference.run(pixels, actions))
+
+    def image_maps(
+        self, image: RgbImage, preprocess: Preprocess, actions: Sequence[int]
+    ) -> ImageMaps:
+        """Compute the heat of some actions in the pixels of an image; see `HeatRuntime`.
+
+        An engine on the reference's device, where that resizes image and heat too, keeps them
+        there.
+        """
+        stages = self._reference.stages(preprocess)
+
+        def by_engine(engine: Engine, shape: GraphInput) -> ImageMaps:
+            if stages is None or not isinstance(engine, TensorEngine):
+                pixels, geometry = preprocess(image)
+                answer = run_engine(engine, shape, pixels[None], actions)
+                return ImageMaps.of(answer, geometry, preprocess)
+            with torch.inference_mode():
+                tensor, geometry = stages.to_pixels(image)
+                return stages.to_image(run_on_device(engine, shape, tensor, actions), geometry)
+
+        geometry = preprocess.geometry(*image.shape[:2])
+        return self._answer(
+            geometry.input_height,
+            geometry.input_width,
+            by_engine,
+            lambda: self._reference.image_maps(image, preprocess, actions),
+        )
 
     def close(self) -> None:
         """Stop what is built, free engines and the reference."""
@@ -189,6 +222,26 @@ class GatedRuntime(HeatRuntime):
         self._lanes.clear()
         self._store.close()
         self._reference.close()
+
+    def _answer(
+        self,
+        height: int,
+        width: int,
+        by_engine: Callable[[Engine, GraphInput], _Answer],
+        by_reference: Callable[[], _Answer],
+    ) -> _Answer:
+        """Answer a frame of an input size by its engine, or by PyTorch where it has none."""
+        lane = self._lane(height, width)
+        lane.frames += 1
+        self._take_over(lane)
+        if not lane.settled and not lane.is_sought:
+            self._advance(lane)
+        self._latest = lane
+        while lane.engine is not None:
+            answer = self._try_engine(lane, lane.engine, by_engine)
+            if answer is not None:
+                return answer
+        return by_reference()
 
     def _lane(self, height: int, width: int) -> _Lane:
         known = self._lanes.get((height, width))
@@ -262,10 +315,10 @@ class GatedRuntime(HeatRuntime):
             _log.warning("frames of %s are answered by %s", size, self._reference.description)
 
     def _try_engine(
-        self, lane: _Lane, engine: Engine, pixels: NDArray[np.float32], actions: Sequence[int]
-    ) -> NDArray[np.float32] | None:
+        self, lane: _Lane, engine: Engine, by_engine: Callable[[Engine, GraphInput], _Answer]
+    ) -> _Answer | None:
         try:
-            return run_engine(engine, lane.shape, pixels, actions)
+            return by_engine(engine, lane.shape)
         except (MemoryError, RuntimeError) as error:  # out of memory on a GPU is the latter
             reason = f"failed in use ({abbreviate_error(error)})"
         lane.rejected.append(reject(self._ladder.candidates[lane.rung], reason))

@@ -76,8 +76,8 @@ class ExportedGraph:
     """A network as a graph of operators.
 
     Attributes:
-        program: of PyTorch's export.
-        shape: of its input.
+        program: graph that PyTorch exported.
+        shape: the input shape.
         operators: names of the operators it calls, sorted, each once.
         calls: how many operators it calls.
         fingerprint: sha256 of the graph without its weights, hexadecimal.
@@ -98,7 +98,7 @@ class StaticNetwork(nn.Module):
 
     Args:
         network: maps (1, 3, h, w) float32 pixels and (K,) int64 indices to (K, rows, columns).
-        shape: of the input.
+        shape: the input shape.
         precision: "fp32", "fp16" or "bf16". The latter two are casts of a copy of the
             network, see `cast_network`: no runtime has to be told.
     """
@@ -138,7 +138,7 @@ def cast_network(network: nn.Module, kind: torch.dtype) -> nn.Module:
 
     Args:
         network: stays as it is.
-        kind: of the copy's parameters and buffers.
+        kind: type of the copy's parameters and buffers.
     """
     copied = copy.deepcopy(network)
     for module in copied.modules():
@@ -170,9 +170,9 @@ def export_network(
     """Export a network for one input shape.
 
     Args:
-        network: see `StaticNetwork`.
-        shape: of the input.
-        precision: see `StaticNetwork`.
+        network: network to export; see `StaticNetwork`.
+        shape: the input shape.
+        precision: precision of the graph; see `StaticNetwork`.
         check: whether the graph is run once and compared with the network.
 
     Raises:
@@ -225,8 +225,8 @@ def nodes_within(program: ExportedProgram, paths: Collection[str]) -> tuple[str,
     """Names of the operators that some modules of a network call.
 
     Args:
-        program: of the network, also after operators were decomposed.
-        paths: of the modules, as `named_modules` gives them.
+        program: exported network, also after operators were decomposed.
+        paths: paths of the modules, as `named_modules` gives them.
     """
     return tuple(
         node.name
@@ -265,10 +265,10 @@ def write_onnx(network: nn.Module, shape: GraphInput, path: Path, precision: str
     `heat`. See `export_network`.
 
     Args:
-        network: see `export_network`.
-        shape: of the input.
+        network: network to export; see `export_network`.
+        shape: the input shape.
         path: file to write.
-        precision: see `export_network`.
+        precision: precision of the graph; see `export_network`.
 
     Raises:
         ExportError: the graph cannot be written as ONNX.

@@ -1,4 +1,4 @@
-"""ONNX Runtime, with whatever execution provider it was built for.
+"""ONNX Runtime on a processor or, with its CUDA provider, on a GPU.
 
 The only module that imports onnxruntime.
 """
@@ -88,8 +88,8 @@ class OnnxEngine:
     """A session.
 
     Args:
-        session: of ONNX Runtime.
-        precision: for the description.
+        session: session of ONNX Runtime that runs the graph.
+        precision: precision named in the description.
         answers_all: whether pixels are its only input.
     """
 

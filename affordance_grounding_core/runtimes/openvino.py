@@ -132,8 +132,8 @@ class OpenvinoEngine:
     """A compiled model.
 
     Args:
-        compiled: of OpenVINO.
-        description: see `Engine`.
+        compiled: model that OpenVINO compiled.
+        description: runtime, device and precision; see `Engine`.
         answers_all: whether pixels are its only input.
     """
 
@@ -246,7 +246,7 @@ def _take_output(library: str) -> None:
     """Have what a library writes to the console in our log: its log and its progress bars.
 
     Args:
-        library: that was imported, "nncf".
+        library: name of the imported library, "nncf".
     """
     log = logging.getLogger(library)
     if not any(isinstance(handler, _ToOurLog) for handler in log.handlers):

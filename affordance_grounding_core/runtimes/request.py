@@ -1,4 +1,4 @@
-"""What a user asks of the runtime: one of the table of runtimes, a precision, a store."""
+"""Runtime request of a user: a name of the table of runtimes, a precision, a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RuntimeRow:
     """One runtime.
 
     Attributes:
-        name: by which users ask for it.
+        name: name by which users ask for the runtime.
         backend: module below `runtimes` and class, imported only where it is asked.
         tried_on: device on which "auto" tries it, "cpu" or "cuda"; in the order of the rows.
         flavours: module and function that say which rows stand behind this name on this

@@ -50,7 +50,7 @@ def compile_options(precision: str, variant: str, known: Collection[str]) -> dic
     """Keywords for torch-tensorrt's `dynamo.compile`, beside the program and its inputs.
 
     Args:
-        precision: of the graph that is compiled; TensorRT is not told, its casts say it.
+        precision: precision of the graph; TensorRT is not told, the graph's casts say it.
         variant: "" or `DECOMPOSED`.
         known: names of the parameters this version has. What older versions lack and do not
             need is left out; what they lack and need is kept, for `check_keywords` to refuse.
@@ -197,7 +197,7 @@ def check_keywords(known: Collection[str], keywords: Collection[str]) -> None:
 
     Args:
         known: names of the function's parameters.
-        keywords: to be passed.
+        keywords: names of the keywords that will be passed.
 
     Raises:
         ExportError: a keyword is no parameter of the function.

@@ -18,13 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.files import cache_directory
-from affordance_grounding_core.runtimes.base import Candidate, Work
+from affordance_grounding_core.runtimes.base import Candidate, TensorEngine, Work
 from affordance_grounding_core.runtimes.eager import require_precision, torch_environment
 from affordance_grounding_core.runtimes.graph import write_onnx
 from affordance_grounding_core.runtimes.tensorrt import driver_version, installed_torch_tensorrt
@@ -224,12 +222,12 @@ class _Log:
         return self._errors[0] if self._errors else ""
 
 
-class RtxEngine:
+class RtxEngine(TensorEngine):
     """An engine on this GPU, with buffers of its own and, where allowed, as one CUDA graph.
 
     Args:
-        file: of the engine.
-        work: it was built for.
+        file: file of the engine.
+        work: network and input that the engine was built for.
 
     Raises:
         ExportError: TensorRT does not take the engine here.
@@ -270,13 +268,18 @@ class RtxEngine:
         """Runtime, device and precision."""
         return f"tensorrt-rtx-{_DEVICE}-{self._work.candidate.precision}"
 
-    def run(self, pixels: NDArray[np.float32], actions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Compute heat; see `Engine`."""
+    @property
+    def device(self) -> torch.device:
+        """Device of its tensors."""
+        return torch.device(_DEVICE)
+
+    def run_tensor(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Compute heat; see `TensorEngine`."""
         values = [pixels] if self._work.shape.answers_all else [pixels, actions]
         for buffer, value in zip(self._inputs, values, strict=True):
-            buffer.copy_(torch.from_numpy(value))
+            buffer.copy_(value)
         self._execute()
-        return np.asarray(self._heat.cpu().numpy(), np.float32)
+        return self._heat.clone()
 
     def close(self) -> None:
         """Free memory."""

@@ -112,10 +112,41 @@ def check_model(model: str, content: dict[str, Any], clock: Clock) -> None:
         return eager
 
     grounder.use_runtime(hold)
+    check_stages(model, grounder, held[0], content)
     check_networks(model, held[0], len(grounder.actions), content, clock)
     check_runtimes(model, grounder, held[0], content, clock)
     grounder.close()
     torch.cuda.empty_cache()
+
+
+def check_stages(model: str, grounder: Any, reference: Any, content: dict[str, Any]) -> None:
+    """Time an image of 640 x 480 px to its heat, resized on the GPU and on the processor.
+
+    Args:
+        model: name for the rows.
+        grounder: of the model; keeps its runtime.
+        reference: its network in PyTorch.
+        content: of the JSON file; takes the rows.
+    """
+    eager = importlib.import_module("affordance_grounding_core.runtimes.eager")
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    expected: Any = None
+    for place, on_device in (("processor", False), ("device", True)):
+        runtime = eager.EagerRuntime(reference.network, DEVICE, stages_on_device=on_device)
+        call = partial(runtime.image_maps, image, grounder.preprocess, [0])
+        heat = call().values
+        expected = heat if expected is None else expected
+        times = _milliseconds(call)
+        content["rows"].append(
+            {
+                "model": model,
+                "runtime": f"eager-fp32, image to heat, resized on the {place}",
+                "p50_ms": round(float(np.percentile(times, 50)), 3),
+                "p95_ms": round(float(np.percentile(times, 95)), 3),
+                "max_error": float(np.abs(heat - expected).max()),
+            }
+        )
+        _log.info("%s: %s", model, content["rows"][-1])
 
 
 def check_networks(
@@ -196,13 +227,13 @@ def check_runtimes(
     """Build, gate and time every runtime that is installed, beside the published path; soak."""
     benchmark = importlib.import_module("affordance_grounding_core.benchmark.inference")
     measure = importlib.import_module("affordance_grounding_core.benchmark.machine")
-    limits = measure.measure_machine(DEVICE)
+    rates = measure.Rates(DEVICE)
     for candidate in benchmark.all_candidates(("tensorrt", "tensorrt-rtx", "onnx", "compile")):
         if clock.left < 60.0:
             content["not_run"].append({"work": model, "runtime": candidate.name, "reason": "time"})
             continue
         torch.cuda.reset_peak_memory_stats()
-        for row in benchmark.measure_inference(grounder, [candidate], limits, rounds=_RUNS):
+        for row in benchmark.measure_inference(grounder, [candidate], rates, rounds=_RUNS):
             peak = round(torch.cuda.max_memory_allocated() / 1e6, 1)
             content["rows"].append({"model": model, **vars(row), "gpu_memory_mb": peak})
     if clock.left > 75.0:

@@ -23,7 +23,7 @@ def main(file: Path) -> int:
     """Build what a file describes; the file and its folder are removed as soon as it is read.
 
     Args:
-        file: that `BuildProcesses` wrote.
+        file: job file that `BuildProcesses` wrote.
 
     Returns:
         Exit code.

@@ -1,4 +1,4 @@
-"""Builds engines ahead, on a machine that cannot run them: a container build, a laptop."""
+"""Builds engines ahead, on machines that cannot run them: in a container build, on a laptop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build_ahead(
     """Build engines of TensorRT for RTX; nothing is compared: the robot does that once.
 
     Args:
-        grounder: whose preprocessing and vocabulary hold.
+        grounder: grounder whose preprocessing and vocabulary hold.
         reference: PyTorch, with its network.
         plan: what to build.
         report: takes lines on the progress.

@@ -126,7 +126,8 @@ class BuildProcesses:
                 # (autogroup), and niceness counts only within one.
             )
             with contextlib.suppress(OSError):  # it has ended
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+                niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness)
             return self._process
 
     def _work(self) -> None:

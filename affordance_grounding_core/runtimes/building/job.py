@@ -22,16 +22,16 @@ class BuildJob:
     """Everything a build needs, picklable.
 
     Attributes:
-        network: that the engine computes.
+        network: network that the engine computes.
         device: the reference runs on, for example "cpu" or "cuda".
-        subject: of the grounder.
+        subject: what the gate has to know of the grounder.
         frames: folder of pictures to calibrate and compare on; None: those of the package.
-        backend: of the candidate.
-        shape: of the input.
+        backend: backend of the candidate.
+        shape: the input shape.
         candidate: how the engine shall run.
         store: folder the engine is kept in, which can be written.
         slot: name of the engine's folder in the store.
-        identity: of the engine.
+        identity: identity of the engine.
     """
 
     network: GroundingNetwork

@@ -30,7 +30,7 @@ class Ladder:
     Attributes:
         candidates: the best first; PyTorch in float32 stands behind the last.
         refused: sentences on runtimes that cannot be tried here.
-        backends: of the candidates, by name.
+        backends: backends of the candidates, by name.
     """
 
     candidates: tuple[Candidate, ...]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.runtimes.base import Backend, Candidate, Engine, Work
+from affordance_grounding_core.runtimes.base import Backend, Candidate, Engine, TensorEngine, Work
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.engine_store import Verdict, abbreviate_error
 from affordance_grounding_core.runtimes.gate import (
@@ -32,7 +33,7 @@ class Subject:
     """What the gate has to know of a grounder.
 
     Attributes:
-        preprocess: of the model.
+        preprocess: preprocessing of the model.
         vocabulary: number of actions.
         threshold: heat from which a pixel belongs to the mask.
     """
@@ -47,7 +48,7 @@ class EngineMaker:
 
     Args:
         reference: PyTorch in float32, with the network.
-        subject: of the grounder.
+        subject: what the gate has to know of the grounder.
         frames: folder of pictures to calibrate and compare on; None: those of the package.
     """
 
@@ -75,7 +76,7 @@ class EngineMaker:
         """Describe the engine of one candidate for one input shape.
 
         Args:
-            shape: of the input.
+            shape: the input shape.
             candidate: how it shall run.
             report: takes lines on the progress of a build.
         """
@@ -91,7 +92,7 @@ class EngineMaker:
         """Build an engine into an empty folder and compare it with PyTorch.
 
         Args:
-            backend: of the candidate.
+            backend: backend of the candidate.
             work: what is built.
             folder: takes the engine's files.
 
@@ -105,9 +106,9 @@ class EngineMaker:
         """Compare an engine on disk with PyTorch.
 
         Args:
-            backend: of the candidate.
+            backend: backend of the candidate.
             work: the engine was built for.
-            folder: with the engine's files.
+            folder: folder with the engine's files.
 
         Raises:
             ExportError: the files are no engine of this runtime.
@@ -151,7 +152,7 @@ def run_engine(
     """Compute the heat of some actions, in as many runs as the engine's shape needs.
 
     Args:
-        engine: of the shape.
+        engine: engine built for the shape.
         shape: how many actions a run answers.
         pixels: (1, 3, h, w) float32, normalised.
         actions: K indices into the vocabulary.
@@ -177,3 +178,27 @@ def _chosen(
     """Maps of some actions of a run, (1 or 2, K, rows, columns): their heat, and masks if drawn."""
     kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
     return np.asarray(kinds[:, places], np.float32)
+
+
+def run_on_device(
+    engine: TensorEngine, shape: GraphInput, pixels: torch.Tensor, actions: Sequence[int]
+) -> torch.Tensor:
+    """Compute what `run_engine` does, without leaving the engine's device.
+
+    Args:
+        engine: engine built for the shape.
+        shape: how many actions a run answers.
+        pixels: (1, 3, h, w) float32 on the device.
+        actions: K indices into the vocabulary.
+    """
+    indices = torch.tensor(list(actions), dtype=torch.int64, device=engine.device)
+    answers = []
+    for begin in range(0, len(indices), shape.actions):
+        some = indices[begin : begin + shape.actions]
+        padded = torch.cat([some, some[-1:].expand(shape.actions - len(some))])
+        answer = engine.run_tensor(pixels, padded)
+        kinds = answer.reshape(-1, shape.actions, *answer.shape[1:])
+        if shape.answers_all:
+            return kinds[:, indices].flatten(0, 1)
+        answers.append(kinds[:, : len(some)])
+    return torch.cat(answers, dim=1).flatten(0, 1)

@@ -36,9 +36,9 @@ class Found:
     """Outcome of a search.
 
     Attributes:
-        rung: of the ladder that was reached.
+        rung: place in the ladder that was reached.
         engine: ready to run; None where no candidate is left, or nothing may be built.
-        artifact: of the engine.
+        artifact: stored files of the engine.
         rejected: one sentence a candidate that was tried in vain.
         finished: False where the candidate of the rung would have to be built.
     """
@@ -54,7 +54,7 @@ class EngineSearch:
     """Finds engines for one network.
 
     Args:
-        maker: of the network's engines.
+        maker: makes the network's engines.
         ladder: what to try.
         store: where engines are kept.
     """
@@ -69,8 +69,8 @@ class EngineSearch:
         """Look for an engine without building one.
 
         Args:
-            shape: of the input.
-            rung: to begin with.
+            shape: the input shape.
+            rung: place in the ladder to begin with.
         """
         return self._descend(shape, rung, lambda job: self._store.find(job.slot, job.identity))
 
@@ -78,8 +78,8 @@ class EngineSearch:
         """Find an engine or build it now, in this process.
 
         Args:
-            shape: of the input.
-            rung: to begin with.
+            shape: the input shape.
+            rung: place in the ladder to begin with.
         """
 
         def find_or_build(job: BuildJob) -> Artifact:
@@ -96,8 +96,8 @@ class EngineSearch:
         """Find an engine or have it built elsewhere.
 
         Args:
-            shape: of the input.
-            rung: to begin with.
+            shape: the input shape.
+            rung: place in the ladder to begin with.
             build: builds an engine into the store of a job and returns when it is there.
             note: takes what is being done, and "" at the end of each build.
         """

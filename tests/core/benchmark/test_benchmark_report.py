@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_table_is_aligned_and_names_what_is_missing(report: BenchmarkReport) -> 
     assert "0.200" in lines[1]
     assert lines[2].endswith("none: no GPU")
     assert header.split()[:3] == ["work", "runtime", "precision"]
+
+
+def test_a_share_above_the_machines_rate_is_a_failed_measurement(report: BenchmarkReport) -> None:
+    assert report.failed() == ()
+    assert report.as_dict()["failed_measurements"] == []
+    quicker = replace(report.rows[1], median_ms=40.0)
+    (sentence,) = replace(report, rows=(report.rows[0], quicker)).failed()
+    assert sentence.startswith(
+        "failed measurement: inference by openvino bf16 attains 105% of the machine's rate"
+    )
+    assert replace(report, rows=(quicker,)).table()[-1] == sentence
 
 
 def test_picture_is_drawn(report: BenchmarkReport, tmp_path: Path) -> None:

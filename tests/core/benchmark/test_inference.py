@@ -14,7 +14,7 @@ from affordance_grounding_core.benchmark.inference import (
     eager_runtime,
     measure_inference,
 )
-from affordance_grounding_core.benchmark.machine import Machine
+from affordance_grounding_core.benchmark.machine import Machine, Rates
 from affordance_grounding_core.errors import RuntimeUnavailableError
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
 from affordance_grounding_core.inference.network import GroundingNetwork
@@ -24,6 +24,19 @@ from affordance_grounding_core.runtimes.base import Candidate
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 
 MACHINE = Machine(1, 1, "cpu", {"fp32": 100.0, "bf16": 100.0})
+
+
+class KnownRates(Rates):
+    """Rates that are known, and how often they were asked to be measured."""
+
+    def __init__(self) -> None:
+        self.measured = 0
+
+    def measure(self, repeats: int = 1) -> None:
+        self.measured += 1
+
+    def machine(self) -> Machine:
+        return MACHINE
 
 
 class Edges(GroundingNetwork):
@@ -59,9 +72,11 @@ def grounder() -> Grounder:
 
 def test_rows_of_a_small_model(grounder: Grounder, tmp_path: Path) -> None:
     candidates = [Candidate("onnx", "fp32")]
+    rates = KnownRates()
     rows = measure_inference(
-        grounder, candidates, MACHINE, size=56, rounds=2, store=tmp_path / "engines"
+        grounder, candidates, rates, size=56, rounds=2, store=tmp_path / "engines"
     )
+    assert rates.measured == 2, "in turns with the runs"
     published, eager, onnx = rows
     assert (published.runtime, published.ratio, published.gate) == (
         "published-eager",
@@ -80,7 +95,7 @@ def test_a_runtime_that_cannot_be_built_has_a_row_without_times(
     grounder: Grounder, tmp_path: Path
 ) -> None:
     (*_, tensorrt) = measure_inference(
-        grounder, [Candidate("tensorrt", "fp16")], MACHINE, size=56, rounds=1, store=tmp_path
+        grounder, [Candidate("tensorrt", "fp16")], KnownRates(), size=56, rounds=1, store=tmp_path
     )
     assert tensorrt.median_ms is None
     assert tensorrt.gate.startswith("none: ")

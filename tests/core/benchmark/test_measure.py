@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from affordance_grounding_core.benchmark.machine import Machine, measure_machine
+from affordance_grounding_core.benchmark.machine import Machine, Rates
 from affordance_grounding_core.benchmark.measure import (
     Timing,
     measure_in_turns,
@@ -23,6 +23,17 @@ def test_work_runs_in_turns_after_the_warm_up() -> None:
         ours=3, published=3
     )
     assert all(value >= 0 for timing in timings.values() for value in timing.milliseconds)
+
+
+def test_something_may_come_before_every_round() -> None:
+    calls: list[str] = []
+    measure_in_turns(
+        {"ours": lambda: calls.append("ours")},
+        2,
+        warm_up=1,
+        before_round=lambda: calls.append("rate"),
+    )
+    assert calls == ["ours", "rate", "ours", "rate", "ours"]
 
 
 def test_ratio_is_taken_within_each_round() -> None:
@@ -45,11 +56,20 @@ def test_nothing_to_measure_is_refused(works: dict[str, type], rounds: int, warm
         measure_in_turns(works, rounds, warm_up=warm_up)
 
 
-def test_machine_is_measured_and_gives_a_roofline() -> None:
-    machine = measure_machine(repeats=1)
-    assert machine.cores >= 1
-    assert machine.gflops.keys() >= {"fp32", "bf16"}
-    assert min(machine.gflops.values()) > 0
+def test_the_best_rate_of_all_rounds_counts() -> None:
+    rates = Rates()
+    rates.measure()
+    first = rates.machine()
+    assert first.cores >= 1
+    assert first.gflops.keys() >= {"fp32", "bf16"}
+    assert min(first.gflops.values()) > 0
+    rates.measure()
+    later = rates.machine().gflops
+    assert later.keys() == first.gflops.keys()
+    assert all(later[name] >= rate for name, rate in first.gflops.items())
+
+
+def test_a_rate_gives_a_roofline() -> None:
     known = Machine(2, 2, "cpu", {"fp32": 100.0, "bf16": 200.0})
     assert known.roofline_milliseconds(35e9, "fp32") == pytest.approx(350.0)
     assert known.roofline_milliseconds(35e9, "bf16") == pytest.approx(175.0)

@@ -211,6 +211,7 @@ def make_runtime(
         *,
         of: GroundingNetwork | None = None,
         store: Path | None = None,
+        stages_on_device: bool = False,
     ) -> GatedRuntime:
         request = request or RuntimeRequest("openvino", wait=True)  # any but auto
         candidates = backend.ladder(request.precision)
@@ -218,7 +219,7 @@ def make_runtime(
             candidates if request.fall_back else candidates[:1], (), {backend.name: backend}
         )
         return GatedRuntime(
-            EagerRuntime(of or network, "cpu"),
+            EagerRuntime(of or network, "cpu", stages_on_device=stages_on_device),
             ladder,
             ArtifactStore(store or tmp_path / "engines"),
             request,

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.runtimes.base import Candidate
-from affordance_grounding_core.runtimes.eager import EagerRuntime
+from affordance_grounding_core.runtimes.eager import EagerRuntime, TorchEngine
 from affordance_grounding_core.runtimes.gated import GatedRuntime
+from affordance_grounding_core.runtimes.graph import GraphInput, StaticNetwork, actions_per_run
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 from tests.core.runtimes.conftest import SmallNetwork
 
@@ -183,6 +184,38 @@ def test_where_nothing_may_take_its_place_a_failure_is_an_error(
     runtime = make_runtime(RuntimeRequest("openvino", "bf16", fall_back=False))
     with pytest.raises(ExportError, match=r"fake-bf16 did not pass the gate.*nothing may take"):
         runtime.run(pixels, [0])
+
+
+@pytest.mark.parametrize("actions", [[0], [2, 0], [1, 1, 2, 0]])
+@pytest.mark.parametrize(
+    "network", [SmallNetwork(), SmallNetwork(at_once=False), HeatAndMasks(at_once=False)]
+)
+def test_an_image_that_stays_on_the_engines_device_has_the_same_answer(
+    make_runtime: MakeRuntime,
+    backend: Any,
+    preprocess: Any,
+    actions: list[int],
+    network: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    expected = make_runtime(of=network).image_maps(image, preprocess, actions)
+    engine = TorchEngine(
+        StaticNetwork(network, GraphInput(56, 56, actions_per_run(network, 3), 3)),
+        "tensors-cpu",
+        "cpu",
+        answers_all=network.answers_all_at_once,
+    )
+    monkeypatch.setattr(backend, "load", lambda work, folder: engine)
+    monkeypatch.setattr(engine, "close", lambda: None)  # the gate closes it, and loads it again
+    runtime = make_runtime(of=network, stages_on_device=True)
+    runtime.prepare(56, 56)
+    monkeypatch.setattr(engine, "run", lambda *_: pytest.fail("it left the device"))
+    answer = runtime.image_maps(image, preprocess, actions)
+    assert runtime.description == "tensors-cpu"
+    assert answer.is_finite
+    assert answer.values.shape == expected.values.shape
+    np.testing.assert_allclose(answer.values, expected.values, atol=1e-4)
 
 
 def test_an_engine_that_fails_in_use_is_replaced_within_the_same_frame(

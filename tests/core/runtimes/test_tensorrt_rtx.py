@@ -109,6 +109,43 @@ def test_an_operator_that_tensorrt_lacks_is_named(tmp_path: Path) -> None:
         build_engine(model.SerializeToString(), "sm86")
 
 
+def quantised_product(kind: int) -> bytes:
+    """An ONNX graph of one fp16 product whose factors are rounded to another type and back."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [1, 32, 64]) for name in "xy"]
+    weight = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float16)
+    constants = [
+        numpy_helper.from_array(weight, "weight"),
+        numpy_helper.from_array(np.float16(0.02), "scale"),
+        helper.make_tensor("zero", kind, [], [0]),
+    ]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["x_rounded"]),
+        helper.make_node("DequantizeLinear", ["x_rounded", "scale", "zero"], ["x_back"]),
+        helper.make_node("QuantizeLinear", ["weight", "scale", "zero"], ["weight_rounded"]),
+        helper.make_node("DequantizeLinear", ["weight_rounded", "scale", "zero"], ["weight_back"]),
+        helper.make_node("MatMul", ["x_back", "weight_back"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "product", ends[:1], ends[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@needs_builder
+def test_the_builder_takes_rounding_that_is_written_in_the_graph() -> None:
+    """What int8 and fp8 would be made of; docs/fast/runtimes.md says why they are not offered."""
+    from onnx import TensorProto
+
+    assert len(build_engine(quantised_product(TensorProto.INT8), "sm75", "sm86")) > 10_000
+    in_fp8 = quantised_product(TensorProto.FLOAT8E4M3FN)
+    assert len(build_engine(in_fp8, "sm89", "sm120")) > 10_000
+    with pytest.raises(ExportError, match=r"cannot build for sm86: .*datatypes: fp8_e4m3"):
+        build_engine(in_fp8, "sm86")
+
+
 @needs_builder
 def test_what_the_builder_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     work = work_of("action_head", Candidate("tensorrt-rtx", "bf16", "sm75"))

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from tests.core.runtimes.small_networks import small_network
 from tools.gpu_check import __main__ as check
 
@@ -52,6 +54,20 @@ def test_every_way_has_a_row_or_a_reason(name: str, monkeypatch: pytest.MonkeyPa
     assert names["eager-fp32"]["max_error"] < 1e-5
     assert 0.0 < names["eager-bf16"]["max_error"] < 0.1
     assert {row["runtime"] for row in content["not_run"]} >= {"eager-graph-fp32"}
+    json.dumps(content, allow_nan=False)
+
+
+@pytest.mark.usefixtures("processor")
+def test_the_whole_way_from_image_to_heat_is_timed_on_both_sides() -> None:
+    content: dict[str, Any] = {"rows": []}
+    grounder = SimpleNamespace(preprocess=Preprocess(PreprocessConfig(size=56, multiple=14)))
+    reference = Reference(small_network("action_head"))
+    check.check_stages("action_head", grounder, reference, content)
+    on_processor, on_device = content["rows"]
+    assert on_processor["runtime"].endswith("resized on the processor")
+    assert on_device["runtime"].endswith("resized on the device")
+    assert on_processor["max_error"] == 0
+    assert on_device["max_error"] < 1e-3
     json.dumps(content, allow_nan=False)
 
 
