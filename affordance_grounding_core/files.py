@@ -6,6 +6,7 @@ serves.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -83,6 +84,15 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(path, f"{text}\n".encode())
+
+
+def file_digest(path: Path) -> str:
+    """Hash a file: sha256, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def cache_directory() -> Path:

@@ -110,7 +110,7 @@ class GrounderNode(LifecycleNode):
 
     @property
     def status(self) -> NodeStatus:
-        """What the node is doing now."""
+        """The node's present status."""
         return self._health.status
 
     def start(self) -> bool:
@@ -271,11 +271,11 @@ class GrounderNode(LifecycleNode):
         self._settings = None
 
     def _pipeline(self) -> Pipeline | None:
-        """What grounds images; None unless the node is active."""
+        """The part that grounds images; None unless the node is active."""
         return self._model.pipeline if self._model and self._state == "active" else None
 
     def _teaching(self) -> Teaching | None:
-        """What teaches the model; None unless the node is active."""
+        """The part that teaches the model; None unless the node is active."""
         return self._model.teaching if self._model and self._state == "active" else None
 
     def _on_image(self, message: Image | CompressedImage) -> None:
@@ -341,8 +341,7 @@ def main(args: list[str] | None = None) -> int:
 
     def run(host: Host) -> None:
         keep_freed_memory()
-        node = GrounderNode()
-        host.adopt(node)
+        node = host.make(GrounderNode)
         node.begin()
         host.spin(node, node.survive)
 

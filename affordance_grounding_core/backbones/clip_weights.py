@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from affordance_grounding_core.backbones.pinned_files import cached_file, file_digest
+from affordance_grounding_core.backbones.pinned_files import cached_file
 from affordance_grounding_core.backbones.table import CLIP_VITB16
 from affordance_grounding_core.backbones.weights import read_weights
 from affordance_grounding_core.errors import WeightsError
+from affordance_grounding_core.files import file_digest
 
 _DESCRIPTIONS = ("input_resolution", "context_length", "vocab_size")
 """Entries of the published file that are no weights."""

@@ -6,14 +6,18 @@ nothing else is ever loaded in its place.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 from affordance_grounding_core.backbones.download import download
 from affordance_grounding_core.backbones.table import PinnedFile
 from affordance_grounding_core.errors import WeightsError
-from affordance_grounding_core.files import CACHE_VARIABLE, cached_path, replacing
+from affordance_grounding_core.files import (
+    CACHE_VARIABLE,
+    cached_path,
+    file_digest,
+    replacing,
+)
 
 
 def cached_file(pinned: PinnedFile) -> Path:
@@ -75,19 +79,10 @@ def store_file(pinned: PinnedFile, source: Path) -> Path:
     return target
 
 
-def file_digest(path: Path) -> str:
-    """Hash a file: sha256, hexadecimal."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _fetch(pinned: PinnedFile, path: Path) -> None:
     try:
         with replacing(path) as temporary:
-            download(pinned.url, temporary, pinned.sha256, pinned.megabytes)
+            download(pinned.url, temporary, pinned.sha256, pinned.megabytes, path.parent)
     except OSError as error:  # of the network as of the disk
         raise WeightsError(
             f"weights of {pinned.name} cannot be fetched ({type(error).__name__}: {error}). "

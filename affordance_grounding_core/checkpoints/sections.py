@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from affordance_grounding_core.checkpoints.format import Checkpoint
 from affordance_grounding_core.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
 
 Section = TypeVar("Section")
 
@@ -40,3 +43,20 @@ def unfit(checkpoint: Checkpoint, method: str, reason: object) -> CheckpointErro
         f"checkpoint {checkpoint.folder} does not fit method {method!r} ({reason}); restore "
         "config.json and model.safetensors from the same source, or train or import again"
     )
+
+
+def compare_fingerprints(name: str, found: str, expected: str | None) -> None:
+    """Warn where a model runs with other weights than those it was trained with.
+
+    Args:
+        name: name of the backbone or encoder.
+        found: hash of the weights that it runs with.
+        expected: hash of those it was trained with; None where it is not known.
+    """
+    if expected is not None and found != expected:
+        logger.warning(
+            "%s has fingerprint %s..., the model was trained on %s...; expect other results.",
+            name,
+            found[:16],
+            expected[:16],
+        )

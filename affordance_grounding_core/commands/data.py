@@ -1,4 +1,4 @@
-"""`affordance-grounding data`: check a data set before training, and convert others."""
+"""`affordance-grounding data`: check a data set, convert others, list cached features."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from affordance_grounding_core.commands.common import (
 from affordance_grounding_core.data.check import check_dataset
 from affordance_grounding_core.data.conversion.base import convert_dataset
 from affordance_grounding_core.data.conversion.formats import READERS
+from affordance_grounding_core.data.feature_store import stored_features
+from affordance_grounding_core.files import cache_directory
 
-data = typer.Typer(no_args_is_help=True, help="Check data sets and convert others.")
+data = typer.Typer(
+    no_args_is_help=True, help="Check data sets, convert others, list cached features."
+)
 
 
 @data.command()
@@ -59,3 +63,13 @@ def convert(
     """Convert a published data set into masks and a list for `evaluate --manifest`."""
     done = convert_dataset(READERS[layout], root, output, part, every, show_progress=True)
     typer.echo(done.as_text())
+
+
+@data.command("cache")
+def list_cache() -> None:
+    """List the folders of cached training features; any of them may be deleted."""
+    folders = stored_features(cache_directory())
+    for one in folders:
+        typer.echo(f"{one.bytes / 2**30:8.2f} GiB  {one.views:9d} views  {one.folder}")
+    if not folders:
+        typer.echo(f"no cached features in {cache_directory()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +12,6 @@ from affordance_grounding_core.commands.outputs import output_folder
 from affordance_grounding_core.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.checkpoints.official import OfficialFile
-    from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel
     from affordance_grounding_core.training.heat_fitting import CalibrationSet
 
 CalibrationName = Literal["raw", "binarised", "off"]
@@ -76,14 +73,15 @@ def selective_cl(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Import a SelectiveCL checkpoint: DINO, CLIP and head, 492 tensors."""
-    from affordance_grounding_core.checkpoints.official import read_official
-    from affordance_grounding_core.methods.selective_cl.official import selective_cl_from_official
+    from affordance_grounding_core.methods.selective_cl.official import import_selective_cl
 
     require_free(folder, overwrite)
     images = calibration_set(calibrate_on, split, calibration_images)
-    official = read_official(file)
-    model = selective_cl_from_official(official, split_names(actions), calibration)
-    _write(official, model, "selective-cl", folder, images)
+    names = split_names(actions)
+    for line in import_selective_cl(
+        file, folder, actions=names, calibration=calibration, images=images
+    ):
+        typer.echo(line)
 
 
 @import_checkpoint.command("locate")
@@ -97,14 +95,12 @@ def locate(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Import a LOCATE checkpoint: DINO and head, 186 tensors."""
-    from affordance_grounding_core.checkpoints.official import read_official
-    from affordance_grounding_core.methods.selective_cl.official import locate_from_official
+    from affordance_grounding_core.methods.selective_cl.official import import_locate
 
     require_free(folder, overwrite)
     images = calibration_set(calibrate_on, split, calibration_images)
-    official = read_official(file)
-    model = locate_from_official(official, split_names(actions))
-    _write(official, model, "locate", folder, images)
+    for line in import_locate(file, folder, actions=split_names(actions), images=images):
+        typer.echo(line)
 
 
 @import_checkpoint.command("plsp")
@@ -174,44 +170,3 @@ def calibration_set(root: Path | None, split: str | None, limit: int) -> Calibra
 def split_names(text: str | None) -> list[str] | None:
     """Split a list on commas; None stays None."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _write(
-    official: OfficialFile,
-    model: StoredModel,
-    kind: str,
-    folder: Path,
-    images: CalibrationSet | None,
-) -> None:
-    from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
-    from affordance_grounding_core.checkpoints.official import source_notes
-    from affordance_grounding_core.inference.preprocess import Preprocess
-    from affordance_grounding_core.methods.selective_cl.checkpoint import read_model
-    from affordance_grounding_core.methods.selective_cl.inference import build_network
-    from affordance_grounding_core.training.heat_fitting import fit_network_heat
-
-    if images is not None:
-        heat = fit_network_heat(
-            build_network(model),
-            Preprocess(model.preprocess),
-            model.actions,
-            images,
-            show_progress=True,
-        )
-        model = replace(model, heat=heat)
-    write_checkpoint(folder, *model.as_checkpoint(source_notes(official, kind)))
-    read_model(read_checkpoint(folder)).build_head()  # what was written can be read again
-    typer.echo(
-        f"{folder}: {len(official.tensors)} tensors of {official.path.name} "
-        f"(sha256 {official.sha256[:16]}...), {len(model.actions)} actions"
-    )
-    if model.heat.fitted_on is None:
-        typer.echo(
-            "Heat is not calibrated: it orders the places of a frame, but 0.5 does not yet mean "
-            "'afforded'. Import with --calibrate-on ROOT where there is data, or set a threshold."
-        )
-    else:
-        typer.echo(
-            f"Heat fitted on {model.heat.fitted_on}: sigmoid({model.heat.scale:.4g} * value + "
-            f"{model.heat.offset:.4g})"
-        )

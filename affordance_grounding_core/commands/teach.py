@@ -32,6 +32,14 @@ FileOption = Annotated[
         "--file", metavar="FILE", help="File of taught actions; default: in your data folder."
     ),
 ]
+NameOption = Annotated[
+    str | None,
+    typer.Option(help='Name of the action ("press shutter"); a known name gets one more example.'),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(metavar="IMAGE", help="Mask of the part: white on black, of the picture's size."),
+]
 OverrideOption = Annotated[
     bool, typer.Option("--override", help="Replace a trained action of this name.")
 ]
@@ -40,21 +48,11 @@ OverrideOption = Annotated[
 @teach.callback()
 def teach_action(
     context: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help='Name of the action ("press shutter"); a known name gets one more example.'
-        ),
-    ] = None,
+    name: NameOption = None,
     image: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Picture of the object.")
     ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="IMAGE", help="Mask of the part: white on black, of the picture's size."
-        ),
-    ] = None,
+    mask: MaskOption = None,
     box: Annotated[
         tuple[int, int, int, int] | None,
         typer.Option(metavar="X Y WIDTH HEIGHT", help="Box around the part, in px."),

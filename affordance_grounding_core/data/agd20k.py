@@ -159,8 +159,8 @@ def select_objects(dataset: EvaluationSet, names: Collection[str]) -> Evaluation
     """Keep the images of some object classes, for example of one left out in training.
 
     Args:
-        dataset: to choose from.
-        names: of object classes; none keeps all.
+        dataset: listing to choose from.
+        names: object classes to keep; none keeps all.
 
     Raises:
         DatasetError: a class that the test set does not have.
@@ -215,13 +215,31 @@ def read_training_set(root: str | Path, split: str | None = None) -> TrainingSet
     )
 
 
+def read_names(file: Path) -> frozenset[str]:
+    """Read a list of the names of images.
+
+    Args:
+        file: text file with a name (without folder) a line.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        return frozenset(file.expanduser().read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f"list of images {str(file)!r} cannot be read ({error}); expected a text file with the "
+            "name of an image a line"
+        ) from error
+
+
 def affordances_of_objects(
     images: Iterable[EvaluationImage | TrainingImage | ExocentricImage],
 ) -> dict[str, frozenset[str]]:
     """Collect the actions every object class appears under.
 
     Args:
-        images: of one or more listings of the same data.
+        images: images of one or more listings of the same data.
 
     Returns:
         Object class to its actions, by name.

@@ -1,4 +1,4 @@
-"""From a part mask to the soft label that AGD20K's ground truth is made of."""
+"""Blurs part masks to soft labels by the rule of AGD20K's ground truth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def blur_kernel_size(height: int, width: int) -> int:
     """Width of AGD20K's Gaussian for an image: int(sqrt(height * width) / 3), made odd.
 
     Args:
-        height: of the image, in px.
-        width: likewise.
+        height: height of the image, in px.
+        width: width of the image, in px.
 
     Returns:
         Side of the square kernel in px, odd, at least 1.

@@ -43,7 +43,7 @@ class PartCheck:
         without_label: images without ground truth or part mask; None where none is expected.
         empty_labels: files of ground truths that are all zero.
         classes: images of each "ACTION/OBJECT".
-        bad_masks: what keeps part masks from being learned from, by the rule of training.
+        bad_masks: messages about part masks that training leaves out.
     """
 
     part: str
@@ -63,9 +63,9 @@ class DatasetCheck:
 
     Attributes:
         root: folder that was checked.
-        parts: what was found.
+        parts: counts of each part of the data.
         misplaced: image files that do not lie in an ACTION/OBJECT folder, so are never read.
-        unreadable: what is wrong with each file that cannot be read.
+        unreadable: messages, one for each file that cannot be read.
         empty_classes: ACTION or ACTION/OBJECT folders without an image.
         unpaired: "ACTION/OBJECT" of exocentric images that have no egocentric one beside
             them, so that training leaves them out.

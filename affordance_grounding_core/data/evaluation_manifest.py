@@ -59,7 +59,7 @@ def read_manifest(path: str | Path) -> Iterator[ManifestRow]:
     """Read a test list line by line.
 
     Args:
-        path: of a .csv, .tsv, .jsonl or .ndjson file.
+        path: a .csv, .tsv, .jsonl or .ndjson file.
 
     Yields:
         Its rows, in order; at least one.
@@ -94,7 +94,7 @@ def write_manifest(path: Path, rows: Iterable[Mapping[str, str]]) -> int:
     """Write a test list as JSON lines; the file that was there stays until this one is complete.
 
     Args:
-        path: of the file, ending in .jsonl.
+        path: file to write, ending in .jsonl.
         rows: values by column; paths from the folder of the file or absolute.
 
     Returns:

@@ -1,34 +1,214 @@
-"""Rows of features on disk that are read through memory maps and grow by appending.
+"""Cache of frozen features on disk, for all methods.
 
-One folder holds one file a feature, `NAME.f16`, in which row i begins at i times the size of a
-row, and `index.txt`, whose line i says what row i is of. A row counts only once its line is
-complete, so that filling may be interrupted at any moment and goes on where it stopped.
+Features go by a key of everything that shapes them, so that none is ever stale: the content of
+the images, the weights of the backbone, the view. Filling may be interrupted at any moment and
+goes on where it stopped. There are two layouts: `FeatureStore`, a few large files that are read
+through memory maps, and `FeatureFiles`, a small file for each feature of a key.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
+import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.files import replacing
+from affordance_grounding_core.images import read_bytes
+
+logger = logging.getLogger(__name__)
 
 _INDEX = "index.txt"
 _LAYOUT = "layout.json"
+_BATCH = 16
+
+View = TypeVar("View")
+
+
+class Store(Protocol):
+    """Features by key, in either layout."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        ...
+
+    def __contains__(self, key: str) -> bool:
+        """Whether all features of a key are there."""
+        ...
+
+    def append(self, keys: Sequence[str], features: Mapping[str, NDArray[Any]]) -> None:
+        """Add K keys, with (K, ...) of each feature."""
+        ...
+
+    def filling(self) -> AbstractContextManager[None]:
+        """Context in which keys are added."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wanted(Generic[View]):
+    """A view whose features are wanted.
+
+    Attributes:
+        key: key of everything that shapes the features, without line breaks.
+        look: makes the view; None where it turns out that there is nothing to look at.
+    """
+
+    key: str
+    look: Callable[[], View | None]
+
+
+def fill(
+    store: Store,
+    wanted: Iterable[Wanted[View]],
+    describe: Callable[[Sequence[str], Sequence[View]], Mapping[str, NDArray[Any]]],
+    *,
+    show_progress: bool = True,
+) -> None:
+    """Compute the features that are not there yet; may be interrupted and called again.
+
+    Args:
+        store: cache to fill.
+        wanted: views; a key may come more than once.
+        describe: computes the features of K keys and views, (K, ...) of each by name.
+        show_progress: whether to draw a progress bar, where stderr is a terminal.
+
+    Raises:
+        DatasetError: the disk is full or the folder cannot be written.
+    """
+    with store.filling():
+        missing = list({one.key: one for one in wanted if one.key not in store}.values())
+        if not missing:
+            return
+        logger.info("Caching features of %d views in %s", len(missing), store.folder)
+        hidden = None if show_progress else True
+        with tqdm(total=len(missing), desc="features", unit="view", disable=hidden) as bar:
+            keys: list[str] = []
+            views: list[View] = []
+            for number, one in enumerate(missing, 1):
+                view = one.look()
+                if view is not None:
+                    keys.append(one.key)
+                    views.append(view)
+                if keys and (len(keys) == _BATCH or number == len(missing)):
+                    store.append(keys, describe(keys, views))
+                    keys, views = [], []
+                bar.update()
+
+
+class ContentDigests:
+    """Hashes of the content of files, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def of(self, file: Path) -> str:
+        """SHA-256 of a file, hexadecimal.
+
+        Raises:
+            InvalidImageError: it cannot be read.
+        """
+        if file not in self._known:
+            self._known[file] = hashlib.sha256(read_bytes(file)).hexdigest()
+        return self._known[file]
+
+    def same_as(self, file: Path) -> list[Path]:
+        """Files seen so far that have the content of one of them."""
+        digest = self._known[file]
+        return [path for path, other in self._known.items() if other == digest]
+
+
+def identity_key(identity: Mapping[str, Any]) -> str:
+    """Name of the folder of a cache: a hash of all that its keys do not say."""
+    text = json.dumps(dict(identity), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class FeatureFiles:
+    """Features in a file for each key and feature, `KEY` + suffix, in NumPy's format.
+
+    Files are written beside their place and moved there, so that several processes may fill one
+    folder, and whoever reads a file reads the whole of it.
+
+    Args:
+        folder: folder of the cache, made if needed.
+        suffixes: name of each feature to the ending of its files. A key counts once all are there.
+    """
+
+    def __init__(self, folder: Path, suffixes: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.suffixes = dict(suffixes)
+
+    def __contains__(self, key: str) -> bool:
+        return all(self._file(key, name).is_file() for name in self.suffixes)
+
+    def read(self, key: str, name: str) -> NDArray[Any]:
+        """Return one feature of a key.
+
+        Raises:
+            DatasetError: its file is missing or damaged.
+        """
+        file = self._file(key, name)
+        try:
+            values: NDArray[Any] = np.load(file)
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(
+                f"cached feature {str(file)!r} cannot be read ({error}); remove it, it is computed "
+                "anew"
+            ) from error
+        return values
+
+    def append(self, keys: Sequence[str], features: Mapping[str, NDArray[Any]]) -> None:
+        """Add keys.
+
+        Args:
+            keys: K of them, fit for names of files.
+            features: name to (K, ...) of any type.
+
+        Raises:
+            DatasetError: the disk is full or the folder cannot be written.
+        """
+        with _naming_the_folder(self.folder, "free space"):
+            for place, key in enumerate(keys):
+                for name in self.suffixes:
+                    with (
+                        replacing(self._file(key, name)) as temporary,
+                        temporary.open("wb") as file,
+                    ):
+                        np.save(file, features[name][place])
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Make the folder; every file is whole or not there, so that nothing is locked."""
+        with _naming_the_folder(self.folder, "free space"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        yield
+
+    def _file(self, key: str, name: str) -> Path:
+        return self.folder / f"{key}{self.suffixes[name]}"
 
 
 class FeatureStore:
-    """Features of float16 by a key.
+    """Features of float16 by key, in a folder of a few large files.
+
+    `NAME.f16` holds one feature of all keys, row i at i times the size of a row, and line i of
+    `index.txt` the key of row i. A row counts only once its line is complete.
 
     Args:
-        folder: of the store, made if needed.
+        folder: folder of the store, made if needed.
         shapes: name of a feature to the shape of its row.
 
     Raises:
@@ -168,12 +348,50 @@ class FeatureStore:
 
 
 @contextmanager
-def _naming_the_folder(folder: Path) -> Iterator[None]:
+def _naming_the_folder(
+    folder: Path, fix: str = "train without the cache (data.cache_features: false), free space"
+) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise DatasetError(
-            f"feature cache {folder} cannot be written ({error}); free space, name another folder "
-            "in the environment variable AFFORDANCE_GROUNDING_CACHE, or train without the cache "
-            "(data.cache_features: false). What was computed is kept"
+            f"feature cache {folder} cannot be written ({error}); {fix}, or name another folder "
+            "in the environment variable AFFORDANCE_GROUNDING_CACHE. What was computed is kept"
         ) from error
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """A folder of cached features.
+
+    Attributes:
+        folder: the folder.
+        views: number of the views whose features it holds.
+        bytes: size on disk.
+    """
+
+    folder: Path
+    views: int
+    bytes: int
+
+
+def stored_features(cache: Path) -> list[StoredFeatures]:
+    """List the folders of cached features, largest first.
+
+    Args:
+        cache: folder above all caches.
+    """
+    found = []
+    for folder in sorted({file.parent for file in cache.rglob(_LAYOUT)}):
+        index = folder / _INDEX
+        views = index.read_bytes().count(b"\n") if index.is_file() else 0
+        found.append(StoredFeatures(folder, views, _size(folder.glob("*.f16"))))
+    for folder in sorted({file.parent for file in cache.rglob("*.npy")}):
+        files = list(folder.glob("*.npy"))
+        views = len({file.name.partition(".")[0] for file in files})
+        found.append(StoredFeatures(folder, views, _size(files)))
+    return sorted(found, key=lambda one: -one.bytes)
+
+
+def _size(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)

@@ -1,4 +1,4 @@
-"""Which images of a training set can be trained on, found out before the first epoch."""
+"""Finds the images that cannot be trained on before the first epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def find_unusable(files: Iterable[Path], *, decode: bool = False) -> dict[Path, 
     """Look at the headers of images, or at all of them.
 
     Args:
-        files: to look at.
+        files: images to look at.
         decode: whether every image is decoded to its end, which takes about 5 ms each and
             also finds files that were cut off.
 

@@ -54,7 +54,7 @@ class Pairing:
         training: listing to draw from.
         actions: vocabulary; images of other actions are left out.
         exocentric_count: exocentric images in a sample, at least 1.
-        seed: of everything random.
+        seed: seed of everything random.
         excluded: files that are not to be used, for example unreadable ones.
 
     Attributes:
@@ -103,8 +103,8 @@ class Pairing:
         """Draw a sample.
 
         Args:
-            epoch: from 0; another epoch draws other companions.
-            index: of the exocentric image, in [0, len).
+            epoch: number of the epoch, from 0; another epoch draws other companions.
+            index: number of the exocentric image, in [0, len).
 
         Returns:
             The exocentric images are distinct where the class has more of them than a
@@ -129,9 +129,9 @@ class Pairing:
 
         Args:
             pair: the sample.
-            slot: of the image in `pair.files`; 0 is the egocentric one.
-            epoch: of the sample.
-            index: of the sample.
+            slot: place of the image in `pair.files`; 0 is the egocentric one.
+            epoch: epoch of the sample.
+            index: number of the sample.
             attempt: number of replacements tried before, so that each draw is another.
         """
         name = (pair.action, pair.object_name)

@@ -1,4 +1,4 @@
-"""Part masks: where those of training images lie, and what can be taken for one."""
+"""Part masks: where those of training images lie, and the one reader of masks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from affordance_grounding_core.data.agd20k import TrainingImage
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
+from affordance_grounding_core.images import read_grey
 
 MASK_FOLDERS = ("PL_refined", "PL")
 """Folders of masks, the one that counts first in front."""
@@ -26,11 +27,11 @@ def find_part_mask(
     """Find the part mask of an image.
 
     Args:
-        folder: with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
+        folder: folder with `PL/ACTION/OBJECT/NAME_pl.png` and, where refined, the same below
             `PL_refined`, which counts first.
-        action: that the part affords.
+        action: action that the part affords.
         object_name: class of the object.
-        image: whose mask it is.
+        image: image that the mask is of.
         excluded: masks that are not to be used.
 
     Returns:
@@ -45,8 +46,8 @@ def all_part_masks(folder: Path, images: Iterable[TrainingImage]) -> Iterator[tu
     """List the masks of images, first and refined ones.
 
     Args:
-        folder: as of `find_part_mask`.
-        images: whose masks are listed.
+        folder: see `find_part_mask`.
+        images: images that the masks are of.
 
     Yields:
         A mask and its image.
@@ -72,32 +73,57 @@ def require_part_masks(folder: Path) -> None:
         )
 
 
-def read_part_mask(file: Path, height: int, width: int) -> NDArray[np.bool_]:
-    """Read the mask of a part by the rule that training goes by.
+def read_part_mask(
+    file: Path,
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    may_be_empty: bool = False,
+) -> NDArray[np.bool_]:
+    """Read a mask by the one rule for all masks.
+
+    A pixel that is half as bright as white, or brighter, is inside.
 
     Args:
-        file: picture; what is half as bright as white, or brighter, belongs to the part.
-        height: of the image the mask belongs to, in px.
-        width: likewise.
+        file: picture of 0 and 255; colours are reduced to their grey value.
+        height: height of the image that the mask belongs to, in px; None for any.
+        width: width of that image in px; None for any.
+        may_be_empty: whether a mask without any pixel inside is one.
 
     Returns:
-        (H, W) bool with at least one pixel of the part.
+        (H, W) bool.
 
     Raises:
-        InvalidImageError: unreadable, empty, or of another size than its image.
+        InvalidImageError: unreadable, of 0 and 1, of another size than its image, or empty.
     """
-    mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-    problem = _content_problem(file, mask, (height, width))
-    if mask is None or problem is not None:
-        raise InvalidImageError(problem or f"part mask {str(file)!r} cannot be read")
-    return np.asarray(mask >= PART_LEVEL)
+    try:
+        grey = read_grey(file)
+    except InvalidImageError as error:
+        raise InvalidImageError(
+            f"part mask {str(file)!r} cannot be read as an image ({error})"
+        ) from error
+    highest = round(float(grey.max()) * 255)
+    if highest == 0 and not may_be_empty:
+        raise InvalidImageError(f"part mask {str(file)!r} is empty: nothing was found")
+    if 0 < highest < PART_LEVEL:
+        raise InvalidImageError(
+            f"part mask {str(file)!r} has no value of {PART_LEVEL} or more, its highest is "
+            f"{highest}; expected 0 and 255: "
+            + ("multiply masks of 0 and 1 by 255" if highest == 1 else "write the part as 255")
+        )
+    if (height or grey.shape[0], width or grey.shape[1]) != grey.shape:
+        raise InvalidImageError(
+            f"part mask {str(file)!r} has {grey.shape[0]} x {grey.shape[1]} px, its image "
+            f"{height} x {width}; make the label again"
+        )
+    return np.asarray(grey >= PART_LEVEL / 255)
 
 
 def mask_problems(pairs: Iterable[tuple[Path, Path]]) -> dict[Path, str]:
     """Find masks that cannot be trained on.
 
     Args:
-        pairs: of a mask and the image it belongs to.
+        pairs: masks, each with the image it belongs to.
 
     Returns:
         Mask to what is wrong with it: unreadable, empty, or of another size than its image.
@@ -118,29 +144,10 @@ def is_boxes(mask: NDArray[np.bool_]) -> bool:
 
 
 def _mask_problem(file: Path, image: Path) -> str | None:
-    return _content_problem(file, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), image_size(image))
-
-
-def _content_problem(
-    file: Path, mask: NDArray[np.generic] | None, size: tuple[int, int] | None
-) -> str | None:
-    """What keeps a mask from being used, if anything; `size` is its image's, where known."""
-    if mask is None:
-        return f"part mask {str(file)!r} cannot be read as an image"
-    highest = int(mask.max())
-    if highest == 0:
-        return f"part mask {str(file)!r} is empty: nothing was found"
-    if highest < PART_LEVEL:
-        return (
-            f"part mask {str(file)!r} has no value of {PART_LEVEL} or more, its highest is "
-            f"{highest}; expected 0 and 255: "
-            + ("multiply masks of 0 and 1 by 255" if highest == 1 else "write the part as 255")
-        )
-    if size and size != mask.shape:
-        return (
-            f"part mask {str(file)!r} has {mask.shape[0]} x {mask.shape[1]} px, its image "
-            f"{size[0]} x {size[1]}; make the label again"
-        )
+    try:
+        read_part_mask(file, *(image_size(image) or (None, None)))
+    except InvalidImageError as error:
+        return str(error)
     return None
 
 

@@ -1,9 +1,11 @@
-"""The settings that papers report on: their names, folders and actions."""
+"""Settings that papers report on, by name, and which training images are held out."""
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN, AGD20K_UNSEEN
@@ -33,7 +35,7 @@ def normalize_split(split: str | None) -> str | None:
     """Bring the name of a split into the spelling of its folder.
 
     Args:
-        split: in any case, with spaces, hyphens, underscores or none: "seen", "hico_iif".
+        split: name in any case, with spaces, hyphens, underscores or none: "seen", "hico_iif".
             None stays None.
 
     Returns:
@@ -50,6 +52,19 @@ def normalize_split(split: str | None) -> str | None:
             f"split must be one of {[name.lower() for name in SPLITS]} (in any case), got {split!r}"
         )
     return spelled[_bare(split)]
+
+
+def is_held_out(object_name: str, image: Path, every: int) -> bool:
+    """Whether a training image is held out.
+
+    By its name alone, so that it is the same image under every action and in every run.
+
+    Args:
+        object_name: class of the object shown.
+        image: file of the image.
+        every: share held out, as one in so many.
+    """
+    return zlib.crc32(f"validation/{object_name}/{image.stem}".encode()) % every == 0
 
 
 def _bare(name: str) -> str:

@@ -1,4 +1,4 @@
-"""From an image to network input in training and in testing, as the papers do.
+"""Turns images into network input for training and testing, as the papers do.
 
 Training: the shorter side becomes 256 px, then a random crop of 224 px, mirrored half the
 time. Testing: squashed to 224 x 224 px. Both with Pillow's bilinear filter and ImageNet's
@@ -46,8 +46,8 @@ def random_crop(image: RgbImage, config: CropConfig, seed: tuple[int, ...]) -> t
     """Look at a random square of an image.
 
     Args:
-        image: of any size.
-        config: of the crop.
+        image: image of any size.
+        config: options of the crop.
         seed: decides the place and the mirroring; the same seed gives the same crop.
 
     Returns:
@@ -68,9 +68,9 @@ def crop_label(
 
     Args:
         label: (H, W) float32 of the image's size.
-        config: of the crop.
-        seed: that the crop of the image was drawn with.
-        cells: along a side of the result; they divide the crop.
+        config: options of the crop.
+        seed: seed that the crop of the image was drawn with.
+        cells: number of cells along a side of the result; it divides the crop.
 
     Returns:
         (cells, cells) float32, the mean of the label in each cell.
@@ -119,7 +119,7 @@ def squash(image: RgbImage, size: int) -> torch.Tensor:
     """Look at a whole image, stretched to a square.
 
     Args:
-        image: of any size.
+        image: image of any size.
         size: side of the square in px.
 
     Returns:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affordance_grounding_core.evaluation.metrics import FIXATION_THRESHOLD
-from affordance_grounding_core.evaluation.protocols import PROTOCOL_SIZE, resize_map
+from affordance_grounding_core.evaluation.protocols import PROTOCOL_SIZE
 from affordance_grounding_core.evaluation.summary import group_by
 
 PRECISION_LEVELS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -110,9 +110,15 @@ def hot_region(ground_truth: NDArray[np.float32]) -> NDArray[np.bool_]:
     Returns:
         (224, 224) bool; empty for a constant ground truth.
     """
-    values = resize_map(ground_truth)
-    low, high = values.min(), values.max()
-    return np.asarray(values > low + FIXATION_THRESHOLD * (high - low))
+    size = (PROTOCOL_SIZE, PROTOCOL_SIZE)
+    values = cv2.resize(np.asarray(ground_truth, np.float32), size, interpolation=cv2.INTER_LINEAR)
+    low, high, _, _ = cv2.minMaxLoc(values)
+    level = low + FIXATION_THRESHOLD * (high - low)
+    # Against the next float32 at or below it, so that no map is made float64 to be compared.
+    rounded = np.float32(level)
+    if float(rounded) > level:
+        rounded = np.nextafter(rounded, np.float32(0))
+    return np.asarray(values > rounded)
 
 
 def score_hot_region(published: NDArray[np.bool_], ground_truth: NDArray[np.float32]) -> MaskScore:

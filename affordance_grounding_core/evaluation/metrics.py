@@ -9,9 +9,13 @@ zero and answers NaN, the value here is finite and written in the docstring.
 
 from __future__ import annotations
 
+import math
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,7 +32,7 @@ def locate_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
 
     Args:
         prediction: (..., H, W), not negative, of any scale.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         What `locate_kld`, `locate_sim` and `locate_nss` return.
@@ -36,8 +40,8 @@ def locate_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    maps = _Maps.read(prediction, ground_truth)
-    return _locate_kld(maps), _locate_sim(maps), _locate_nss(maps)
+    kld, sim, nss = _score(prediction, ground_truth, _locate_kld, _locate_sim, _locate_nss)
+    return kld, sim, nss
 
 
 def locate_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -45,7 +49,7 @@ def locate_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
 
     Args:
         prediction: (..., H, W), not negative, of any scale.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         (...) float64. An empty ground truth gives 0, as in the published code.
@@ -53,7 +57,7 @@ def locate_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _locate_kld(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _locate_kld)[0]
 
 
 def locate_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -61,7 +65,7 @@ def locate_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
 
     Args:
         prediction: (..., H, W), not negative, of any scale.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         (...) float64. An empty ground truth or prediction gives 0.
@@ -69,7 +73,7 @@ def locate_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _locate_sim(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _locate_sim)[0]
 
 
 def locate_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -77,7 +81,7 @@ def locate_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
 
     Args:
         prediction: (..., H, W), not negative, of any scale.
-        ground_truth: (..., H, W), likewise; hot where it exceeds 0.1 after min-max.
+        ground_truth: (..., H, W), not negative; hot where it exceeds 0.1 after min-max.
 
     Returns:
         (...) float64, population standard deviation. A constant prediction gives 0 (the
@@ -87,7 +91,7 @@ def locate_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _locate_nss(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _locate_nss)[0]
 
 
 def plsp_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
@@ -95,7 +99,7 @@ def plsp_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
 
     Args:
         prediction: (..., H, W), a distribution: not negative, sum 1.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         What `plsp_kld`, `plsp_sim` and `plsp_nss` return.
@@ -103,8 +107,8 @@ def plsp_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    maps = _Maps.read(prediction, ground_truth)
-    return _plsp_kld(maps), _plsp_sim(maps), _plsp_nss(maps)
+    kld, sim, nss = _score(prediction, ground_truth, _plsp_kld, _plsp_sim, _plsp_nss)
+    return kld, sim, nss
 
 
 def plsp_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -112,7 +116,7 @@ def plsp_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
 
     Args:
         prediction: (..., H, W), a distribution: not negative, sum 1.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         (...) float64; cells without ground truth count 0.
@@ -120,7 +124,7 @@ def plsp_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _plsp_kld(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _plsp_kld)[0]
 
 
 def plsp_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -128,7 +132,7 @@ def plsp_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
 
     Args:
         prediction: (..., H, W), a distribution: not negative, sum 1.
-        ground_truth: (..., H, W), likewise.
+        ground_truth: (..., H, W), of the same kind.
 
     Returns:
         (...) float64.
@@ -136,7 +140,7 @@ def plsp_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _plsp_sim(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _plsp_sim)[0]
 
 
 def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -144,7 +148,7 @@ def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
 
     Args:
         prediction: (..., H, W), not negative.
-        ground_truth: (..., H, W), likewise; hot where it reaches 0.1 after min-max.
+        ground_truth: (..., H, W), not negative; hot where it reaches 0.1 after min-max.
 
     Returns:
         (...) float64, unbiased standard deviation. A constant prediction or a constant
@@ -153,59 +157,134 @@ def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _plsp_nss(_Maps.read(prediction, ground_truth))
+    return _score(prediction, ground_truth, _plsp_nss)[0]
+
+
+_PIECE = 2**16
+"""Pixels that are scored at once: more than one 224 x 224 px map, and little enough to stay in
+the processor's cache from one step to the next."""
+
+_CANCELLED = 1e-4
+"""Share of the mean square below which a variance is computed again from centred values: the
+difference of two sums would have lost more than four of its sixteen digits."""
+
+
+class _Scratch(threading.local):
+    """Memory for intermediate results of one thread, kept from call to call.
+
+    Fresh memory of this size comes from the system, which clears it page by page: that took more
+    time than the metrics.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: list[NDArray[np.float64]] = []
+
+    def take(self, number: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Array of some shape, with whatever was left in it.
+
+        Args:
+            number: of the buffer; arrays of one number share their memory.
+            shape: of the array.
+        """
+        size = math.prod(shape)
+        while len(self._buffers) <= number:
+            self._buffers.append(np.empty(_PIECE))
+        if self._buffers[number].size < size:
+            self._buffers[number] = np.empty(size)
+        return self._buffers[number][:size].reshape(shape)
+
+
+_scratch = _Scratch()
+_PREDICTION, _TRUTH, _WORK = range(3)
+"""Numbers of the buffers."""
 
 
 @dataclass(frozen=True)
 class _Maps:
-    """A prediction and its ground truth, with what several metrics need of them.
+    """A few predictions and their ground truths, with what several metrics need of them.
 
     Most ground truths are zero in most of the image. Outside the box of what is not zero, no term
     of KLD and SIM is anything but zero and no pixel is a fixation: the box alone is read.
 
     Attributes:
-        whole: all of the prediction, (..., H * W) float64.
-        prediction: what lies in the box, (..., h * w) float64.
-        truth: likewise.
-        prediction_range: lowest and highest value, each (...).
-        truth_range: likewise.
-        prediction_sum: (...).
-        truth_sum: likewise.
+        whole: all of the predictions, (N, H * W) float64.
+        prediction: what of them lies in the box, (N, h * w) float64.
+        truth: the ground truths in the box, (N, h * w) float64.
+        truth_low: lowest value of each whole ground truth, (N,).
+        truth_high: highest value of each ground truth, (N,).
+        prediction_sum: of each whole prediction, (N,).
+        truth_sum: of each ground truth, (N,).
     """
 
     whole: NDArray[np.float64]
     prediction: NDArray[np.float64]
     truth: NDArray[np.float64]
-    prediction_range: tuple[NDArray[np.float64], NDArray[np.float64]]
-    truth_range: tuple[NDArray[np.float64], NDArray[np.float64]]
+    truth_low: NDArray[np.float64]
+    truth_high: NDArray[np.float64]
     prediction_sum: NDArray[np.float64]
     truth_sum: NDArray[np.float64]
 
     @classmethod
-    def read(cls, prediction: ArrayLike, ground_truth: ArrayLike) -> _Maps:
-        """Check two maps; a minimum or maximum that is NaN says that a value is."""
-        predicted = np.asarray(prediction, np.float64)
-        true = np.asarray(ground_truth, np.float64)
-        if predicted.shape != true.shape or predicted.ndim < 2 or predicted.size == 0:
-            raise ValueError(
-                f"prediction and ground truth must have one shape (..., H, W) with at least one "
-                f"pixel, got {predicted.shape} and {true.shape}"
-            )
+    def read(cls, predicted: NDArray[np.float64], true: NDArray[np.float64]) -> _Maps:
+        """Check maps, (N, H, W) each; a minimum or sum that is NaN says that a value is."""
         whole = _flat(predicted)
-        rows = true.max(axis=-1)
-        ranges = (
-            (np.asarray(whole.min(axis=-1)), np.asarray(whole.max(axis=-1))),
-            (np.asarray(_flat(true).min(axis=-1)), np.asarray(rows.max(axis=-1))),
+        total = _sum(whole)
+        _check_range("prediction", whole, whole.min(axis=-1), total)
+        flat = _flat(true)
+        low = flat.min(axis=-1)
+        box = (slice(None), *_box(true))
+        inside, there = true[box], predicted[box]
+        if inside.shape == true.shape:  # no zero border: nothing to copy
+            truth, prediction = flat, whole
+        else:
+            truth, prediction = (_scratch.take(n, inside.shape) for n in (_TRUTH, _PREDICTION))
+            np.copyto(truth, inside)
+            np.copyto(prediction, there)
+            truth, prediction = _flat(truth), _flat(prediction)
+        high = truth.max(axis=-1, initial=0.0)
+        _check_range("ground truth", flat, low, high)
+        return cls(whole, prediction, truth, low, high, total, _sum(truth))
+
+
+def _score(
+    prediction: ArrayLike, ground_truth: ArrayLike, *metrics: Callable[[_Maps], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], ...]:
+    """Score a batch in pieces, (...) float64 for each metric."""
+    predicted = np.asarray(prediction, np.float64)
+    true = np.asarray(ground_truth, np.float64)
+    if predicted.shape != true.shape or predicted.ndim < 2 or predicted.size == 0:
+        raise ValueError(
+            f"prediction and ground truth must have one shape (..., H, W) with at least one "
+            f"pixel, got {predicted.shape} and {true.shape}"
         )
-        for name, (low, high) in zip(("prediction", "ground truth"), ranges, strict=True):
-            if not (np.all(low >= 0) and np.all(high < np.inf)):
-                raise ValueError(
-                    f"{name} must be finite and not negative, got values from {low.min()} to "
-                    f"{high.max()}"
-                )
-        box = (..., _span(rows), _span(true.max(axis=-2)))
-        inside = _flat(true[box])
-        return cls(whole, _flat(predicted[box]), inside, *ranges, _sum(whole), _sum(inside))
+    batch, sides = predicted.shape[:-2], predicted.shape[-2:]
+    predicted, true = (np.ascontiguousarray(maps).reshape(-1, *sides) for maps in (predicted, true))
+    scores = np.empty((len(metrics), len(true)))
+    count = max(1, _PIECE // math.prod(sides))
+    for begin in range(0, len(true), count):
+        piece = slice(begin, begin + count)
+        maps = _Maps.read(predicted[piece], true[piece])
+        for row, metric in zip(scores, metrics, strict=True):
+            row[piece] = metric(maps)
+    return tuple(row.reshape(batch) for row in scores)
+
+
+def _check_range(
+    name: str, values: NDArray[np.float64], low: NDArray[np.float64], bound: NDArray[np.float64]
+) -> None:
+    """Refuse values that are negative or not finite.
+
+    Args:
+        name: of the maps, for the message.
+        values: (N, P).
+        low: (N,) minima, NaN where a value is.
+        bound: (N,) maxima or sums of values that are not negative: finite where all values are.
+    """
+    if not (np.all(low >= 0) and np.all(bound < np.inf)):
+        raise ValueError(
+            f"{name} must be finite and not negative, got values from {values.min()} to "
+            f"{values.max()}"
+        )
 
 
 def _flat(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,10 +292,11 @@ def _flat(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
 
 
-def _span(highest: NDArray[np.float64]) -> slice:
-    """From the first to the last place of the last axis that is not zero in all maps."""
-    places = np.flatnonzero(highest.reshape(-1, highest.shape[-1]).any(axis=0))
-    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
+def _box(true: NDArray[np.float64]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box that holds what is not zero in any of the maps."""
+    places = true[0] > 0.0 if len(true) == 1 else (true > 0.0).any(axis=0)
+    x, y, width, height = cv2.boundingRect(np.asarray(places, np.uint8))
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _locate_kld(maps: _Maps) -> NDArray[np.float64]:
@@ -227,9 +307,10 @@ def _locate_kld(maps: _Maps) -> NDArray[np.float64]:
     """
     total = maps.prediction_sum + LOCATE_EPSILON
     factor = total / (maps.truth_sum + LOCATE_EPSILON)
-    ratio = maps.prediction + (LOCATE_EPSILON * total)[..., None]
+    ratio = _scratch.take(_WORK, maps.truth.shape)
+    np.add(maps.prediction, (LOCATE_EPSILON * total)[:, None], out=ratio)
     np.divide(maps.truth, ratio, out=ratio)
-    ratio += (LOCATE_EPSILON / factor)[..., None]
+    ratio += (LOCATE_EPSILON / factor)[:, None]
     np.log(ratio, out=ratio)
     divergence = _dot(maps.truth, ratio) + maps.truth_sum * np.log(factor)
     return np.asarray(divergence / (maps.truth_sum + LOCATE_EPSILON))
@@ -237,20 +318,23 @@ def _locate_kld(maps: _Maps) -> NDArray[np.float64]:
 
 def _locate_sim(maps: _Maps) -> NDArray[np.float64]:
     true_total = maps.truth_sum + LOCATE_EPSILON
-    scaled = maps.prediction * (true_total / (maps.prediction_sum + LOCATE_EPSILON))[..., None]
+    factor = true_total / (maps.prediction_sum + LOCATE_EPSILON)
+    scaled = _scratch.take(_WORK, maps.truth.shape)
+    np.multiply(maps.prediction, factor[:, None], out=scaled)
     return np.asarray(_sum(np.minimum(scaled, maps.truth, out=scaled)) / true_total)
 
 
 def _locate_nss(maps: _Maps) -> NDArray[np.float64]:
-    low, high = maps.truth_range
+    low, high = maps.truth_low, maps.truth_high
     # Both maps are pictures of 0..255 to the published code; the scale matters to its epsilon.
     level = low + FIXATION_THRESHOLD * (high - low + 255.0 * LOCATE_EPSILON)
-    count, score = _fixations(maps, maps.truth > level[..., None], degrees_of_freedom=0)
+    count, score = _fixations(maps, maps.truth > level[:, None], degrees_of_freedom=0)
     return np.asarray(score / (count + maps.whole.shape[-1] * LOCATE_EPSILON))
 
 
 def _plsp_kld(maps: _Maps) -> NDArray[np.float64]:
-    ratio = maps.prediction + PLSP_EPSILON
+    ratio = _scratch.take(_WORK, maps.truth.shape)
+    np.add(maps.prediction, PLSP_EPSILON, out=ratio)
     np.divide(maps.truth, ratio, out=ratio)
     ratio += np.finfo(np.float64).tiny  # cells without ground truth: 0 times a finite number
     np.log(ratio, out=ratio)
@@ -258,13 +342,14 @@ def _plsp_kld(maps: _Maps) -> NDArray[np.float64]:
 
 
 def _plsp_sim(maps: _Maps) -> NDArray[np.float64]:
-    return _sum(np.minimum(maps.prediction, maps.truth))
+    smaller = _scratch.take(_WORK, maps.truth.shape)
+    return _sum(np.minimum(maps.prediction, maps.truth, out=smaller))
 
 
 def _plsp_nss(maps: _Maps) -> NDArray[np.float64]:
-    low, high = (edge[..., None] for edge in maps.truth_range)
+    low, high = maps.truth_low[:, None], maps.truth_high[:, None]
     # As the published code scales: the level times the spread could round to the other side.
-    scaled = maps.truth - low
+    scaled = np.subtract(maps.truth, low, out=_scratch.take(_WORK, maps.truth.shape))
     scaled /= np.where(high > low, high - low, 1.0)
     count, score = _fixations(maps, scaled >= FIXATION_THRESHOLD, degrees_of_freedom=1)
     return np.asarray(score / np.maximum(count, 1.0))
@@ -273,19 +358,37 @@ def _plsp_nss(maps: _Maps) -> NDArray[np.float64]:
 def _fixations(
     maps: _Maps, hot: NDArray[np.bool_], degrees_of_freedom: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count the hot pixels, and add up the prediction's z-scores there, each (...).
+    """Count the hot pixels, and add up the prediction's z-scores there, each (N,).
 
-    Rounding leaves a constant map a deviation near 1e-17 rather than 0, so that its range decides.
+    Args:
+        maps: that are scored.
+        hot: (N, h * w), which pixels of the box are hot.
+        degrees_of_freedom: that the deviation loses.
     """
     size = maps.whole.shape[-1]
-    mean = (maps.prediction_sum / size)[..., None]
-    centred = maps.whole - mean
-    deviation = np.sqrt(_dot(centred, centred) / max(1, size - degrees_of_freedom))
-    weights = hot.astype(np.float64)
-    low, high = maps.prediction_range
-    total = _dot(maps.prediction - mean, weights)
-    scores = np.divide(total, deviation, out=np.zeros_like(deviation), where=high > low)
-    return _sum(weights), scores
+    mean = maps.prediction_sum / size
+    weights = _scratch.take(_WORK, hot.shape)
+    np.copyto(weights, hot)
+    count, above = _sum(weights), _dot(maps.prediction, weights)
+    squares = _squares(maps.whole, mean)
+    deviation = np.sqrt(squares / max(1, size - degrees_of_freedom))
+    scores = np.divide(
+        above - count * mean, deviation, out=np.zeros_like(deviation), where=squares > 0
+    )
+    return count, scores
+
+
+def _squares(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of squared differences from the mean, (N,); exactly 0 for a constant map."""
+    total = _dot(values, values)
+    squares = total - values.shape[-1] * mean**2
+    for place in np.flatnonzero(~(squares > _CANCELLED * total)):
+        one = values[place]
+        # Rounding leaves a constant map a deviation near 1e-17 rather than 0.
+        is_constant = one.min() == one.max()
+        centred = one - mean[place]
+        squares[place] = 0.0 if is_constant else centred @ centred
+    return np.asarray(squares)
 
 
 def _dot(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,16 +20,23 @@ class Method:
         random_model: name by which a model of published sizes and random weights is loaded, to
             measure speed with; empty where there is none.
         scores_paper_maps: whether its paper scores maps that are not the heat of a grounder.
+        published: kinds of published checkpoints that can be imported.
     """
 
     name: str
     random_model: str = ""
     scores_paper_maps: bool = False
+    published: tuple[str, ...] = ()
 
     @property
     def grounder_module(self) -> str:
         """Module with `build_grounder` and, for a random model, `random_grounder`."""
-        return f"{__package__}.{self.name}.inference"
+        return f"{__package__}.{self.name}.checkpoint"
+
+    @property
+    def official_module(self) -> str:
+        """Module with `import_KIND` for each of `published`."""
+        return f"{__package__}.{self.name}.official"
 
     @property
     def training_module(self) -> str:
@@ -39,8 +46,13 @@ class Method:
 
 _ROWS = (
     Method("action_head"),
-    Method("plsp", random_model="plsp-random", scores_paper_maps=True),
-    Method("selective_cl", random_model="selective-cl-random", scores_paper_maps=True),
+    Method("plsp", random_model="plsp-random", scores_paper_maps=True, published=("plsp",)),
+    Method(
+        "selective_cl",
+        random_model="selective-cl-random",
+        scores_paper_maps=True,
+        published=("selective_cl", "locate"),
+    ),
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({row.name: row for row in _ROWS})

@@ -1,4 +1,4 @@
-"""Training by the method that a config names, found without importing the others."""
+"""Runs the training of the method that a config names, without importing the others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def training_method(arguments: Sequence[str]) -> str:
     """Find the training method that a command line means.
 
     Args:
-        arguments: with `--method NAME`, or `--config FILE` whose file says `method: NAME`; the
-            last one counts, as for every other option.
+        arguments: options with `--method NAME`, or `--config FILE` whose file says `method: NAME`;
+            the last one counts, as for every other option.
 
     Raises:
         TrainingError: a method that does not exist, or a config that cannot be read.
@@ -38,7 +38,7 @@ def run_training(method: str, arguments: Sequence[str]) -> list[str]:
 
     Args:
         method: a key of `METHODS`.
-        arguments: as on the command line.
+        arguments: options of the run, as on the command line.
 
     Returns:
         What the run has left behind, line by line.

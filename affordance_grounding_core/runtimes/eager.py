@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import _inductor as inductor
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.inference.network import GroundingNetwork
@@ -284,7 +284,7 @@ class CompiledBackend:
         work.report(f"compiling {graph.calls} operators; this takes a minute or more")
         try:
             with torch.no_grad():
-                inductor.aoti_compile_and_package(
+                _compiler().aoti_compile_and_package(
                     graph.program,
                     package_path=str(folder / _PACKAGE),
                     inductor_configs=dict(self.options(work.candidate)),
@@ -295,7 +295,7 @@ class CompiledBackend:
     def load(self, work: Work, folder: Path) -> TorchEngine:
         """Load the package."""
         try:
-            model = inductor.aoti_load_package(str(folder / _PACKAGE))
+            model = _compiler().aoti_load_package(str(folder / _PACKAGE))
         except Exception as error:
             raise ExportError(f"PyTorch cannot load {folder / _PACKAGE} ({error})") from error
         return TorchEngine(
@@ -304,3 +304,8 @@ class CompiledBackend:
             self.device,
             answers_all=work.shape.answers_all,
         )
+
+
+def _compiler() -> Any:
+    """Import PyTorch's compiler, which takes seconds: for those who ask for it alone."""
+    return importlib.import_module("torch._inductor")

@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from affordance_grounding_core.errors import ArtifactError
-from affordance_grounding_core.files import cache_directory, replace_json
+from affordance_grounding_core.files import cache_directory, file_digest, replace_json
 from affordance_grounding_core.inference.runtime import GateFigures
 
 MANIFEST_FILE = "manifest.json"
@@ -137,7 +137,7 @@ class ArtifactStore:
             say_why: whether the log says why what lies there is not used.
         """
         folder = self.root / slot
-        if not folder.exists():
+        if not os.path.exists(folder):  # Not `Path.exists`, which raises where it may not look.
             return None
         try:
             artifact = Artifact(folder, read_manifest(folder))
@@ -397,15 +397,6 @@ def difference(expected: Mapping[str, Any], got: Mapping[str, Any], prefix: str 
     return ""
 
 
-def file_digest(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def abbreviate_error(error: BaseException, length: int = 300) -> str:
     """First line of an error's message, cut to a length."""
     lines = str(error).strip().splitlines()
@@ -414,7 +405,7 @@ def abbreviate_error(error: BaseException, length: int = 300) -> str:
 
 
 def _build_into(folder: Path, identity: Mapping[str, Any], build: Builder) -> Manifest:
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o755)  # Others may read what root has built; nobody else may write it.
     started = time.monotonic()
     verdict = build(folder)
     if verdict.failures:  # an engine nobody may use takes no space
@@ -429,6 +420,9 @@ def _build_into(folder: Path, identity: Mapping[str, Any], build: Builder) -> Ma
         is_gated=verdict.is_gated,
     )
     replace_json(folder / MANIFEST_FILE, manifest.as_dict())
+    readable = (folder / MANIFEST_FILE).stat().st_mode
+    for name in manifest.files:
+        (folder / name).chmod(readable)  # Some libraries write files for their owner alone.
     return manifest
 
 

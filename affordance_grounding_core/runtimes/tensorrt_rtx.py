@@ -160,12 +160,12 @@ class TensorrtRtxBackend:
         return RtxEngine(folder / _ENGINE, work)
 
 
-def build_engine(model: bytes, variant: str) -> bytes:
+def build_engine(model: bytes, *variants: str) -> bytes:
     """Build an engine of an ONNX graph, on any machine.
 
     Args:
         model: the ONNX file; its types are the engine's.
-        variant: the compute capability as "sm86".
+        variants: compute capabilities that the engine is for, one or more, as "sm86".
 
     Raises:
         ExportError: TensorRT has no operator of that kind, or refuses the graph; the message
@@ -181,12 +181,15 @@ def build_engine(model: bytes, variant: str) -> bytes:
         raise ExportError(f"TensorRT for RTX cannot read the graph: {_parser_errors(parser)}")
     config = builder.create_builder_config()
     config.clear_flag(library.BuilderFlag.TF32)
-    config.num_compute_capabilities = 1
-    config.set_compute_capability(library.ComputeCapability.__members__[variant.upper()], 0)
+    config.num_compute_capabilities = len(variants)
+    for place, variant in enumerate(variants):
+        capability = library.ComputeCapability.__members__[variant.upper()]
+        config.set_compute_capability(capability, place)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise ExportError(
-            f"TensorRT for RTX cannot build for {variant}: {log.first_error or 'no reason given'}"
+            f"TensorRT for RTX cannot build for {', '.join(variants)}: "
+            f"{log.first_error or 'no reason given'}"
         )
     return bytes(engine)
 

@@ -1,4 +1,4 @@
-"""What a run keeps of its epochs: checkpoints of the best and the last, and pictures."""
+"""Callbacks of a run: states of the best and the last epoch, random numbers, pictures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -19,6 +20,43 @@ from affordance_grounding_core.inference.overlay import blend_heat, draw_caption
 
 STATE_FOLDER = "lightning"
 """Folder, in that of a run, of the states that training resumes from."""
+
+BEST_STATE, LAST_STATE = "best.ckpt", "last.ckpt"
+"""Files of that folder."""
+
+
+class BestEpoch(ModelCheckpoint):
+    """Keeps the state after the best epoch; epochs without a score yet are passed over."""
+
+    @property
+    def state_key(self) -> str:
+        """Name of its own state, which is that of the class above in states of earlier versions."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the state where the score is the lowest so far."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+class RandomNumbers(Callback):
+    """Keeps the place in PyTorch's stream of random numbers, so that resumed runs go on in it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the generators of all devices."""
+        devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {"cpu": torch.get_rng_state(), "cuda": devices}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the state was saved.
+
+        At once, for the order of the samples is drawn as soon as the optimiser asks for their
+        number where workers load them, and at the first batch where none do.
+        """
+        torch.set_rng_state(state_dict["cpu"].cpu())
+        devices = [state.cpu() for state in state_dict["cuda"]]
+        if torch.cuda.is_available() and len(devices) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(devices)
 
 
 def keep_last(output: Path) -> ModelCheckpoint:
@@ -38,7 +76,7 @@ def keep_best(output: Path, monitor: str) -> ModelCheckpoint:
         output: folder of the run.
         monitor: name of the score.
     """
-    return ModelCheckpoint(
+    return BestEpoch(
         dirpath=output / STATE_FOLDER,
         filename="best",
         monitor=monitor,
@@ -60,7 +98,7 @@ def resume_path(output: Path, resume: str | None) -> Path | None:
     """
     if resume is None:
         return None
-    path = output / STATE_FOLDER / "last.ckpt" if resume == "last" else Path(resume).expanduser()
+    path = output / STATE_FOLDER / LAST_STATE if resume == "last" else Path(resume).expanduser()
     if not path.is_file():
         raise CheckpointError(
             f"there is no state to resume from at {path}; expected the path of a .ckpt file, or "
@@ -84,7 +122,7 @@ class OverlayPictures(Callback):
     each is scaled to its own range, since it is the place that is looked at here.
 
     Args:
-        count: of images, spread evenly over the scored set.
+        count: number of images, spread evenly over the scored set.
         side: longer side of a picture in px.
     """
 
@@ -128,7 +166,7 @@ def draw_map(
     """Draw a raw map over an image, scaled to its own range.
 
     Args:
-        image: to draw upon.
+        image: image to draw upon.
         heat: (rows, columns) float32 of any range.
         action: written into the corner.
         side: longer side of the picture in px.

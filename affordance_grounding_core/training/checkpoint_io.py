@@ -1,4 +1,4 @@
-"""Lightning checkpoints that a full disk cannot harm and that hold nothing but plain values."""
+"""Atomic Lightning checkpoints that hold only tensors and plain values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
         Args:
             checkpoint: tensors and plain values.
-            path: of the file; its folder is made if needed.
+            path: file to write; its folder is made if needed.
             storage_options: not used.
 
         Raises:
@@ -55,8 +55,8 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint; a pickle of anything but tensors and plain values is refused.
 
         Args:
-            path: of the file.
-            map_location: as in `torch.load`.
+            path: file to read.
+            map_location: device of the tensors, see `torch.load`.
             weights_only: not used; always true.
 
         Raises:

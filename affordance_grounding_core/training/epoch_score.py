@@ -19,7 +19,7 @@ class EpochScore:
     """Mean scores of an epoch; a method adds a `MapScore` for each kind of map it scores.
 
     Attributes:
-        epoch: from 0; -1 before training.
+        epoch: number of the epoch, from 0; -1 before training.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""Highest values of the maps of images whose object affords an action, or does not."""
+"""Heat fitting: peaks of maps on images whose object affords an action, and on others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from affordance_grounding_core.data.agd20k import (
     EvaluationImage,
     TrainingImage,
+    TrainingSet,
     affordances_of_objects,
     read_evaluation_set,
     read_training_set,
@@ -41,13 +42,26 @@ class CalibrationSet:
 
     Attributes:
         images: egocentric, with the class of the object they show.
-        affordances: class of an object to its actions.
-        description: what the images are, for the checkpoint.
+        affordances: object class to the actions that it affords.
+        description: text for the checkpoint that says which images these are.
     """
 
     images: tuple[tuple[Path, str], ...]
     affordances: Mapping[str, Collection[str]]
     description: str
+
+    @classmethod
+    def of_training(
+        cls, training: TrainingSet, images: Sequence[tuple[Path, str]]
+    ) -> CalibrationSet:
+        """Fit on images of the training set.
+
+        Args:
+            training: listing, which says what objects afford.
+            images: egocentric images with the class of the object they show.
+        """
+        afforded = affordances_of_objects([*training.egocentric, *training.exocentric])
+        return cls(tuple(images), afforded, f"{len(images)} egocentric training images")
 
 
 def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> CalibrationSet:
@@ -55,8 +69,8 @@ def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> Cal
 
     Args:
         root: folder in AGD20K layout.
-        split: of the data.
-        limit: images at most, evenly over the listing.
+        split: split of the data.
+        limit: largest number of images, taken evenly over the listing.
 
     Raises:
         DatasetError: neither set is there.
@@ -75,7 +89,6 @@ def read_calibration_set(root: Path, split: str | None, limit: int = 256) -> Cal
     return CalibrationSet(images, affordances, f"{len(images)} images of {where}")
 
 
-@torch.no_grad()
 def fit_network_heat(
     network: RawMapNetwork,
     preprocess: Preprocess,
@@ -87,15 +100,48 @@ def fit_network_heat(
     """Fit the heat of a network on whether an image's object affords an action.
 
     Args:
-        network: whose own calibration is not looked at.
-        preprocess: as at inference.
-        actions: of the network's channels.
+        network: network whose own calibration is not looked at.
+        preprocess: preprocessing as at inference.
+        actions: names of the network's channels.
         calibration_set: images and what their objects afford.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Raises:
         DatasetError: no image shows an object that affords an action of the model, or none
             shows one that does not.
+    """
+    present, absent = network_peaks(
+        network, preprocess, actions, calibration_set, show_progress=show_progress
+    )
+    if not (present and absent):
+        raise DatasetError(
+            f"heat cannot be fitted on {calibration_set.description}: {len(present)} pairs of "
+            f"an image and an action it affords, {len(absent)} of one it does not; both are "
+            f"needed, of the model's actions {list(actions)[:6]}..."
+        )
+    return fit_heat_calibration(present, absent, calibration_set.description)
+
+
+@torch.no_grad()
+def network_peaks(
+    network: RawMapNetwork,
+    preprocess: Preprocess,
+    actions: Sequence[str],
+    calibration_set: CalibrationSet,
+    *,
+    show_progress: bool = False,
+) -> tuple[list[float], list[float]]:
+    """Find the highest value of every action's map of every image.
+
+    Args:
+        network: see `fit_network_heat`.
+        preprocess: see `fit_network_heat`.
+        actions: see `fit_network_heat`.
+        calibration_set: see `fit_network_heat`; images that cannot be read are passed over.
+        show_progress: see `fit_network_heat`.
+
+    Returns:
+        Values of the actions that the images' objects afford, and of those that they do not.
     """
     peaks: dict[bool, list[float]] = {True: [], False: []}
     everything = torch.arange(len(actions))
@@ -112,10 +158,4 @@ def fit_network_heat(
         afforded = calibration_set.affordances.get(name, ())
         for action, peak in zip(actions, highest, strict=True):
             peaks[action in afforded].append(peak)
-    if not (peaks[True] and peaks[False]):
-        raise DatasetError(
-            f"heat cannot be fitted on {calibration_set.description}: {len(peaks[True])} pairs of "
-            f"an image and an action it affords, {len(peaks[False])} of one it does not; both are "
-            f"needed, of the model's actions {list(actions)[:6]}..."
-        )
-    return fit_heat_calibration(peaks[True], peaks[False], calibration_set.description)
+    return peaks[True], peaks[False]

@@ -1,33 +1,37 @@
-"""What the training runs of all methods share: their options and what every run keeps."""
+"""Options of the training runs of all methods, and what every run keeps."""
 
 from __future__ import annotations
 
 import re
 import warnings
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-from lightning import LightningDataModule, LightningModule, Trainer
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from affordance_grounding_core.errors import AffordanceGroundingError, TrainingOptionError
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.training.callbacks import (
+    BEST_STATE,
     STATE_FOLDER,
+    BestEpoch,
     OverlayPictures,
     keep_best,
     keep_last,
+    resume_path,
 )
 from affordance_grounding_core.training.checkpoint_io import SafeCheckpointIO
+from affordance_grounding_core.training.epoch_score import EpochScore
 from affordance_grounding_core.training.run_options import expanded
 
 HELP_HINT = "`affordance-grounding train --config FILE --help` lists the options"
 
-RunCLI = TypeVar("RunCLI", bound=LightningCLI)
-ScoredCLI = TypeVar("ScoredCLI", bound="TrainingRunCLI")
+RunCLI = TypeVar("RunCLI", bound="TrainingRunCLI")
 
 
 class RunParser(LightningArgumentParser):
@@ -62,16 +66,14 @@ class TrainingRunCLI(LightningCLI):
 
     Attributes:
         method: name of the training method.
-        best_score: name of the score, without its data, that is lowest in the best epoch.
         regions: thresholds of its models by default.
     """
 
     method: ClassVar[str]
-    best_score: ClassVar[str]
     regions: ClassVar[RegionConfig] = RegionConfig()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Say vocabulary, seed and selection once, for task and data."""
+        """Say vocabulary and seed once, for task and data."""
         parser.add_argument("--method", type=str, default=self.method, help="Training method.")
         parser.add_argument("--output", type=str, help="Folder of the run; made if needed.")
         parser.add_argument(
@@ -80,53 +82,72 @@ class TrainingRunCLI(LightningCLI):
             default=None,
             help="'last' goes on where the run of this output stopped; or a .ckpt file.",
         )
-        add_trial_option(parser)
+        parser.add_argument(  # written out before options are parsed; here for the help
+            "--fast-dev-run",
+            action="store_true",
+            help="One batch of everything on a few pictures, into the folder 'trial' of OUTPUT.",
+        )
         parser.add_argument("--regions", type=RegionConfig, default=self.regions)
         parser.link_arguments("model.actions", "data.actions")
         parser.link_arguments("seed_everything", "data.seed")
-        parser.link_arguments("seed_everything", "model.seed")
-        parser.link_arguments("data.selection", "model.selection")
+
+    @abstractmethod
+    def best_metric(self) -> str | None:
+        """Name of the metric that is lowest in the best epoch; None where no epoch is scored."""
+
+    def own_callbacks(self) -> list[Callback]:
+        """Make the callbacks that a method has beside those of every run."""
+        return []
+
+    @property
+    def output(self) -> Path:
+        """Folder of the run."""
+        return Path(self.config.output)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add what every run keeps: best and last epoch, pictures, scalars."""
-        output = Path(self.config.output)
         given = self.config_init["trainer"]
         callbacks = list(given.get("callbacks") or [])
         plugins = list(given.get("plugins") or [])
         if given.get("enable_checkpointing") is not False:
-            callbacks.append(OverlayPictures())
-            selection = self.datamodule.selection
-            if selection != "none":
-                callbacks.append(keep_best(output, f"{selection}/{self.best_score}"))
+            callbacks += [OverlayPictures(), *self.own_callbacks()]
+            metric = self.best_metric()
+            if metric is not None:
+                callbacks.append(keep_best(self.output, metric))
             # After the best, so that the state it holds knows which epoch that was.
-            callbacks.append(keep_last(output))
+            callbacks.append(keep_last(self.output))
             plugins.append(SafeCheckpointIO())
         kwargs |= {"callbacks": callbacks, "plugins": plugins or None}
         if given.get("logger") in (None, True):
-            kwargs["logger"] = TensorBoardLogger(output, name=None, version="tensorboard")
+            kwargs["logger"] = TensorBoardLogger(self.output, name=None, version="tensorboard")
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         return trainer
 
-    def best_state(self) -> Mapping[str, Any] | None:
-        """Load Lightning's state of the best epoch, on the CPU; None where none was kept."""
-        file = Path(self.config.output) / STATE_FOLDER / "best.ckpt"
-        if (
-            self.datamodule.selection == "none"
-            or not file.is_file()
-            or self.config_init["trainer"]["fast_dev_run"]
-        ):
-            return None
+    def fit(self) -> None:
+        """Train, from the beginning or from the state that `--resume` names.
+
+        Raises:
+            TrainingError: a loss or gradient that is not finite.
+            CheckpointError: no such state, or one that does not fit this run.
+        """
+        state = resume_path(self.output, self.config.resume)
+        self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=state, weights_only=True)
+
+    @property
+    def has_best(self) -> bool:
+        """Whether this run kept its best epoch."""
+        callbacks = self.trainer.checkpoint_callbacks
+        return any(one.best_model_path for one in callbacks if isinstance(one, BestEpoch))
+
+    def best_state(self) -> Mapping[str, Any]:
+        """Load Lightning's state of the best epoch, on the CPU."""
+        file = self.output / STATE_FOLDER / BEST_STATE
         state: Mapping[str, Any] = SafeCheckpointIO().load_checkpoint(file, map_location="cpu")
         return state
 
-
-def add_trial_option(parser: LightningArgumentParser) -> None:
-    """List `--fast-dev-run`, which is written out before options are parsed, in the help."""
-    parser.add_argument(
-        "--fast-dev-run",
-        action="store_true",
-        help="One batch of everything on a few pictures, into the folder 'trial' of the output.",
-    )
+    def scores(self) -> Sequence[EpochScore]:
+        """Scores of the epochs, of methods that score them."""
+        return ()
 
 
 def parse_run(
@@ -138,10 +159,10 @@ def parse_run(
     """Read the options of a run and build its task, data and trainer.
 
     Args:
-        cli: of the method.
-        task: to train.
-        data: to train on.
-        arguments: as on the command line.
+        cli: options of the method.
+        task: class of the task.
+        data: class of the data.
+        arguments: options of the run, as on the command line.
 
     Raises:
         TrainingOptionError: an option that does not exist, or whose value does not fit.

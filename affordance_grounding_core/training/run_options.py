@@ -1,4 +1,4 @@
-"""What a command line says of a run, read without the packages that train."""
+"""Reads the options of a run without the packages that train."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def run_option(arguments: Sequence[str], name: str) -> Any:
     """Find the value of an option, on the command line or in its configs; the last one counts.
 
     Args:
-        arguments: as on the command line, with any number of `--config FILE`.
-        name: with dots, for example "data.root".
+        arguments: options of the run, with any number of `--config FILE`.
+        name: name with dots, for example "data.root".
 
     Returns:
         A text from the command line, any plain value from a config, or None.
@@ -50,13 +50,13 @@ def is_trial(arguments: Sequence[str]) -> bool:
 
 
 def expanded(arguments: Sequence[str]) -> list[str]:
-    """Write out what the options of a run leave to be looked up.
+    """Write out configs and vocabularies that the options of a run only name.
 
     Each config is given whole, with what it extends, and a vocabulary that is named
     (`--model.actions agd20k-seen`) is listed.
 
     Args:
-        arguments: as on the command line.
+        arguments: options of the run, as on the command line.
 
     Raises:
         TrainingError: a config that cannot be read, or an unknown vocabulary.

@@ -1,21 +1,24 @@
-"""Images that a run looks at without learning from them: to be scored, or to be calibrated on."""
+"""Images that the epochs of a run are scored on, and their ground truth."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet, read_evaluation_set
+from affordance_grounding_core.data.agd20k import TrainingSet, read_evaluation_set
 from affordance_grounding_core.data.blur import blur_mask
+from affordance_grounding_core.data.part_masks import read_part_mask
+from affordance_grounding_core.data.splits import is_held_out
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.evaluation.protocols import LocateProtocol
 from affordance_grounding_core.images import read_grey
+
+Image = TypeVar("Image")
 
 Selection = Literal["test", "validation", "none"]
 """What the best epoch is chosen by."""
@@ -26,8 +29,8 @@ class LabelledImage:
     """One image and what is known of it.
 
     Attributes:
-        image: its file.
-        action: it stands under.
+        image: file of the image.
+        action: action that it stands under.
         object_name: class of the object shown.
         label: picture of the heat, or of the part, that a prediction is scored against; None
             for an image that is not scored.
@@ -49,9 +52,7 @@ class LabelledImage:
         """
         if self.label is None:
             raise ValueError(f"image {self.image} has no label to be scored against")
-        grey = read_grey(self.label)
-        if self.is_mask:
-            grey = blur_mask(grey >= 0.5)
+        grey = blur_mask(read_part_mask(self.label)) if self.is_mask else read_grey(self.label)
         return LocateProtocol().prepare_ground_truth(grey)
 
 
@@ -68,8 +69,8 @@ def scored_images(
     Args:
         selection: "test": the test set, as the papers do; "validation": training images held
             out by their name, which needs part masks; "none": nothing.
-        root: of the data.
-        split: of the data.
+        root: folder of the data.
+        split: split of the data.
         training: listing to hold out from.
         actions: vocabulary; images of other actions are left out.
         validation_every: share held out, as one in so many.
@@ -91,17 +92,14 @@ def scored_images(
         images = [
             LabelledImage(item.image, item.action, item.object_name, item.part_mask, True)
             for item in training.egocentric
-            if item.part_mask and item.action in actions and is_held_out(item, validation_every)
+            if item.part_mask
+            and item.action in actions
+            and is_held_out(item.object_name, item.image, validation_every)
         ]
         hint = "expected part masks in trainset/PL; AGD20K has none, so use test or none"
     if not images:
         raise DatasetError(f"selection {selection!r} has no image to score under {root!r}; {hint}")
     return tuple(images)
-
-
-def is_held_out(item: TrainingImage, every: int) -> bool:
-    """Whether an image is held out: by object and name, so the same under every action."""
-    return zlib.crc32(f"validation/{item.object_name}/{item.image.stem}".encode()) % every == 0
 
 
 def readable_labels(
@@ -121,7 +119,7 @@ def _label_problem(item: LabelledImage) -> str | None:
     return None
 
 
-def evenly(images: Sequence[LabelledImage], count: int) -> tuple[LabelledImage, ...]:
+def evenly(images: Sequence[Image], count: int) -> tuple[Image, ...]:
     """Choose some images, evenly over the listing, the same every time."""
     if len(images) <= count:
         return tuple(images)

@@ -1,22 +1,21 @@
-"""What the training tasks of all methods that score their epochs share."""
+"""Training task of the methods that score their epochs on images."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 
-from affordance_grounding_core.errors import CheckpointError, TrainingError
+from affordance_grounding_core.errors import TrainingError
 from affordance_grounding_core.evaluation.protocols import MapScore
 from affordance_grounding_core.training.epoch_score import METRICS, EpochScore
+from affordance_grounding_core.training.run_task import RunTask
 
 
-class ScoredTask(LightningModule):
+class ScoredTask(RunTask):
     """Trains a network whose maps are scored after every epoch.
 
     A method computes the loss in `training_step` and hands scores to `keep_scores` in
@@ -25,29 +24,23 @@ class ScoredTask(LightningModule):
     Args:
         actions: vocabulary; the order counts.
         selection: name of the scores, "test" or "validation".
-        seed: of everything random in a step.
+        seed: seed of everything random in a step.
 
     Attributes:
         score_type: scores of an epoch.
         watched: score, without its data, that is lowest in the best epoch.
-        trained_part: what is trained, which a checkpoint has to fit, for messages.
-        frozen_prefix: beginning of the names of the weights that are never trained; they stay
-            out of checkpoints.
-        scores: of the epochs so far.
-        epoch_scores: of the images of this epoch so far: an image's index, and a score for each
+        scores: scores of the epochs so far.
+        epoch_scores: scores of this epoch so far: an image's index, and a score for each
             kind of map.
-        losses: means of the epochs so far, by the name of the term.
-        replaced: unreadable images met so far.
+        losses: mean losses of the epochs so far, by the name of the term.
+        replaced: number of unreadable images so far.
     """
 
     score_type: ClassVar[type[EpochScore]]
     watched: ClassVar[str]
-    trained_part: ClassVar[str]
-    frozen_prefix: ClassVar[str]
 
     def __init__(self, actions: Sequence[str], selection: str, seed: int) -> None:
-        super().__init__()
-        self.actions = list(actions)
+        super().__init__(actions)
         self.selection = selection
         self.seed = seed
         self.scores: list[Any] = []
@@ -55,17 +48,6 @@ class ScoredTask(LightningModule):
         self.losses: list[dict[str, float]] = []
         self.replaced = 0
         self._batch_name = ""
-
-    @abstractmethod
-    def action_peaks(self, batch: dict[str, Any]) -> torch.Tensor:
-        """Find how high the map of every action gets on images of which only the action differs.
-
-        Args:
-            batch: B whole images, as `validation_step` gets them.
-
-        Returns:
-            (B, actions), before heat is calibrated.
-        """
 
     def step_seed(self, batch_index: int) -> int:
         """A seed that depends on nothing but the place in the run."""
@@ -85,7 +67,7 @@ class ScoredTask(LightningModule):
 
         Args:
             total: loss of the batch.
-            terms: that it consists of.
+            terms: terms that it consists of.
 
         Raises:
             TrainingError: it is not; the images of the batch are named.
@@ -103,7 +85,7 @@ class ScoredTask(LightningModule):
         """Log means over the epoch, as "train/NAME".
 
         Args:
-            values: of the batch, by name.
+            values: values of the batch, by name.
             count: samples in the batch.
             progress: whether the progress bar shows them.
         """
@@ -174,55 +156,18 @@ class ScoredTask(LightningModule):
             self.scores.append(score)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave frozen weights out, and add what tells whether a checkpoint fits."""
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {
-            name: value for name, value in state.items() if not name.startswith(self.frozen_prefix)
-        }
-        checkpoint["actions"] = self.actions
+        """Add the scores and losses of the epochs so far."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["scores"] = [score.as_dict() for score in self.scores]
         checkpoint["losses"] = self.losses
         checkpoint["replaced"] = self.replaced
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another vocabulary or network.
-
-        Raises:
-            CheckpointError: naming both vocabularies, or what does not fit.
-        """
-        if checkpoint.get("actions") != self.actions:
-            raise CheckpointError(
-                f"checkpoint was trained for the actions {checkpoint.get('actions')}, this run "
-                f"has {self.actions}; the order counts too: resume with the same model.actions, "
-                "or start a new run"
-            )
-        state, own, frozen = checkpoint["state_dict"], self.state_dict(), self._frozen_weights()
-        trained = own.keys() - frozen.keys()
-        misfits = sorted(
-            name
-            for name in trained | state.keys()
-            if name not in trained or name not in state or own[name].shape != state[name].shape
-        )
-        if misfits:
-            raise CheckpointError(
-                f"checkpoint does not fit this run's {self.trained_part}, for example "
-                f"{misfits[:3]}; resume with the config that it was trained with"
-            )
-        state.update(frozen)
+        """Take up the scores and losses of the epochs before; see `RunTask`."""
+        super().on_load_checkpoint(checkpoint)
         self.scores = [self.score_type.from_dict(values) for values in checkpoint["scores"]]
         self.losses = list(checkpoint.get("losses", []))  # not in states of earlier versions
         self.replaced = int(checkpoint["replaced"])
-
-    def take_over(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take over the weights of a checkpoint that this task has saved."""
-        self.load_state_dict({**state, **self._frozen_weights()})
-
-    def _frozen_weights(self) -> dict[str, torch.Tensor]:
-        return {
-            name: value
-            for name, value in self.state_dict().items()
-            if name.startswith(self.frozen_prefix)
-        }
 
     def _mean_scores(self) -> list[MapScore]:
         """Average over the images of all devices, each image once.

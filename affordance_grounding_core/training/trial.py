@@ -1,9 +1,9 @@
-"""A trial run: one batch of everything, on a few pictures, beside the run it is a trial of."""
+"""Trial runs: one batch of everything, on a few pictures, in a folder of their own."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from affordance_grounding_core.data.agd20k import (
     ExocentricImage,
     TrainingImage,
     read_evaluation_set,
+    read_names,
     read_training_set,
 )
 from affordance_grounding_core.errors import DatasetError
@@ -33,45 +34,67 @@ def trial_arguments(arguments: Sequence[str]) -> Iterator[list[str]]:
     """Turn the options of a run into those of its trial.
 
     A run looks at all its data before the first batch, which can take an hour. A trial looks at a
-    few pictures of every action, linked into a temporary folder in the same layout, and writes to
+    few pictures of every action, linked into temporary folders in the same layout, and writes to
     the folder `trial` of the run's output, so that it never replaces a model.
 
     Args:
-        arguments: as on the command line.
+        arguments: options of the run, as on the command line.
 
     Yields:
-        The options, for as long as the temporary folder lives.
+        The options, for as long as the temporary folders live.
 
     Raises:
         DatasetError: the data does not have the documented layout.
         TrainingError: a config that cannot be read.
     """
     more = []
-    root, split, output = (run_option(arguments, n) for n in ("data.root", "data.split", "output"))
+    root, split, output, photographs, names, excluded = (
+        run_option(arguments, name)
+        for name in (
+            *("data.root", "data.split", "output"),
+            *("data.photographs", "data.photograph_list", "data.excluded_objects"),
+        )
+    )
     if output is not None:
         more.append(f"--output={Path(str(output)) / TRIAL_FOLDER}")
-    with TemporaryDirectory(prefix="affordance-grounding-trial-") as folder:
+    if excluded:
+        more.append("--data.excluded_objects=null")  # few pictures may show none of them
+    with TemporaryDirectory(prefix="affordance-grounding-trial-") as temporary:
         if root is not None:
-            link_few(Path(str(root)), None if split is None else str(split), Path(folder))
+            folder = Path(temporary) / "data"
+            link_few(Path(str(root)), None if split is None else str(split), folder)
             # One picture in two, so that few pictures have some to hold out.
             more += [f"--data.root={folder}", "--data.validation_every=2"]
+        if _is_given(photographs):
+            folder = Path(temporary) / "photographs"
+            listed = read_names(Path(str(names))) if _is_given(names) else None
+            link_few(Path(str(photographs)), None, folder, listed)
+            more.append(f"--data.photographs={folder}")
         yield [*arguments, *more]
 
 
-def link_few(root: Path, split: str | None, folder: Path) -> None:
+def _is_given(option: object) -> bool:
+    return option not in (None, "null", "")
+
+
+def link_few(
+    root: Path, split: str | None, folder: Path, listed: Collection[str] | None = None
+) -> None:
     """Link a few pictures of every action, with what belongs to them, into a folder.
 
     Args:
-        root: of the data.
-        split: of the data.
-        folder: to link into, in the layout of the data.
+        root: folder of the data.
+        split: split of the data.
+        folder: folder to link into, in the layout of the data.
+        listed: names (without folder) of the egocentric pictures that may be chosen; None for all.
 
     Raises:
         DatasetError: no training set in the documented layout.
     """
     training = read_training_set(root, split)
     base = folder / training.split if training.split in ("Seen", "Unseen") else folder
-    chosen = _few(training.egocentric, PICTURES_AN_ACTION)
+    allowed = [i for i in training.egocentric if listed is None or i.image.name in listed]
+    chosen = _few(allowed, PICTURES_AN_ACTION)
     classes = {(item.action, item.object_name) for item in chosen}
     people: Counter[tuple[str, str]] = Counter()
     files = [path for item in chosen for path in (item.image, item.part_mask) if path]

@@ -29,7 +29,7 @@ class GrounderClient:
     """Commands the node `grounder` and listens to its status; use it in a `with` statement.
 
     Args:
-        name: of the client's own node.
+        name: name of the client's own node.
         check: called while waiting; raises where waiting has become pointless.
     """
 

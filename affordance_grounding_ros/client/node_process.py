@@ -37,7 +37,7 @@ class NodeProcess:
 
     @property
     def number(self) -> int:
-        """Of the process, as the system counts them."""
+        """The system's number of the process."""
         return self._process.pid
 
     def __enter__(self) -> NodeProcess:

@@ -1,1 +1,1 @@
-"""What every node of this package uses: quality of service, parameters, process, log."""
+"""Parts that every node of this package uses: quality of service, parameters, process, log."""

@@ -1,4 +1,4 @@
-"""What a node's program says about itself: `--help`, `--version`, and what it does not know."""
+"""Command line of a node's program: `--help`, `--version`, and the refusal of unknown arguments."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Program:
     """A node's program, for people.
 
     Attributes:
-        name: of the executable.
+        name: name of the executable.
         node: name of the node, for its log.
         summary: what it does, a sentence.
-        parameters: of the node.
+        parameters: parameters of the node.
         example: arguments that show how it is used.
     """
 
@@ -34,7 +34,7 @@ class Program:
     example: str
 
     def answer(self, args: Sequence[str] | None) -> str:
-        """What there is to say before any node is started.
+        """Text that answers the command line before any node is started.
 
         Args:
             args: command line with the program's name first; the process's own where None.
@@ -51,7 +51,7 @@ class Program:
         """Why the command line is not one of this program's; empty where it is.
 
         Args:
-            args: as in `answer`.
+            args: command line, as in `answer`.
         """
         unknown = self._own(args)
         if not unknown:

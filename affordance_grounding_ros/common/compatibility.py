@@ -72,7 +72,7 @@ def keep_parameter_types(node: Node, bring: Callable[[str, object], object]) -> 
     Humble has no such step: there a whole number that is set makes an integer of a double.
 
     Args:
-        node: whose parameters they are.
+        node: node whose parameters they are.
         bring: gives a value of the parameter's type for a name and a value, or the value itself.
     """
 

@@ -15,7 +15,7 @@ class Deferred(Generic[Value]):
     """A value that a callback of the executor awaits, so that it answers later without blocking.
 
     Args:
-        node: whose executor runs the callback.
+        node: node whose executor runs the callback.
     """
 
     def __init__(self, node: Node) -> None:
@@ -33,7 +33,7 @@ class Deferred(Generic[Value]):
         """Give the value, from any thread; the first one counts.
 
         Args:
-            value: for whoever awaits it.
+            value: what whoever waits gets.
 
         Returns:
             Whether it was the first.

@@ -37,7 +37,7 @@ class ParameterSpecification:
     """One row of a parameter table.
 
     Attributes:
-        name: of the parameter.
+        name: name of the parameter.
         default: value where none is given; its type is the parameter's type.
         description: one sentence or two for `ros2 param describe`, docs/robot/parameters.md and the
             YAML file.
@@ -68,7 +68,7 @@ class ParameterSpecification:
 
     @property
     def constraints(self) -> str:
-        """What a value must satisfy beyond its type, in words; empty if anything goes."""
+        """Requirement on a value beyond its type, in words; empty if anything goes."""
         if self.one_of:
             return f"one of {list(self.one_of)}"
         if self.minimum is not None and self.maximum is not None:
@@ -88,7 +88,7 @@ class ParameterSpecification:
         """A whole number as a double where a double is expected; anything else as it is.
 
         Args:
-            value: as it came from a command line, a file or a service call.
+            value: unchecked value of a command line, a file or a service call.
         """
         return float(value) if isinstance(self.default, float) and type(value) is int else value
 
@@ -96,7 +96,7 @@ class ParameterSpecification:
         """Check a value and bring it to the parameter's type.
 
         Args:
-            value: as it came from a command line, a file or a service call.
+            value: unchecked value of a command line, a file or a service call.
 
         Returns:
             The value; a whole number becomes a double where a double is expected.
@@ -120,10 +120,10 @@ class ParameterSpecification:
         return accepted
 
     def problem(self, value: object) -> str:
-        """What `validate` would refuse a value for; empty if it is acceptable.
+        """Reason for which `validate` would refuse a value; empty if it is acceptable.
 
         Args:
-            value: as in `validate`.
+            value: unchecked value, as in `validate`.
         """
         try:
             self.validate(value)
@@ -152,7 +152,7 @@ class ParameterSpecification:
         refuse one later without saying what the parameter is for.
 
         Args:
-            descriptor: of `descriptor`; left as it is.
+            descriptor: what `descriptor` returned; left as it is.
         """
         if self.minimum is None or self.maximum is None:
             return descriptor
@@ -214,7 +214,7 @@ class ParameterTable:
         the node comes up, says what is wrong, and can be put right.
 
         Args:
-            node: to declare them on.
+            node: node to declare the parameters on.
             given: values the node was started with, by name.
         """
         keep_parameter_types(node, self._brought)
@@ -234,8 +234,8 @@ class ParameterTable:
         """A descriptor as it is told to other nodes, with ranges.
 
         Args:
-            name: of any parameter of the node.
-            descriptor: as rclpy has it.
+            name: name of any parameter of the node.
+            descriptor: rclpy's own descriptor.
         """
         row = self.specifications.get(name)
         return row.described(descriptor) if row else descriptor
@@ -265,7 +265,7 @@ class ParameterTable:
         """Validate a change before it applies.
 
         Args:
-            changes: as handed to a callback of rclpy; those not in the table are left alone.
+            changes: parameters that rclpy hands over; those not in the table are left alone.
             in_use: values the node was configured with; None while it is not configured.
 
         Returns:

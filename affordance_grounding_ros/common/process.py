@@ -7,17 +7,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import choose_log_folder
 from affordance_grounding_ros.common.command_line import Program
 from affordance_grounding_ros.common.compatibility import shut_down_ros
-from affordance_grounding_ros.common.library_log import log_libraries
+from affordance_grounding_ros.common.library_log import RosLogHandler, log_libraries
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.common.signals import StopSignals
 
@@ -28,6 +29,10 @@ ABANDONED = "loading"
 class ClosableNode(Protocol):
     """A node that lets go of what it holds."""
 
+    def get_logger(self) -> Any:
+        """The node's own log."""
+        ...
+
     def close(self) -> None:
         """Free everything but the node itself."""
         ...
@@ -37,15 +42,24 @@ class ClosableNode(Protocol):
         ...
 
 
+OwnNode = TypeVar("OwnNode", bound=ClosableNode)
+
+
+class NodeRefusedError(AffordanceGroundingError, RuntimeError):
+    """A node that the middleware does not make."""
+
+
 class Host:
     """The process around a node.
 
     Args:
         signals: tell when the process is to end.
+        library_log: hands on what libraries log.
     """
 
-    def __init__(self, signals: StopSignals) -> None:
+    def __init__(self, signals: StopSignals, library_log: RosLogHandler) -> None:
         self._signals = signals
+        self._library_log = library_log
         self._nodes: list[ClosableNode] = []
 
     @property
@@ -53,19 +67,32 @@ class Host:
         """Whether the process is to end."""
         return self._signals.requested or not rclpy.ok()
 
-    def adopt(self, node: ClosableNode) -> None:
-        """Close and destroy a node at the end, whatever happens.
+    def make(self, kind: Callable[[], OwnNode]) -> OwnNode:
+        """Make a node that is closed and destroyed at the end; libraries log in its name.
 
         Args:
-            node: that has just been made.
+            kind: makes it.
+
+        Raises:
+            NodeRefusedError: the middleware makes no node, for example for its security.
         """
+        try:
+            node = kind()
+        except RuntimeError as error:  # rclpy's own are of this kind.
+            if self.stopped:
+                raise
+            raise NodeRefusedError(
+                one_line(f"no node can be made: {type(error).__name__}: {error}")
+            ) from error
         self._nodes.append(node)
+        self._library_log.speak_as(node.get_logger())
+        return node
 
     def spin(self, node: Node, report: Callable[[Exception], object]) -> None:
         """Spin a node until the process is to end, whatever its callbacks raise.
 
         Args:
-            node: to spin.
+            node: node to spin.
             report: called with what a callback raised.
         """
         executor = rclpy.get_global_executor()
@@ -80,7 +107,7 @@ class Host:
         """Spin a node until one of its callbacks has been run, or the process is to end.
 
         Args:
-            node: to spin.
+            node: node to spin.
         """
         executor = rclpy.get_global_executor()
         executor.add_node(node)
@@ -111,9 +138,9 @@ def run_program(
 
     Args:
         program: says what it is.
-        run: as in `run_node`.
-        args: as in `run_node`.
-        refusals: as in `run_node`.
+        run: what the program does, as in `run_node`.
+        args: command line, as in `run_node`.
+        refusals: errors that end the process, as in `run_node`.
 
     Returns:
         Exit code, as in `run_node`.
@@ -136,14 +163,14 @@ def run_node(
     """Run a node until it ends, or until SIGINT or SIGTERM.
 
     Args:
-        name: of the node, for its log.
-        run: makes the node, has it adopted, and spins it.
+        name: name of the node, for its log.
+        run: has the host make the node and spin it.
         args: command line, the process's own where None.
         refusals: errors that end the process with their message alone.
 
     Returns:
         Exit code: 0 after SIGINT, SIGTERM and an ordinary end; 1 after a refusal, and where the
-        command line or a parameter file cannot be read.
+        command line or a parameter file cannot be read or the middleware makes no node.
     """
     with StopSignals() as signals:
         warning = choose_log_folder()
@@ -152,15 +179,15 @@ def run_node(
         except Exception as error:
             fatal(name, one_line(f"command line refused: {type(error).__name__}: {error}"))
             return 1
-        log_libraries(rclpy.logging.get_logger(name))
+        library_log = log_libraries(rclpy.logging.get_logger(name))
         if warning:
             rclpy.logging.get_logger(name).warning(warning)
-        host = Host(signals)
+        host = Host(signals, library_log)
         try:
             run(host)
         except ExternalShutdownException:
             pass
-        except refusals as error:
+        except (NodeRefusedError, *refusals) as error:
             fatal(name, str(error))
             return 1
         except Exception:
@@ -178,7 +205,7 @@ def fatal(name: str, message: str) -> None:
     """Log the one line a process ends with.
 
     Args:
-        name: of the node.
+        name: name of the node.
         message: names the thing, what was expected, what came, and the fix.
     """
     rclpy.logging.get_logger(name).fatal(message)

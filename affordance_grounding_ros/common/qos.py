@@ -98,7 +98,7 @@ def create_subscription(
     """Subscribe with overridable quality of service and a log line for publishers that differ.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         message_type: class of the message.
         topic: relative, private ("~/...") or absolute name.
         callback: takes a message, and where it has a second argument, rclpy's information on it.
@@ -130,7 +130,7 @@ def create_publisher(
     """Advertise with overridable quality of service and a log line for subscribers that differ.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
         message_type: class of the message.
         topic: relative, private ("~/...") or absolute name.
         profile: offered, unless a `qos_overrides` parameter says otherwise.
@@ -179,9 +179,9 @@ def unmet_policies(offered: QoSProfile, asked: QoSProfile) -> list[str]:
     """Policies in which a publisher offers less than a subscription of these nodes asks for.
 
     Args:
-        offered: by the publisher.
-        asked: by the subscription, in reliability and durability only: nothing here asks for a
-            deadline or for liveliness, nor can it be made to by a parameter.
+        offered: the publisher's quality of service.
+        asked: what the subscription asks for, in reliability and durability only: nothing here asks
+            for a deadline or for liveliness, nor can it be made to by a parameter.
 
     Returns:
         Names as of `policy_name`; empty where the subscription hears the publisher.
@@ -206,10 +206,10 @@ def unheard_publishers(
     """Say that publishers cannot be heard, why, and what can be done about it.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         topic: full name.
-        policies: that are not satisfied, as of `policy_name`.
-        asked: for by the subscription.
+        policies: names of the policies that are not satisfied, of `policy_name`.
+        asked: the subscription's quality of service.
         endpoints: what is known of the publishers.
     """
     satisfy = "does not satisfy" if len(policies) == 1 else "do not satisfy"

@@ -11,7 +11,7 @@ class RateLimit:
     """Lets things happen so often in any interval, and no more.
 
     Args:
-        most: in one interval.
+        most: greatest number in one interval.
         interval: seconds.
         clock: seconds that never go back.
     """

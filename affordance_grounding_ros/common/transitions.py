@@ -29,7 +29,7 @@ class BackgroundTransitions:
     answered meanwhile; a second transition is refused, because the node is between two states.
 
     Args:
-        node: whose services are taken over. The executor that spins it ends what is begun here.
+        node: node whose services are taken over. Its executor ends what is begun here.
     """
 
     GRACE = 2.0

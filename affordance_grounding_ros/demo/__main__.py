@@ -36,12 +36,12 @@ PHOTOGRAPHS = {
 """Photographs of scikit-image (CC0), and what is asked about each; some is not afforded."""
 
 DEFAULT_ACTIONS = ("hold", "drink_with", "cut_with")
-"""What is asked about photographs given on the command line."""
+"""Actions asked about photographs given on the command line."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the demo asks about one photograph.
+    """Actions that the demo asks about one photograph.
 
     Attributes:
         photograph: file.
@@ -105,7 +105,7 @@ def record(photograph: Path, answer: Answer, overlay: Path) -> dict[str, Any]:
 
     Args:
         photograph: it is about.
-        answer: from the topics.
+        answer: answer from the topics.
         overlay: file the picture was written to.
     """
     result = answer.result

@@ -24,7 +24,7 @@ class StampedTopics:
     """Keeps the messages of topics by their stamps, the last ones only.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         topics: message classes by topic.
         capacity: stamps that are kept.
     """
@@ -36,10 +36,10 @@ class StampedTopics:
             node.create_subscription(kind, topic, self._keeper(topic), qos.output())
 
     def at(self, stamp: Any) -> dict[str, Any]:
-        """What has arrived about an image.
+        """Messages that have arrived about an image.
 
         Args:
-            stamp: of the image, a builtin_interfaces/Time.
+            stamp: stamp of the image, a builtin_interfaces/Time.
 
         Returns:
             Messages by topic.
@@ -64,7 +64,7 @@ def stamp_of(message: Any) -> Any:
     """Stamp of a message, or of its first marker.
 
     Args:
-        message: with a header, or a MarkerArray that is not empty.
+        message: message with a header, or a MarkerArray that is not empty.
     """
     return (message.header if hasattr(message, "header") else message.markers[0].header).stamp
 
@@ -76,7 +76,7 @@ def nanoseconds(stamp: Any) -> int:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one goal.
+    """Answers to one goal.
 
     Attributes:
         result: AffordanceResult message.
@@ -101,7 +101,7 @@ TOPICS = {
     "grounder/mask": Image,
     "grounder/heatmap": Image,
 }
-"""What is collected about every image."""
+"""Messages that are collected about every image."""
 
 DEPTH_TOPICS = {
     "depth": Image,
@@ -109,7 +109,7 @@ DEPTH_TOPICS = {
     "grounder/region_cloud": PointCloud2,
     "grounder/markers": MarkerArray,
 }
-"""What is collected where there is depth."""
+"""Messages that are collected where there is depth."""
 
 
 class DemoClient(GrounderClient):
@@ -142,7 +142,7 @@ class DemoClient(GrounderClient):
         """Command an action and wait for the answer to an image taken after the command.
 
         Args:
-            action: in the words of the command.
+            action: words of the command.
             timeout: seconds to wait.
 
         Raises:

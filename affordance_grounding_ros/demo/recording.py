@@ -26,7 +26,7 @@ class Recording:
     """A bag, written message by message; use it in a `with` statement.
 
     Args:
-        folder: of the bag; a bag that is there is replaced, anything else is not.
+        folder: folder of the bag; a bag that is there is replaced, anything else is not.
 
     Attributes:
         file: the MCAP file in the folder.
@@ -66,7 +66,7 @@ class Recording:
         """Write what was said at one moment.
 
         Args:
-            messages: by topic, relative to the root namespace.
+            messages: messages by topic, relative to the root namespace.
             stamp: when, in ns.
         """
         for topic, message in messages.items():

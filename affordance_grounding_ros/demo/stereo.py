@@ -75,7 +75,7 @@ def write_camera_files(disparity: Path, folder: Path) -> tuple[Path, Path]:
 
     Args:
         disparity: the .npz file of scikit-image.
-        folder: for the files; it exists.
+        folder: existing folder for the files.
 
     Returns:
         Depth image and calibration.

@@ -42,8 +42,8 @@ class CameraModel:
     """An ideal or distorted pinhole camera, for images of one size.
 
     Attributes:
-        width: of the images, px.
-        height: of the images, px.
+        width: width of the images, px.
+        height: height of the images, px.
         focal_x: px.
         focal_y: px.
         center_x: column of the optical axis, px; the centre of the top-left pixel is (0, 0).
@@ -102,7 +102,7 @@ class CameraModel:
     def pixels(
         self, points: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where points are seen.
+        """Project points into the image.
 
         Args:
             points: (N, 3) metres, in the camera's optical frame.
@@ -167,8 +167,8 @@ def camera_model(info: Any, width: int, height: int, *, rectified: bool = False)
 
     Args:
         info: a sensor_msgs/CameraInfo.
-        width: of the image it is for, px.
-        height: of the image it is for, px.
+        width: width of the image it is for, px.
+        height: height of the image it is for, px.
         rectified: whether the image has been rectified; then P holds and there is no
             distortion, otherwise K and D hold.
 
@@ -214,8 +214,8 @@ def ideal_camera_info(
     """Calibration of an ideal camera: square pixels, no distortion; `camera_model` reads it.
 
     Args:
-        height: of its images, px.
-        width: of its images, px.
+        height: height of its images, px.
+        width: width of its images, px.
         focal: px.
         center_x: column of the optical axis, px.
         center_y: row of the optical axis, px.

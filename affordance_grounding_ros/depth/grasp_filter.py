@@ -34,15 +34,15 @@ MOST_CANDIDATES = 10_000
 
 @dataclass(frozen=True)
 class SeenRegions:
-    """What the filter keeps of one result.
+    """The part of a result that the filter keeps.
 
     Attributes:
-        stamp: of the image, ns.
-        action: that was grounded.
-        camera: that took the image.
+        stamp: stamp of the image, ns.
+        action: action that was grounded.
+        camera: camera that took the image.
         camera_frame: frame of the camera.
-        frame: of the result's poses.
-        transform: where the camera lies in that frame; None if it is the camera's own.
+        frame: frame of the result's poses.
+        transform: pose of the camera in that frame; None if it is the camera's own.
         regions: box of each region, and heat of its pixels, (box height, box width) float32, NaN
             beside them.
     """
@@ -98,9 +98,9 @@ def seen_regions(header: Any, result: GroundingResult, view: DepthView) -> SeenR
     """Take from a result what the filter needs.
 
     Args:
-        header: of the image.
-        result: of the grounder for the image.
-        view: of the image in three dimensions.
+        header: header of the image.
+        result: the grounder's result for the image.
+        view: the image in three dimensions.
     """
     regions = []
     for region in result.regions:
@@ -119,7 +119,7 @@ def seen_regions(header: Any, result: GroundingResult, view: DepthView) -> SeenR
 
 
 def contacts_of(poses: Any, offset: float) -> NDArray[np.float64]:
-    """Where grasps touch.
+    """Compute the contacts of grasps.
 
     Args:
         poses: N geometry_msgs/Pose, z along the approach.
@@ -146,7 +146,7 @@ class GraspFilter:
     """Answers each message of candidates with those that hold a region, the hottest first.
 
     Args:
-        node: that subscribes and publishes.
+        node: node that subscribes and publishes.
         settings: gives the parameters of now.
         refuse: called with a kind and the reason where candidates cannot be placed in an image.
     """
@@ -193,9 +193,9 @@ class GraspFilter:
         """Keep a result for candidates that come after it.
 
         Args:
-            header: of the image.
-            result: of the grounder for the image.
-            view: of the image in three dimensions.
+            header: header of the image.
+            result: the grounder's result for the image.
+            view: the image in three dimensions.
         """
         seen = seen_regions(header, result, view)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Where and how to grasp a region: a point on the surface and a frame of approach.
+"""Grasp poses of regions: a point on the surface and a frame of approach.
 
 Convention of the pose, in the camera's optical frame (REP 103: x right, y down, z forward):
 
@@ -41,7 +41,7 @@ class GraspConfig:
     Attributes:
         maximum_depth: metres; measurements beyond it do not count.
         patch_radius: metres around the grasp point whose surface gives the normal.
-        least_pixels: with depth that a region needs to get a pose; at least 3.
+        least_pixels: pixels with depth that a region needs to get a pose; at least 3.
     """
 
     maximum_depth: float = 20.0
@@ -62,13 +62,13 @@ class GraspConfig:
 
 @dataclass(frozen=True)
 class Grasp:
-    """Where to grasp one region; the convention is the module's.
+    """Grasp pose of one region, in the module's convention.
 
     Attributes:
         position: (3,) float64, metres.
         quaternion: (4,) float64, x y z w, of length 1, w not negative.
-        length: of the region along x, metres.
-        width: of the region along y, metres.
+        length: extent of the region along x, metres.
+        width: width of the region along y, metres.
     """
 
     position: NDArray[np.float64]
@@ -91,10 +91,10 @@ def grasp_of_region(
     """Compute where and how to grasp a region.
 
     Args:
-        region: in pixels of the image.
+        region: region in pixels of the image.
         heatmap: (H, W) float32 in [0, 1].
         depth: registered to the image.
-        camera: that took the image.
+        camera: camera that took the image.
         config: the defaults where None.
 
     Raises:

@@ -24,8 +24,8 @@ class DepthImage:
     Attributes:
         metres: (h, w) float32, distance along the optical axis; NaN where there is none. Its
             size may differ from the image's by a common factor.
-        width: of the image it is for, px.
-        height: of the image it is for, px.
+        width: width of the image it is for, px.
+        height: height of the image it is for, px.
     """
 
     metres: NDArray[np.float32]

@@ -67,11 +67,11 @@ class DepthSettings(Protocol):
 
 @dataclass(frozen=True)
 class DepthClaim:
-    """What belongs to one image, as far as it has arrived.
+    """Depth and calibration that belong to one image, as far as they have arrived.
 
     Attributes:
-        depth: for messages of the depth topic.
-        calibration: for messages of the calibration topic.
+        depth: claim on the message of the depth topic.
+        calibration: claim on the message of the calibration topic.
     """
 
     depth: Claim[Image]
@@ -86,7 +86,7 @@ class DepthInput:
     A calibration does not age: the one nearest in time is taken, however far.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         settings: gives the parameters of now.
         lookup: listens to TF; made only where a target frame is asked for.
     """
@@ -144,7 +144,7 @@ class DepthInput:
         """Begin to collect what belongs to an image; never waits.
 
         Args:
-            header: of the image.
+            header: header of the image.
         """
         stamp = _nanoseconds(header.stamp)
         return DepthClaim(self._depths.claim(stamp), self._calibrations.claim(stamp))
@@ -155,10 +155,10 @@ class DepthInput:
         Waits for what has not arrived, for at most the parameter `depth_wait`.
 
         Args:
-            claim: of the image.
-            header: of the image.
-            width: of the image, px.
-            height: of the image, px.
+            claim: claim of the image.
+            header: header of the image.
+            width: width of the image, px.
+            height: height of the image, px.
 
         Raises:
             DepthError: something is missing, late or does not belong to the image.

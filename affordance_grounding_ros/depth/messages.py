@@ -37,7 +37,7 @@ def pose_message(grasp: Grasp) -> Pose:
     """Make a pose.
 
     Args:
-        grasp: in the frame of the message it goes into.
+        grasp: grasp in the frame of the message it goes into.
     """
     return Pose(
         position=_point(grasp.position),
@@ -62,7 +62,7 @@ def scored_grasps(
 
     Args:
         header: stamp of the image, frame of the grasps.
-        result: of the grounder.
+        result: the grounder's result.
         grasps: one for each region.
     """
     kept = [
@@ -113,7 +113,7 @@ def markers(header: Header, result: GroundingResult, grasps: Sequence[Grasp | No
 
     Args:
         header: stamp of the image, frame of the grasps.
-        result: of the grounder.
+        result: the grounder's result.
         grasps: one for each region; a region without one has no place in space, and no marker.
     """
     made = [Marker(header=header, action=Marker.DELETEALL)]

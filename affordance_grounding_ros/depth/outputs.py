@@ -27,10 +27,10 @@ from affordance_grounding_ros.msg import ScoredGrasps
 
 @dataclass(frozen=True)
 class RegionPoses:
-    """Where an image's regions lie in space.
+    """Poses of an image's regions.
 
     Attributes:
-        frame_id: of the poses.
+        frame_id: frame of the poses.
         grasps: one for each region; None where there is none.
         problem: why a region has none; empty if all have one.
         view: what they were computed from; None where depth is missing or does not fit.
@@ -46,7 +46,7 @@ class DepthOutputs:
     """Publishes poses, points and markers of regions.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
     """
 
     def __init__(self, node: Node) -> None:
@@ -68,10 +68,10 @@ class DepthOutputs:
         Cloud and markers are made only while somebody subscribes.
 
         Args:
-            header: of the image.
-            image: as the camera or a file gave it.
-            result: of the grounder.
-            poses: of its regions.
+            header: header of the image.
+            image: message of a camera or a file, unchanged.
+            result: the grounder's result.
+            poses: poses of the regions.
         """
         placed = Header(stamp=header.stamp, frame_id=poses.frame_id)
         self._last = placed

@@ -34,7 +34,7 @@ def nearest_layer(
     Args:
         depth: (N,) metres, finite, above 0.
         heat: (N,) above 0.
-        least_share: of the region's heat that the surface must hold; where none does, the one
+        least_share: share of the region's heat that the surface must hold; where none does, the one
             that holds most is taken.
 
     Returns:
@@ -97,7 +97,7 @@ class Plane:
     deviation: float
 
     def hit_by(self, ray: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Where a viewing ray meets the plane.
+        """Intersect a viewing ray with the plane.
 
         Args:
             ray: (3,), from the camera.

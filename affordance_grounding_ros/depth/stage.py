@@ -22,7 +22,7 @@ class DepthStage:
     """Gives regions their poses, and says why where it cannot.
 
     Args:
-        node: that subscribes and publishes.
+        node: node that subscribes and publishes.
         settings: gives the parameters of now.
 
     Attributes:
@@ -58,9 +58,9 @@ class DepthStage:
         """Compute where the regions of an image lie; waits for late depth, but not for long.
 
         Args:
-            claim: of the image.
-            header: of the image.
-            result: of the grounder for the image.
+            claim: claim of the image.
+            header: header of the image.
+            result: the grounder's result for the image.
         """
         height, width = result.mask.shape
         try:
@@ -85,10 +85,10 @@ class DepthStage:
         """Publish where the regions of one image lie, and let grasps be chosen by it.
 
         Args:
-            header: of the image.
-            image: as the camera or a file gave it.
-            result: of the grounder.
-            poses: of its regions.
+            header: header of the image.
+            image: message of a camera or a file, unchanged.
+            result: the grounder's result.
+            poses: poses of the regions.
         """
         if poses.view:
             self.filter.remember(header, result, poses.view)

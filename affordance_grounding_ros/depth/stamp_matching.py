@@ -20,10 +20,10 @@ _JUMP = 10**9
 
 
 class Claim(Generic[Item]):
-    """What belongs to one image, as far as it has arrived. Made by `StampMatcher.claim`.
+    """Message that belongs to one image, as far as it has arrived. Made by `StampMatcher.claim`.
 
     Args:
-        stamp: of the image, ns.
+        stamp: stamp of the image, ns.
         changed: the matcher's lock.
         clock: the matcher's.
     """
@@ -67,7 +67,7 @@ class Claim(Generic[Item]):
         """Consider a message. Called by the matcher, which holds the lock.
 
         Args:
-            stamp: of the message, ns.
+            stamp: stamp of the message, ns.
             item: the message.
             arrived_now: whether messages come in the order of their stamps up to this one.
         """
@@ -89,7 +89,7 @@ class StampMatcher(Generic[Item]):
 
     Args:
         capacity: messages kept for images that arrive after them.
-        claims: of images that are kept up to date; the one at work, the one that waits and
+        claims: claims of images that are kept up to date; the one at work, the one that waits and
             the newest make three.
         clock: seconds that never go back.
     """
@@ -116,7 +116,7 @@ class StampMatcher(Generic[Item]):
         """Take a message in.
 
         Args:
-            stamp: of the message, ns.
+            stamp: stamp of the message, ns.
             item: the message.
         """
         with self._changed:
@@ -132,7 +132,7 @@ class StampMatcher(Generic[Item]):
         """Find what belongs to an image, now and while more arrives.
 
         Args:
-            stamp: of the image, ns.
+            stamp: stamp of the image, ns.
         """
         claim: Claim[Item] = Claim(stamp, self._changed, self._clock)
         with self._changed:

@@ -24,7 +24,7 @@ from affordance_grounding_ros.depth.rotations import product, rotation_of
 
 @dataclass(frozen=True)
 class RigidTransform:
-    """Where one frame lies in another.
+    """Pose of one coordinate frame in another.
 
     Attributes:
         translation: (3,) float64, metres.
@@ -56,7 +56,7 @@ class FrameLookup(Protocol):
     """Knows where frames lie."""
 
     def find(self, target: str, source: str, stamp: Any, timeout: float) -> RigidTransform:
-        """Where a frame lay in another one at a time.
+        """Look up the pose of a coordinate frame in another at a time.
 
         Args:
             target: frame that is wanted.
@@ -91,7 +91,7 @@ class TfLookup:
     """Listens to TF.
 
     Args:
-        node: that listens.
+        node: node that listens.
 
     Raises:
         DepthError: tf2_ros is not installed.

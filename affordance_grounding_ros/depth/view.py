@@ -20,18 +20,18 @@ from affordance_grounding_ros.depth.image import DepthImage
 from affordance_grounding_ros.depth.transforms import RigidTransform
 
 POINT_FIELDS = ("x", "y", "z", "rgb", "heat")
-"""What a point of a cloud holds, 4 bytes each; `rgb` is 0x00RRGGBB, as RViz and PCL read it."""
+"""Fields of a point of a cloud, 4 bytes each; `rgb` is 0x00RRGGBB, as RViz and PCL read it."""
 
 
 @dataclass(frozen=True)
 class DepthView:
-    """What an image's depth says about it.
+    """An image in three dimensions: depth, points and calibration.
 
     Attributes:
         depth: registered to the image.
-        camera: that took the image.
-        frame_id: of the results.
-        transform: where the camera lies in that frame; None if it is the camera's own.
+        camera: camera that took the image.
+        frame_id: frame of the results.
+        transform: pose of the camera in that frame; None if it is the camera's own.
         config: how grasps are computed.
     """
 
@@ -45,7 +45,7 @@ class DepthView:
         """Compute where and how to grasp each region.
 
         Args:
-            result: of the grounder for the image.
+            result: the grounder's result for the image.
 
         Returns:
             One for each region, None where its depth is not enough; and why the first of those
@@ -69,8 +69,8 @@ class DepthView:
         """Compute the points of the regions.
 
         Args:
-            image: as the camera or a file gave it.
-            result: of the grounder for the image.
+            image: message of a camera or a file, unchanged.
+            result: the grounder's result for the image.
 
         Returns:
             (H, W, 5) float32, the `POINT_FIELDS` organised as the image; x, y and z are metres

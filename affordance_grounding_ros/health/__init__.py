@@ -1,1 +1,1 @@
-"""What the node says of itself: status, diagnostics, watchdogs."""
+"""The node's reports about itself: status, diagnostics, watchdogs."""

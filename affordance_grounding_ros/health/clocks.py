@@ -22,7 +22,7 @@ class ClockWatch:
     """Compares the stamps of images with the node's clock. Safe between two threads.
 
     Args:
-        node: whose clock it is.
+        node: node whose clock it is.
         clock: seconds that never go back.
     """
 
@@ -51,14 +51,14 @@ class ClockWatch:
 
     @property
     def warning(self) -> str:
-        """What is wrong now; empty while nothing is."""
+        """The present problem; empty while nothing is."""
         return self._time_warning or self._offset_warning
 
     def arrived(self, stamp: Any) -> None:
         """Note an image that has just arrived.
 
         Args:
-            stamp: of its header; zero where there is none.
+            stamp: stamp of the header; zero where there is none.
         """
         self._arrived = self._clock()
         taken, now = _nanoseconds(stamp), self._look()
@@ -78,7 +78,7 @@ class ClockWatch:
         """How old an image is now, by the node's clock.
 
         Args:
-            stamp: of its header.
+            stamp: stamp of the header.
 
         Returns:
             Seconds, not negative; NaN where the clocks cannot tell.

@@ -14,11 +14,11 @@ from affordance_grounding_ros.health.figures import FrameFigures, Percentiles
 from affordance_grounding_ros.health.state import NodeStatus
 
 GATE_NOT_RUN = "not run"
-"""What is said of the numeric gate where nothing but the reference, plain PyTorch, runs."""
+"""Text about the numeric gate where nothing but the reference, plain PyTorch, runs."""
 
 
 def engine_values(grounder: Grounder | None) -> dict[str, str]:
-    """What runs the network and how it compares with the reference, by name, as text.
+    """Runtime of the network and its comparison with the reference, by name, as text.
 
     Args:
         grounder: the model that is loaded; None while there is none.
@@ -34,7 +34,7 @@ def engine_values(grounder: Grounder | None) -> dict[str, str]:
 
 
 def component_name(node: Node) -> str:
-    """What a node is called in diagnostics."""
+    """Name of a node in diagnostics."""
     return f"{node.get_fully_qualified_name().lstrip('/')}: affordance grounding"
 
 
@@ -42,7 +42,7 @@ class DiagnosticsPublisher:
     """Publishes a DiagnosticArray with one entry, the grounder.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
     """
 
     def __init__(self, node: Node) -> None:
@@ -56,9 +56,9 @@ class DiagnosticsPublisher:
         """Publish the figures of the second that has passed.
 
         Args:
-            status: of now.
-            figures: of the images.
-            engine: of `engine_values`.
+            status: what the node is doing now.
+            figures: figures of the images.
+            engine: what `engine_values` returned.
         """
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
@@ -74,10 +74,10 @@ def diagnostic_status(
     Its level is STALE while the node is not active by intention: the figures are old then.
 
     Args:
-        name: of the component.
-        status: of now.
-        figures: of its images.
-        engine: of `engine_values`.
+        name: name of the component.
+        status: what the node is doing now.
+        figures: figures of the images.
+        engine: what `engine_values` returned.
     """
     received, processed = figures.rates()
     level: bytes = bytes([status.level])

@@ -1,4 +1,4 @@
-"""What became of the images and how long they took: counts, rates and percentiles."""
+"""Counts, rates and durations of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FrameCounts:
-    """What became of the images since the node was started.
+    """Counts of images since the node was started, by what became of them.
 
     Attributes:
         received: images that arrived.
@@ -35,7 +35,7 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class DepthCounts:
-    """What became of the depth of the images that were grounded.
+    """Counts of grounded images by what became of their depth.
 
     Attributes:
         used: images whose depth was found and fitted.

@@ -28,7 +28,7 @@ class WatchedCamera(CameraTopic, Protocol):
 
     @property
     def warning(self) -> str:
-        """What is wrong with the camera now; empty while nothing is."""
+        """The camera's present problem; empty while nothing is."""
         ...
 
     def open(self) -> None:
@@ -55,16 +55,16 @@ class Patience:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the node knows about itself at one moment.
+    """The node's knowledge of itself at one moment.
 
     Attributes:
-        state: of the lifecycle: "unconfigured", "inactive", "active" or "finalized".
+        state: state of the lifecycle: "unconfigured", "inactive", "active" or "finalized".
         failure: why the last transition failed; empty if it did not.
         grounder: model that is loaded; None while there is none.
-        goal: that is followed.
+        goal: goal that is followed.
         requested: action of the goal of ~/ground_action; empty while there is none.
         depth: how it stands with depth.
-        problem: with the last image; empty if there was none.
+        problem: text about the last image; empty if there was none.
         busy: seconds since the image at work was begun; 0 while there is none.
         images_needed: whether anybody waits for images.
         patience: how long things may take; None while the node is not configured.
@@ -86,7 +86,7 @@ class NodeHealth:
     """Watches the node and says how it is.
 
     Args:
-        node: that is looked after.
+        node: node that is looked after.
         camera: its subscription to images.
         observe: tells what the node knows about itself.
 
@@ -113,7 +113,7 @@ class NodeHealth:
 
     @property
     def status(self) -> NodeStatus:
-        """What the node is doing now."""
+        """The node's present status."""
         seen = self._observe()
         grounder, depth_problem = seen.grounder, seen.depth.problem if seen.goal.text else ""
         return NodeStatus(
@@ -149,7 +149,7 @@ class NodeHealth:
         """Do something whose failure must not end the process.
 
         Args:
-            name: of what is done, for the log.
+            name: name of what is done, for the log.
             act: does it.
         """
         try:
@@ -162,7 +162,7 @@ class NodeHealth:
         """Report an error that nobody expected, and go on.
 
         Args:
-            error: that was raised.
+            error: what was raised.
             where: what raised it.
         """
         self._node.get_logger().debug("".join(traceback.format_exception(error)))

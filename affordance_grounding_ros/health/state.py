@@ -1,4 +1,4 @@
-"""What the node is doing, as plain values, and as texts for monitors."""
+"""State of the node, as plain values and as texts for monitors."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class GoalStatus:
     """The goal that is followed.
 
     Attributes:
-        text: as it was given; empty while there is no goal.
-        actions: that it means, in the order of turns.
-        object_name: that it named.
+        text: words of the command; empty while there is no goal.
+        actions: actions that the goal means, in the order of turns.
+        object_name: name of the object that the command named.
         timeout: seconds without renewal after which it stops; 0: never.
         ended: why the last goal ended by itself; empty if it did not.
     """
@@ -93,17 +93,17 @@ class NodeStatus:
     """Everything the status message says, but for durations.
 
     Attributes:
-        state: of the lifecycle: "unconfigured", "inactive", "active" or "finalized".
+        state: state of the lifecycle: "unconfigured", "inactive", "active" or "finalized".
         model: name of the model; empty where none is loaded.
         fingerprint: sha256 of its weights; empty where none is loaded.
         runtime: what runs it; empty where none is loaded.
         vocabulary: actions of the model.
-        goal: that is followed.
+        goal: goal that is followed.
         requested: action of the goal of ~/ground_action; empty while there is none.
-        counts: of images.
+        counts: numbers of images.
         depth: how it stands with depth.
-        problem: that keeps the node from working now; empty while there is none.
-        warning: of something that a person should look at; empty while there is nothing.
+        problem: text about what keeps the node from working now; empty while there is none.
+        warning: text about something that a person should look at; empty while there is nothing.
         last_error: last problem there was; it may be over.
     """
 
@@ -134,7 +134,7 @@ class NodeStatus:
 
     @property
     def level(self) -> int:
-        """As of GrounderStatus and DiagnosticStatus: 0 for OK, 1 for WARN, 2 for ERROR."""
+        """Level in the numbers of GrounderStatus and DiagnosticStatus: 0 OK, 1 WARN, 2 ERROR."""
         if self.problem:
             return 2
         return 1 if self.warning else 0

@@ -1,4 +1,4 @@
-"""What the node is doing, as one message on `~/status`."""
+"""State of the node, as one message on `~/status`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class StatusPublisher:
         """Publish a status.
 
         Args:
-            status: of now.
-            figures: of the images.
+            status: what the node is doing now.
+            figures: figures of the images.
         """
         message = status_message(status, figures)
         message.header.stamp = self._node.get_clock().now().to_msg()
@@ -47,8 +47,8 @@ def status_message(status: NodeStatus, figures: FrameFigures | None = None) -> G
     """Make the message of a status, without a stamp.
 
     Args:
-        status: of now.
-        figures: of the images; all durations are NaN where None.
+        status: what the node is doing now.
+        figures: figures of the images; all durations are NaN where None.
     """
     goal, depth, times = status.goal, status.depth, figures or FrameFigures()
     return GrounderStatus(
@@ -82,7 +82,7 @@ def understood_action(one: UnderstoodGoalAction) -> UnderstoodAction:
     """Make the message of one action of a goal.
 
     Args:
-        one: as it was understood.
+        one: action as it was understood.
     """
     return UnderstoodAction(
         action=one.action,

@@ -32,7 +32,7 @@ class PublisherWatch:
     ROS graph is looked at instead.
 
     Args:
-        node: whose subscriptions are looked after.
+        node: node whose subscriptions are looked after.
         images: subscribes to the camera.
         counter: counts the images that arrive.
         clock: seconds that never go back.
@@ -108,7 +108,7 @@ class InferenceWatch:
 
     @property
     def problem(self) -> str:
-        """What is wrong now; empty while images are answered in time."""
+        """The present problem; empty while images are answered in time."""
         return self._problem
 
     def check(self, busy: float, timeout: float) -> tuple[str, str]:
@@ -142,7 +142,7 @@ class NameWatch:
     """Notices another node of the same name, which would answer to the same goals.
 
     Args:
-        node: whose name is looked for.
+        node: node whose name is looked for.
         patience: seconds that another one must be seen before it counts. One that was killed
             stays listed for up to 20 s with the default middleware, and one that takes over from
             it must not be called a second one.
@@ -165,7 +165,7 @@ class NameWatch:
 
     @property
     def warning(self) -> str:
-        """What is wrong now; empty while the name is this node's alone."""
+        """The present problem; empty while the name is this node's alone."""
         return self._warning
 
     def check(self) -> str:
@@ -197,7 +197,7 @@ class GraphWatch:
     """Notices what other nodes do that keeps this one from its work.
 
     Args:
-        node: that is looked after.
+        node: node that is looked after.
         images: subscribes to its camera.
         counter: counts the images that arrive.
     """
@@ -208,7 +208,7 @@ class GraphWatch:
 
     @property
     def warning(self) -> str:
-        """What is wrong now; empty while nothing is."""
+        """The present problem; empty while nothing is."""
         return joined(self._publishers.warning, self._names.warning)
 
     def check(self) -> str:

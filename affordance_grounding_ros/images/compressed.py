@@ -27,12 +27,12 @@ _TOPIC_SUFFIX = "/compressed"
 
 
 def encoding_of(message: Image | CompressedImage) -> str:
-    """What a message of either kind says about its pixels."""
+    """Description of the pixels of a message of either kind."""
     return str(message.format if isinstance(message, CompressedImage) else message.encoding)
 
 
 def compressed_topic(topic: str) -> str:
-    """Where image_transport publishes the compressed images of a topic.
+    """Name of the topic on which image_transport publishes a topic's compressed images.
 
     Args:
         topic: full name of the raw images' topic, after remapping; or already of the compressed.
@@ -52,7 +52,7 @@ def compressed_to_rgb(
     file asks for is not applied: a camera's pixels stay where its calibration has them.
 
     Args:
-        message: as image_transport's "compressed" publishes it.
+        message: message in the form of image_transport's "compressed".
         levels: range of the 16-bit levels of the stream it belongs to; this image alone tells
             where None.
         remark: told what is odd about the bytes of an image that is whole all the same.

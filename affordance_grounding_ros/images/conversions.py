@@ -127,7 +127,7 @@ def read_with_numpy(message: Image) -> NDArray[Any]:
 
 @functools.cache
 def plain_reader() -> Reader:
-    """What reads plain layouts: cv_bridge where it imports, NumPy elsewhere."""
+    """Reader of plain layouts: cv_bridge where it imports, NumPy elsewhere."""
     try:
         from cv_bridge import CvBridge
     except Exception:  # A build against another NumPy raises more than ImportError.

@@ -41,7 +41,7 @@ class ImageLayout:
     """Layout of one encoding.
 
     Attributes:
-        dtype: of one value, in the machine's byte order.
+        dtype: type of one value, in the machine's byte order.
         channels: values of one pixel; 2 for packed YUV 4:2:2, 1 for YUV in planes.
         extra_rows: rows of the buffer beyond the height, as a share of it, where a plane of
             chroma follows the plane of luma: 0.5 for NV12 and NV21, 2 for NV24.

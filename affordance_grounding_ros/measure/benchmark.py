@@ -99,8 +99,8 @@ def result_rows(name: str, figures: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of one size: overhead, its processor time, message in to result out, inference, echo.
 
     Args:
-        name: of the size, for example "640x480".
-        figures: of that size.
+        name: name of the size, for example "640x480".
+        figures: figures of that size.
     """
     runtime, _, precision = figures["runtime"].rpartition("-")
     works = {

@@ -58,8 +58,7 @@ def main(args: list[str] | None = None) -> int:
 
     def run(host: Host) -> None:
         keep_freed_memory()
-        node = EchoNode()
-        host.adopt(node)
+        node = host.make(EchoNode)
         host.spin(node, lambda error: fatal(NAME, str(error)))
 
     return run_node(NAME, run, args)

@@ -22,7 +22,7 @@ class MeasuringClient(GrounderClient):
     """A client that is a camera too.
 
     Args:
-        name: of the client's own node.
+        name: name of the client's own node.
         check: called while waiting; raises where waiting has become pointless.
     """
 
@@ -35,8 +35,8 @@ def picture(height: int, width: int, seed: int = 0) -> Image:
     """A picture with smooth shapes; how large it is matters here, not what is in it.
 
     Args:
-        height: in px.
-        width: in px.
+        height: rows, px.
+        width: columns, px.
         seed: another one gives another picture.
     """
     rows, columns = np.mgrid[:height, :width]

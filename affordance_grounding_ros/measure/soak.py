@@ -89,8 +89,8 @@ class SoakPlan:
         warm_up: seconds under load before that, until all memory that is kept has been taken.
         idle: seconds without a goal that are measured, before and after.
         rate: images per second.
-        width: of the images, in px.
-        height: of the images, in px.
+        width: width of the images, in px.
+        height: height of the images, in px.
         goal_period: seconds until the goal changes.
         model: name or folder.
     """
@@ -210,7 +210,7 @@ def limits(figures: dict[str, Any]) -> dict[str, bool]:
     """Which limits are kept, by what they ask for.
 
     Args:
-        figures: of `run`.
+        figures: what `run` returned.
     """
     frames = figures["frames"]
     overhead = figures["overhead_cpu_ms"]["p95"]
@@ -242,7 +242,7 @@ def table(figures: dict[str, Any]) -> str:
     """The figures for people.
 
     Args:
-        figures: of `run`.
+        figures: what `run` returned.
     """
     frames, memory, idle = figures["frames"], figures["memory"], figures["cpu_idle"]
     latency, inference = figures["latency_ms"], figures["inference_ms"]

@@ -29,8 +29,8 @@ class SoakClient(MeasuringClient):
 
     Args:
         rate: images per second.
-        width: of the images, in px.
-        height: of the images, in px.
+        width: width of the images, in px.
+        height: height of the images, in px.
         check: called while waiting; raises where waiting has become pointless.
     """
 
@@ -67,7 +67,7 @@ class SoakClient(MeasuringClient):
         """Plan goals: every action, then two in turn, then a pause, and over again.
 
         Args:
-            actions: of the grounder's vocabulary.
+            actions: actions of the grounder's vocabulary.
         """
         self._plan = itertools.cycle([*actions, "; ".join(actions[:2]), ""])
 

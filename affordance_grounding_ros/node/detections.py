@@ -33,9 +33,9 @@ class Detections:
         """Publish the regions of one image while somebody subscribes; and labels that are new.
 
         Args:
-            header: of the image.
-            result: of the grounder.
-            actions: of the model; their numbers are the labels'.
+            header: header of the image.
+            result: the grounder's result.
+            actions: actions of the model; their numbers are the labels'.
         """
         self.announce(actions, result.threshold)
         if self._detections.get_subscription_count() > 0:
@@ -48,7 +48,7 @@ class Detections:
         """Publish the labels, unless they are the last ones.
 
         Args:
-            actions: of the model.
+            actions: actions of the model.
             threshold: heat from which on a place is found.
         """
         if actions == self._actions:
@@ -82,8 +82,8 @@ def detections_message(messages: Any, header: Any, result: GroundingResult, labe
 
     Args:
         messages: the module vision_msgs.msg.
-        header: of the image.
-        result: of the grounder.
+        header: header of the image.
+        result: the grounder's result.
         label: number of the action in the label info.
     """
     made = messages.Detection2DArray(header=header)
@@ -106,7 +106,7 @@ def label_info(messages: Any, actions: Sequence[str], threshold: float) -> Any:
 
     Args:
         messages: the module vision_msgs.msg.
-        actions: of the model, in the order of their numbers.
+        actions: actions of the model, in the order of their numbers.
         threshold: heat from which on a place is found.
     """
     return messages.LabelInfo(

@@ -17,7 +17,7 @@ class GoalFollowing:
     """Hands commands to the keeper of the goal, and says what became of them.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         goals: gets the commands.
         health: logs, and publishes the status.
         default_timeout: seconds that a goal lives which brings no timeout of its own; 0: for ever.

@@ -35,7 +35,7 @@ class GoalInputs:
     get what was sent before it was made; goals may come either way, so every topic has both.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         take: called with each goal; must not raise.
     """
 

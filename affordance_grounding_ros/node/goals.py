@@ -30,7 +30,7 @@ MAXIMUM_TIMEOUT = 86_400.0
 """Longest time a goal may ask to live without renewal, in seconds: a day."""
 
 HOW_TO_STOP = '"" or "stop" stops'
-"""What every refusal of a goal ends with: the goal before it goes on."""
+"""End of every refusal of a goal: the goal before it goes on."""
 
 _REMEMBERED_TEXTS = 64
 
@@ -88,10 +88,10 @@ class ActiveGoal:
 
 
 def goal_status(goal: ActiveGoal | None, ended: str = "") -> GoalStatus:
-    """What the status says of a goal.
+    """The goal's part of the status.
 
     Args:
-        goal: that is followed; None while there is none.
+        goal: goal that is followed; None while there is none.
         ended: why the last goal ended by itself; empty if it did not.
     """
     if goal is None:
@@ -114,11 +114,11 @@ def _understood_action(action: str, resolution: ActionResolution | None) -> Unde
 
 
 class Turn(NamedTuple):
-    """What one image is grounded for.
+    """Work on one image: the goal and its action.
 
     Attributes:
-        goal: that is followed.
-        action: of the goal whose turn it is.
+        goal: goal that is followed.
+        action: action of the goal whose turn it is.
     """
 
     goal: ActiveGoal
@@ -159,7 +159,7 @@ class GoalKeeper:
 
     @property
     def status(self) -> GoalStatus:
-        """What the status says of the goal."""
+        """The goal's part of the status."""
         with self._lock:
             self._expire()
             return goal_status(self._active, self._ended)
@@ -185,7 +185,7 @@ class GoalKeeper:
         """Start over with the vocabulary of another model, and without a goal.
 
         Args:
-            vocabulary: of the model just loaded; None where there is none now.
+            vocabulary: vocabulary of the model just loaded; None where there is none now.
             similarity: finds the action of free text; None where no text encoder is loaded.
         """
         with self._lock:
@@ -197,7 +197,7 @@ class GoalKeeper:
         """Go on with a vocabulary that grew or shrank; a goal whose action is gone ends.
 
         Args:
-            vocabulary: of the same model.
+            vocabulary: vocabulary of the same model.
         """
         with self._lock:
             self._vocabulary = vocabulary
@@ -217,7 +217,7 @@ class GoalKeeper:
             text: name of an action, or free text that resolves to one; several are separated
                 by ";" and grounded in turn, one an image; empty, or a word for it: stop. What
                 else a goal that stops says is not looked at.
-            object_name: of the object the action is meant for; may be empty.
+            object_name: name of the object that the action is meant for; may be empty.
             threshold: heat threshold in (0, 1], or 0 for the node's.
             timeout: seconds without renewal after which the goal stops, or 0 for never.
 
@@ -263,10 +263,10 @@ class GoalKeeper:
         """Check a goal without making it the active one.
 
         Args:
-            text: as in `accept`, not empty.
-            object_name: as in `accept`.
-            threshold: as in `accept`.
-            timeout: as in `accept`.
+            text: words, as in `accept`; not empty.
+            object_name: name of the object, as in `accept`.
+            threshold: heat, as in `accept`.
+            timeout: seconds, as in `accept`.
 
         Raises:
             GoalError: as in `accept`.
@@ -298,10 +298,10 @@ class GoalKeeper:
         """Check a request for one action; the active goal has nothing to do with it.
 
         Args:
-            text: as in `accept`, but of one action.
-            object_name: as in `accept`.
-            threshold: as in `accept`.
-            timeout: as in `accept`.
+            text: words, as in `accept`, but of one action.
+            object_name: name of the object, as in `accept`.
+            threshold: heat, as in `accept`.
+            timeout: seconds, as in `accept`.
 
         Raises:
             GoalError: as in `accept`; and where no action is asked for, or several are.

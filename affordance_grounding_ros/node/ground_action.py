@@ -152,7 +152,7 @@ class GroundAction:
         """End the goal that runs, from any thread.
 
         Args:
-            reason: for whoever commanded it.
+            reason: text for whoever commanded it.
         """
         if run := self._run:
             self._end(run, Ground.Result.INTERRUPTED, reason)

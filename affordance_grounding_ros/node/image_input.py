@@ -52,7 +52,7 @@ class RecentImages:
         """Find the image of a stamp, or the newest where the stamp is zero.
 
         Args:
-            sec: of the stamp.
+            sec: seconds of the stamp.
             nanosec: likewise.
 
         Returns:
@@ -91,7 +91,7 @@ class ImageWatch:
 
     @property
     def warning(self) -> str:
-        """What is wrong now; empty while images arrive."""
+        """The present problem; empty while images arrive."""
         return self._warning
 
     @property
@@ -164,7 +164,7 @@ class ImageInput:
     there is still time to look after it. Safe between threads.
 
     Args:
-        node: that subscribes.
+        node: node that subscribes.
         take: called with each image, and must not raise.
         clock: seconds that never go back.
 
@@ -227,7 +227,7 @@ class ImageInput:
 
     @property
     def warning(self) -> str:
-        """What is wrong with the camera now; empty while images arrive or are not needed."""
+        """The camera's present problem; empty while images arrive or are not needed."""
         return joined(self._watch.warning, self.clocks.warning)
 
     def open(self) -> None:

@@ -17,8 +17,8 @@ class Interface:
     Attributes:
         name: relative ("image"), private ("~/result") or absolute ("/diagnostics").
         kind: what the grounder does with it, or what it is.
-        type: as `ros2 interface show` takes it, for example "sensor_msgs/msg/Image".
-        note: for people; markdown.
+        type: type in the form of `ros2 interface show`, for example "sensor_msgs/msg/Image".
+        note: text for people, markdown.
         when: parameters under which it is there; empty for always.
     """
 

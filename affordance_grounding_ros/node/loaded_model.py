@@ -21,7 +21,7 @@ class LoadedModel:
     """Grounds and is taught; made at configuration, released at clean-up.
 
     Args:
-        node: that it works for.
+        node: node that the model works for.
         grounder: the model; closed by `release`, and by whoever makes this where that raises.
         settings: gives the parameters of now.
         around: parts of the node; its goals get the model's vocabulary, and the goal of the

@@ -62,8 +62,8 @@ class NewestImage:
         Args:
             take: called with the image, by this thread or by the one that brings the image.
             refuse: called with the reason where none comes.
-            sec: of the stamp; zero with `nanosec` for the newest.
-            nanosec: of the stamp.
+            sec: seconds of the stamp; zero with `nanosec` for the newest.
+            nanosec: nanoseconds of the stamp.
 
         Raises:
             TeachingError: no image that is kept has the stamp.
@@ -107,7 +107,7 @@ class NewestImage:
         """Forget the images and refuse those who wait.
 
         Args:
-            reason: for them.
+            reason: text for those who wait.
         """
         self._recent.clear()
         self._latest = None

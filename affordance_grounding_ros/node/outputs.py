@@ -31,7 +31,7 @@ class Outputs:
     """The topics a result goes to.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
         latency: tells how old an image of a stamp is now, in seconds; NaN where clocks cannot tell.
 
     Attributes:
@@ -66,15 +66,15 @@ class Outputs:
         """Publish what was found in one image.
 
         Args:
-            header: of the image.
-            image: as the camera or a file gave it.
-            goal: that the result answers.
-            result: of the grounder for this image and goal.
+            header: header of the image.
+            image: message of a camera or a file, unchanged.
+            goal: goal that the result answers.
+            result: the grounder's result for this image and goal.
             model: name of the model.
             runtime: what ran it.
             draw_overlay: draws the result over the image; called only while the overlay has
                 a subscriber, because drawing costs time.
-            poses: of the regions; None while depth is off.
+            poses: poses of the regions; None while depth is off.
             images: whether the result holds heatmap and mask of the whole image.
 
         Returns:
@@ -106,12 +106,12 @@ class Outputs:
         """Make the AffordanceResult of one image, with its latency until now.
 
         Args:
-            header: of the image.
-            goal: that the result answers.
-            result: of the grounder for this image and goal.
+            header: header of the image.
+            goal: goal that the result answers.
+            result: the grounder's result for this image and goal.
             model: name of the model.
             runtime: what ran it.
-            poses: of the regions; None while depth is off.
+            poses: poses of the regions; None while depth is off.
             images: whether it holds heatmap and mask of the whole image.
         """
         message = result_message(header, goal, result, model=model, runtime=runtime, poses=poses)
@@ -158,12 +158,12 @@ def result_message(
     """Make an AffordanceResult.
 
     Args:
-        header: of the image.
-        goal: that the result answers.
-        result: of the grounder.
+        header: header of the image.
+        goal: goal that the result answers.
+        result: the grounder's result.
         model: name of the model.
         runtime: what ran it.
-        poses: of the regions; None while depth is off.
+        poses: poses of the regions; None while depth is off.
 
     Returns:
         The message, without images and its latency left NaN.
@@ -196,8 +196,8 @@ def heatmap_message(header: Header, result: GroundingResult) -> Image:
     """Make the image of the heat, 32FC1.
 
     Args:
-        header: of the image.
-        result: of the grounder.
+        header: header of the image.
+        result: the grounder's result.
     """
     return array_to_image(result.heatmap, "32FC1", header)
 
@@ -206,8 +206,8 @@ def mask_message(header: Header, result: GroundingResult) -> Image:
     """Make the image of the union of the regions, mono8.
 
     Args:
-        header: of the image.
-        result: of the grounder.
+        header: header of the image.
+        result: the grounder's result.
     """
     return _mono8(header, result.mask)
 
@@ -220,8 +220,8 @@ def region_message(header: Header, region: AffordanceRegion, grasp: Grasp | None
     """Make an AffordanceRegion.
 
     Args:
-        header: of the image.
-        region: in pixels of the image.
+        header: header of the image.
+        region: region in pixels of the image.
         grasp: its place in space; None where it is not known.
     """
     box, oriented_box = region.box, region.oriented_box

@@ -44,7 +44,7 @@ def yaml_file(table: ParameterTable) -> str:
     """The parameter file with every default.
 
     Args:
-        table: of the node.
+        table: parameters of the node.
     """
     return _YAML_HEADER + "\n".join(_yaml_entry(row) for row in table.specifications.values())
 
@@ -68,7 +68,7 @@ def markdown_table(table: ParameterTable) -> str:
     """Lays the parameters out as a table.
 
     Args:
-        table: of the node.
+        table: parameters of the node.
     """
     lines = ["| parameter | type | default | takes effect | |", "|---|---|---|---|---|"]
     for row in table.specifications.values():

@@ -47,7 +47,7 @@ class Frame:
     """An image on its way.
 
     Attributes:
-        message: as it came.
+        message: unchecked message.
         claim: on its depth; None while depth is off.
     """
 
@@ -60,7 +60,7 @@ class GroundRequest:
     """One image to be grounded for somebody who waits for the answer.
 
     Attributes:
-        goal: of one action.
+        goal: goal of one action.
         image: gives the image, when it is its turn.
         from_camera: whether the image is the camera's, so that its depth may be known.
         images: whether the answer holds heatmap and mask of the whole image.
@@ -80,11 +80,11 @@ class Pipeline:
     """Grounds the newest image for the active goal, and requests, in a thread of its own.
 
     Args:
-        node: that publishes.
+        node: node that publishes.
         grounder: the model; closed with the pipeline, by its thread.
         goals: holds the active goal.
         health: counts and times the images, and logs what goes wrong.
-        images: whose reader makes colours of them, and whose clocks tell how old they are.
+        images: input whose reader makes colours of images, and whose clocks tell how old they are.
         settings: gives the parameters of now.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
@@ -129,7 +129,7 @@ class Pipeline:
 
     @property
     def problem(self) -> str:
-        """What went wrong with the last image; empty if it was grounded, or none is wanted."""
+        """The last image's problem; empty if it was grounded, or none is wanted."""
         return self._problem if self._goals.active else ""
 
     @property
@@ -161,7 +161,7 @@ class Pipeline:
         """Hand over a request without waiting; it is answered or refused.
 
         Args:
-            request: of somebody who waits.
+            request: request of somebody who waits.
         """
         if not self._active:
             request.refuse(NOT_ACTIVE)

@@ -227,7 +227,7 @@ class GrounderSettings:
         """Make settings from validated values of every parameter.
 
         Args:
-            values: by name.
+            values: values by name.
         """
         return cls(**{field.name: values[field.name] for field in fields(cls)})  # type: ignore[arg-type]
 
@@ -235,13 +235,13 @@ class GrounderSettings:
         """The same settings with some validated values changed.
 
         Args:
-            values: by name, of the changed parameters only.
+            values: values of the changed parameters only, by name.
         """
         return replace(self, **values)  # type: ignore[arg-type]
 
     @property
     def overlay(self) -> OverlayConfig:
-        """What the overlay looks like."""
+        """Style of the overlay."""
         return OverlayConfig(opacity=self.overlay_opacity, colormap=self.overlay_colormap)
 
     def regions(self, of_model: RegionConfig) -> RegionConfig:

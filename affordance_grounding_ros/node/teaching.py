@@ -37,7 +37,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a command.
+    """Outcome of a command.
 
     Attributes:
         success: whether it was followed.
@@ -57,7 +57,7 @@ class _Job:
     """A command that has what it needs.
 
     Attributes:
-        command: as it came.
+        command: unchecked command.
         image: the part is marked in; None where the command teaches nothing.
         done: gets the answer.
     """
@@ -71,7 +71,7 @@ def check_way(command: Any) -> str:
     """Say in which of the three ways a command marks the part.
 
     Args:
-        command: that teaches.
+        command: command that teaches.
 
     Returns:
         "box", "mask" or "click".
@@ -100,8 +100,8 @@ def mark_of(command: Any, height: int, width: int) -> Mark:
     """Mark the part in an image.
 
     Args:
-        command: that teaches.
-        height: of the image, in px.
+        command: command that teaches.
+        height: height of the image, in px.
         width: likewise.
 
     Raises:
@@ -124,7 +124,7 @@ def mark_of(command: Any, height: int, width: int) -> Mark:
 
 
 OWN_FILE = "auto"
-"""As `taught_file`: the file that `affordance-grounding teach` writes where none is named."""
+"""Value of `taught_file` for the file that `affordance-grounding teach` writes by default."""
 
 
 class Teaching:
@@ -137,7 +137,7 @@ class Teaching:
         around: parts of the node.
 
     Attributes:
-        exclusive: to be held while the grounder is used.
+        exclusive: lock to be held while the grounder is used.
         file: path of the file, empty for none.
 
     Raises:

@@ -118,7 +118,7 @@ class Worker(Generic[Item]):
         work: called with each item taken.
         report: called with what `work` raised; the thread goes on.
         finish: called by the thread as the last thing it does.
-        name: of the thread, for debuggers.
+        name: name of the thread, for debuggers.
     """
 
     def __init__(

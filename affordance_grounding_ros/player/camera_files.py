@@ -65,9 +65,9 @@ def write_calibration(path: Path, info: CameraInfo, name: str) -> None:
     """Write a calibration as camera_calibration does.
 
     Args:
-        path: of the YAML file.
+        path: path of the YAML file.
         info: calibration; header, binning and region are left out.
-        name: of the camera.
+        name: name of the camera.
     """
     content = {
         "image_width": int(info.width),
@@ -110,7 +110,7 @@ def write_depth(path: Path, metres: NDArray[np.floating[Any]]) -> None:
     """Write a depth image in millimetres.
 
     Args:
-        path: of the PNG file.
+        path: path of the PNG file.
         metres: (H, W); what is not finite, not above 0 or beyond 65.535 m becomes 0.
 
     Raises:

@@ -158,7 +158,7 @@ def pinhole(header: Header, height: int, width: int, field_of_view: float) -> Ca
     """Calibration of an ideal camera: square pixels, centred, no distortion.
 
     Args:
-        header: of the image.
+        header: header of the image.
         height: px.
         width: px.
         field_of_view: horizontal, in degrees.
@@ -182,8 +182,7 @@ def main(args: list[str] | None = None) -> int:
     """
 
     def run(host: Host) -> None:
-        player = ImagePlayer()
-        host.adopt(player)
+        player = host.make(ImagePlayer)
         while not player.finished and not host.stopped:
             host.spin_once(player)
 

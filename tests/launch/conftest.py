@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from ros_domain import enter_own_domain
 
-# Before rclpy starts: never in the domain of somebody's robot, nor of another test run.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+enter_own_domain()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,19 @@ WITHOUT_LAUNCH_TESTING = (
     "launch_testing is not installed; it comes with a ROS 2 distribution, not with PyPI"
 )
 LAUNCH_FILES = Path(__file__).parents[2] / "launch"
-DEADLINE = 180.0
+DEADLINE = 600.0
 """Seconds until something that must happen has failed to; a model is loaded meanwhile."""
+
+
+_FILES = tempfile.TemporaryDirectory(prefix="affordance_grounding_launch_")
+"""Folder of what launch files are given; launch tests have no fixtures while they are described."""
+
+
+def given_file(name: str, content: bytes) -> str:
+    """Path of a file with this content, which is gone when the tests are over."""
+    path = Path(_FILES.name) / name
+    path.write_bytes(content)
+    return str(path)
 
 
 def weights_are_here() -> bool:
@@ -95,17 +107,19 @@ class Observer:
 
 
 def processes_of(namespace: str) -> list[int]:
-    """Numbers of the grounder's processes in a namespace."""
+    """Numbers of the grounder's processes in a namespace, of this test run only."""
+    domain = f"ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
+            variables = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # It has just ended.
         is_grounder = any(word.endswith(b"grounder_node") for word in words)
-        if is_grounder and f"__ns:=/{namespace}".encode() in words:
+        if is_grounder and f"__ns:=/{namespace}".encode() in words and domain in variables:
             found.append(int(folder.name))
     return found
 

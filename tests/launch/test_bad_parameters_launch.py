@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import subprocess
+import sys
 import unittest
-from pathlib import Path
 
 import pytest
 from launch_support import (
@@ -13,6 +13,7 @@ from launch_support import (
     LAUNCH_FILES,
     WITHOUT_LAUNCH_TESTING,
     Observer,
+    given_file,
 )
 
 pytestmark = pytest.mark.skipif(not HAS_LAUNCH_TESTING, reason=WITHOUT_LAUNCH_TESTING)
@@ -25,6 +26,20 @@ WRONG_VALUES = """
     treshold: 0.5
 """
 NO_YAML = "/**: [ros__parameters"
+LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+description = IncludeLaunchDescription(
+    PythonLaunchDescriptionSource(sys.argv[1]),
+    launch_arguments={"params_file": "/no/such/parameters.yaml"}.items(),
+)
+service = LaunchService()
+service.include_launch_description(LaunchDescription([description]))
+sys.exit(service.run())
+"""
 
 if HAS_LAUNCH_TESTING:
     import launch_testing.actions
@@ -32,13 +47,7 @@ if HAS_LAUNCH_TESTING:
     from launch.actions import IncludeLaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    from launch import LaunchDescription, LaunchService
-
-
-def write(name: str, content: str) -> str:
-    path = Path(tempfile.mkdtemp(prefix="affordance_grounding_")) / name
-    path.write_text(content)
-    return str(path)
+    from launch import LaunchDescription
 
 
 @pytest.mark.launch_test
@@ -50,7 +59,7 @@ def generate_test_description() -> LaunchDescription:
             PythonLaunchDescriptionSource(str(LAUNCH_FILES / "grounder.launch.py")),
             launch_arguments={
                 "namespace": name,
-                "params_file": write(f"{name}.yaml", content),
+                "params_file": given_file(f"{name}.yaml", content.encode()),
             }.items(),
         )
         for name, content in files.items()
@@ -79,13 +88,17 @@ class TestBadParameters(unittest.TestCase):
             observer.close()
 
     def test_a_file_that_is_missing_is_refused_before_anything_starts(self) -> None:
-        description = IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(str(LAUNCH_FILES / "grounder.launch.py")),
-            launch_arguments={"params_file": "/no/such/parameters.yaml"}.items(),
+        # In a process of its own: launch runs in the main thread alone, and tests do not.
+        finished = subprocess.run(
+            [sys.executable, "-c", LAUNCH, str(LAUNCH_FILES / "grounder.launch.py")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE,
         )
-        service = LaunchService()
-        service.include_launch_description(LaunchDescription([description]))
-        assert service.run() == 1
+        assert finished.returncode == 1
+        assert "/no/such/parameters.yaml" in finished.stdout + finished.stderr
+        assert "process started" not in finished.stdout + finished.stderr
 
     def test_a_file_that_is_no_yaml_ends_the_process_with_its_name(
         self, proc_output: object

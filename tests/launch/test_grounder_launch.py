@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import tempfile
 import time
 import unittest
-from pathlib import Path
 
 import pytest
-
-HAS_LAUNCH_TESTING = importlib.util.find_spec("launch_testing") is not None
-pytestmark = pytest.mark.skipif(
-    not HAS_LAUNCH_TESTING,
-    reason="launch_testing is not installed; it comes with a ROS 2 distribution, not with PyPI",
+from launch_support import (
+    DEADLINE,
+    HAS_LAUNCH_TESTING,
+    LAUNCH_FILES,
+    WITHOUT_LAUNCH_TESTING,
+    given_file,
+    patient_shutdown,
 )
 
-LAUNCH_FILES = Path(__file__).parents[2] / "launch"
-DEADLINE = 60.0
+pytestmark = pytest.mark.skipif(not HAS_LAUNCH_TESTING, reason=WITHOUT_LAUNCH_TESTING)
+
 MISSING_MODEL = "/no/such/model"
 
 if HAS_LAUNCH_TESTING:
@@ -34,9 +33,9 @@ def write_photograph() -> str:
     import cv2
     import numpy as np
 
-    path = Path(tempfile.mkdtemp(prefix="affordance_grounding_")) / "grey.png"
-    assert cv2.imwrite(str(path), np.full((48, 64, 3), 127, np.uint8))
-    return str(path)
+    written, content = cv2.imencode(".png", np.full((48, 64, 3), 127, np.uint8))
+    assert written
+    return given_file("grey.png", content.tobytes())
 
 
 @pytest.mark.launch_test
@@ -52,7 +51,7 @@ def generate_test_description() -> LaunchDescription:
             "namespace": "robot",
         }.items(),
     )
-    return LaunchDescription([demo, launch_testing.actions.ReadyToTest()])
+    return LaunchDescription([*patient_shutdown(), demo, launch_testing.actions.ReadyToTest()])
 
 
 class TestRunning(unittest.TestCase):

@@ -8,18 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# Before rclpy starts: never in the domain of somebody's robot, nor of another test run.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ["ROS_LOCALHOST_ONLY"] = "1" if os.environ.get("ROS_DISTRO") == "humble" else "0"
-
 import rclpy
 from node_programs import Process
 from rclpy.context import Context
+from ros_domain import enter_own_domain
 from ros_support import Client, Scene
 
 from affordance_grounding_core.teaching.file import FILE_VARIABLE
+
+enter_own_domain()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

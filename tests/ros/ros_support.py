@@ -39,7 +39,7 @@ NEEDS_WEIGHTS = pytest.mark.skipif(
     reason="the default model's weights are not on this machine; `make setup` fetches them",
 )
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 """Seconds until a condition that must come true has failed to; generous for a slow machine."""
 
 VOCABULARY = ActionVocabulary(("hold", "cut_with", "pour"), {"grasp": "hold"})

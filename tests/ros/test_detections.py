@@ -1,4 +1,4 @@
-"""Regions for consumers of vision_msgs; stand-ins here, because the package is not on PyPI."""
+"""Regions for consumers of vision_msgs: the package where it is installed, stand-ins elsewhere."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from rclpy.context import Context
 from rclpy.node import Node
-from ros_support import BrightnessRuntime, bright_square, make_grounder
+from ros_support import BrightnessRuntime, Scene, bright_square, make_grounder
 from std_msgs.msg import Header
 
+from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.node.detections import (
     detections_message,
     label_info,
@@ -111,3 +112,24 @@ def test_without_vision_msgs_there_are_no_detections(
     node = Node("grounder", context=context)
     assert make_detections(node) is None
     node.destroy_node()
+
+
+def test_consumers_of_vision_msgs_get_the_regions_and_what_their_numbers_mean(scene: Scene) -> None:
+    messages = pytest.importorskip(
+        "vision_msgs.msg", reason="vision_msgs comes with a ROS 2 distribution, not with PyPI"
+    )
+    detections: list[Any] = []
+    labels: list[Any] = []
+    subscribe = scene.client.node.create_subscription
+    subscribe(messages.Detection2DArray, "grounder/detections", detections.append, qos.output())
+    subscribe(messages.LabelInfo, "grounder/label_info", labels.append, qos.status())
+    scene.start(action="hold")
+    scene.client.wait(lambda: labels, "the labels")
+    scene.client.wait(lambda: detections, "detections", scene.client.show)
+    (one,) = detections[0].detections
+    names = {entry.class_id: entry.class_name for entry in labels[0].class_map}
+    assert names[int(one.results[0].hypothesis.class_id)] == "hold"
+    center = one.bbox.center.position
+    assert (center.x, center.y) == (39.5, 7.5)
+    assert (one.bbox.size_x, one.bbox.size_y) == (16.0, 16.0)
+    assert detections[0].header.frame_id == "camera"

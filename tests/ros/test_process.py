@@ -130,7 +130,7 @@ sys.settrace(at_line)
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("first", ["adopt", "spin", "close", "_leave_hanging_threads"])
+@pytest.mark.parametrize("first", ["make", "spin", "close", "_leave_hanging_threads"])
 def test_signals_at_every_line_end_the_grounder_once(
     processes: list[Process], tmp_path: Path, first: str, number: str
 ) -> None:

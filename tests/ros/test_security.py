@@ -6,6 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
+from node_programs import GROUNDER, Process
+from ros_support import DEADLINE
 
 import affordance_grounding_ros.grounder_node as grounder_node
 
@@ -72,3 +74,36 @@ def test_the_node_reaches_no_file_program_network_or_pickle(name: str) -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             is_os = node.value.id == "os"
             assert not is_os or node.attr in ALLOWED_OF_OS, f"{name} uses os.{node.attr}"
+
+
+SECURITY_FILES = (
+    "cert.pem",
+    "governance.p7s",
+    "identity_ca.cert.pem",
+    "key.pem",
+    "permissions.p7s",
+    "permissions_ca.cert.pem",
+)
+
+
+@pytest.mark.parametrize("files", [(), SECURITY_FILES], ids=["no keys", "keys that are none"])
+def test_where_security_cannot_be_enforced_the_node_does_not_start_unprotected(
+    processes: list[Process], tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    enclave = tmp_path / "keystore" / "enclaves" / "grounder"
+    enclave.mkdir(parents=True)
+    for name in files:
+        (enclave / name).touch()
+    process = Process(
+        tmp_path,
+        *("-c", GROUNDER, "--ros-args", "--enclave", "/grounder"),
+        ROS_SECURITY_KEYSTORE=str(tmp_path / "keystore"),
+        ROS_SECURITY_ENABLE="true",
+        ROS_SECURITY_STRATEGY="Enforce",
+    )
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 1
+    reason = process.output().splitlines()[-1]
+    assert reason.startswith("[FATAL]")
+    assert "no node can be made" in reason or "command line refused" in reason
+    assert "Traceback" not in process.output()

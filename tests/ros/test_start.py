@@ -10,14 +10,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lifecycle_msgs.srv import GetState
 from node_programs import GROUNDER, REPOSITORY, Process
+from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_support import DEADLINE, Client, overrides
 
 from affordance_grounding_core import __version__
@@ -85,6 +91,35 @@ def test_every_line_says_who_speaks_and_how_serious_it_is(
     assert any(line.startswith("WARN ") and "a library warns" in line for line in found)
 
 
+def test_the_core_speaks_in_the_name_of_the_node_once_and_on_rosout(
+    processes: list[Process], client: Client, tmp_path: Path
+) -> None:
+    heard: list[Log] = []
+    everything = QoSProfile(
+        depth=100,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        reliability=ReliabilityPolicy.RELIABLE,
+    )
+    client.node.create_subscription(Log, "/rosout", heard.append, everything)
+    renamed = ("-r", "__ns:=/left_arm", "-r", "__node:=eyes")
+    process = Process(tmp_path, "-c", GROUNDER, "--ros-args", "-p", "model:=endless", *renamed)
+    processes.append(process)
+    process.wait_for("loading for ever")
+
+    def said() -> list[tuple[str, int]]:
+        found = [one for one in heard if one.msg == "building an engine of two lines"]
+        return [(one.name, one.level) for one in found]
+
+    client.wait(said, "the line on /rosout")
+    process.end(signal.SIGINT)
+    lines = [line for line in process.output().splitlines() if "building an engine" in line]
+    assert len(lines) == 1
+    assert re.fullmatch(
+        r"\[INFO\] \[[\d.]+\] \[left_arm\.eyes\]: building an engine of two lines", lines[0]
+    )
+    assert said() == [("left_arm.eyes", 20)]  # 20: INFO
+
+
 def test_a_parameter_that_was_set_while_the_model_loads_holds(
     processes: list[Process], client: Client, tmp_path: Path
 ) -> None:
@@ -119,6 +154,40 @@ def test_a_line_that_cannot_be_made_ends_nothing(capsys: pytest.CaptureFixture[s
     logging.getLogger("some.library").warning("hello")
 
 
+@pytest.mark.usefixtures("handler_free")
+def test_lines_of_many_threads_come_once_each_with_their_severity(
+    context: Context, log: Callable[[], list[tuple[str, str]]]
+) -> None:
+    node = Node("talker", context=context)
+    log_libraries(node.get_logger())
+    log_libraries(node.get_logger())  # As where a second node is made in the process.
+    core = logging.getLogger("affordance_grounding_core.some.module")
+    levels = {"DEBUG": "", "INFO": "info", "WARNING": "warn", "ERROR": "error"}
+
+    def talk(thread: int) -> None:
+        for number in range(20):
+            for level in levels:
+                core.log(logging.getLevelName(level), "%d %d %s", thread, number, level)
+
+    threads = [threading.Thread(target=talk, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert not any(thread.is_alive() for thread in threads)
+    node.destroy_node()
+    expected = {
+        (severity, f"{thread} {number} {level}")
+        for thread in range(8)
+        for number in range(20)
+        for level, severity in levels.items()
+        if severity
+    }
+    found = [line for line in log() if line[1].endswith(tuple(levels))]
+    assert len(found) == len(expected)
+    assert set(found) == expected
+
+
 HOMES = {
     "no home": {"HOME": None},
     "a home that is the root": {"HOME": "/"},
@@ -131,7 +200,7 @@ HOMES = {
 def test_the_node_starts_whatever_its_home_is(
     processes: list[Process], client: Client, tmp_path: Path, case: str
 ) -> None:
-    process = start(processes, tmp_path, **HOMES[case])
+    process = start(processes, tmp_path, TMPDIR=str(tmp_path), **HOMES[case])
     client.wait_for_grounder()
     assert process.end(signal.SIGINT) == 0, process.output()
     assert "Traceback" not in process.output()
@@ -162,9 +231,17 @@ def stranger_python() -> tuple[str, ...]:
     return ()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may write, as /tmp is; pytest's own are for one user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("home", [None, "/", "/root"], ids=["none", "the root", "another's"])
 def test_the_node_starts_for_a_user_that_nobody_knows(
-    processes: list[Process], tmp_path: Path, home: str | None
+    processes: list[Process], tmp_path: Path, open_folder: Path, home: str | None
 ) -> None:
     if not stranger_python():
         pytest.skip(
@@ -175,11 +252,18 @@ def test_the_node_starts_for_a_user_that_nobody_knows(
     # node here, because processes of two users share no memory.
     module = ("-m", "affordance_grounding_ros.grounder_node")
     arguments = ("--ros-args", "-p", "autostart:=false")
-    process = Process(tmp_path, *module, *arguments, python=stranger_python(), HOME=home)
+    process = Process(
+        tmp_path,
+        *module,
+        *arguments,
+        python=stranger_python(),
+        HOME=home,
+        TMPDIR=str(open_folder),
+    )
     processes.append(process)
     process.wait_for("waiting for a lifecycle manager")
     assert process.end(signal.SIGINT) == 0, process.output()
-    assert "logs are kept in /tmp/" in process.output()
+    assert f"logs are kept in {open_folder}/" in process.output()
     assert "Traceback" not in process.output()
     assert [line for line in process.output().splitlines() if not LINE.match(line)] == []
 

@@ -1,7 +1,8 @@
 """Builds the environment of this repository: `make setup`, or `python3 -m tools.setup`.
 
 Reads the environment variables TORCH_INDEX_URL (package index of another torch build, for
-example the CPU one) and SETUP_PYTHON (interpreter to use).
+example the CPU one), SETUP_PYTHON (interpreter to use) and SETUP_DISTRO (ROS 2 distribution to
+take from PyPI, into an environment of its own).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from tools.setup.machine import WHEELS
 from tools.setup.plan import make_plan
 from tools.setup.steps import SetupError, run_steps
-from tools.setup.workspace import Workspace
+from tools.setup.workspace import DISTRIBUTIONS, Workspace
 
 _AGAIN = "`make setup` goes on where it stopped."
 
@@ -27,8 +28,9 @@ def main() -> int:
     """
     # Line by line, so that ours keep their place among the output of the commands.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    workspace = Workspace(Path(__file__).resolve().parents[2])
+    distribution = os.environ.get("SETUP_DISTRO") or DISTRIBUTIONS[0]
     try:
+        workspace = Workspace(Path(__file__).resolve().parents[2], distribution)
         _wait_for_others()
         steps = make_plan(workspace, os.environ, os.environ.get("SETUP_PYTHON") or None)
         done_now = run_steps(steps, workspace.stamps)
@@ -40,7 +42,8 @@ def main() -> int:
         return 130
     if done_now:
         ros = workspace.stamps.read("ros")
-        source = "ROS 2 Kilted from PyPI" if ros == WHEELS else f"ROS 2 in {ros}"
+        wheels = f"ROS 2 {distribution.capitalize()} from PyPI"
+        source = wheels if ros == WHEELS else f"ROS 2 in {ros}"
         print(f"Ready: {workspace.environment}, {source}. Next: make demo, make test, make help")
     return 0
 

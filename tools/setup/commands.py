@@ -85,7 +85,9 @@ class Commands:
             )
         # colcon's setup files run this for every prefix they build on.
         script = self._workspace.root / "tools/setup/environment.bash"
-        (self._workspace.environment / "local_setup.bash").write_text(f'source "{script}"\n')
+        (self._workspace.environment / "local_setup.bash").write_text(
+            f'SETUP_DISTRO={self._workspace.distribution} source "{script}"\n'
+        )
 
     def link_core(self) -> None:
         """Make the core importable, and its command available, without the install space.
@@ -106,19 +108,20 @@ class Commands:
             SetupError: it does not build.
         """
         root = self._workspace.root
-        for path in root.glob("install/**/*"):
+        workspace = self._workspace
+        for path in workspace.install_space.rglob("*"):
             # Links to source files that are gone; colcon leaves them.
             if path.is_symlink() and not path.exists():
                 path.unlink()
-        if self._workspace.stamps.read("built_with") != packages:
+        if workspace.stamps.read("built_with") != packages:
             # CMake remembers the paths of another environment.
-            for folder in ("build", "install"):
-                shutil.rmtree(root / folder, ignore_errors=True)
-            self._workspace.stamps.write("built_with", packages)
+            for folder in (workspace.build_space, workspace.install_space):
+                shutil.rmtree(folder, ignore_errors=True)
+            workspace.stamps.write("built_with", packages)
         colcon = ["colcon", "build", "--symlink-install", "--base-paths", str(root)]
-        self._in_environment(
-            *colcon, "--cmake-args", f"-DPython3_EXECUTABLE={self._workspace.python}"
-        )
+        colcon += ["--build-base", str(workspace.build_space)]
+        colcon += ["--install-base", str(workspace.install_space)]
+        self._in_environment(*colcon, "--cmake-args", f"-DPython3_EXECUTABLE={workspace.python}")
 
     def fetch_weights(self) -> None:
         """Fetch the weights of the backbone that the default model uses.
@@ -135,12 +138,17 @@ class Commands:
 
     def _pip(self, *arguments: str) -> None:
         pip = [str(self._workspace.python), "-m", "pip", *arguments]
-        pip += ["--constraint", str(self._workspace.versions)]
+        for versions in (self._workspace.versions, self._workspace.ros_versions):
+            pip += ["--constraint", str(versions)]
         _run([*pip, "--no-input", "--disable-pip-version-check"], environ=pip_environ(os.environ))
 
     def _in_environment(self, *command: str) -> None:
         script = self._workspace.root / "tools/setup/with_environment.bash"
-        _run(["bash", str(script), *command], folder=self._workspace.root)
+        _run(
+            ["bash", str(script), *command],
+            environ={**os.environ, "SETUP_DISTRO": self._workspace.distribution},
+            folder=self._workspace.root,
+        )
 
 
 def pip_environ(environ: Mapping[str, str]) -> dict[str, str]:

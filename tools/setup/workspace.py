@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tools.setup.steps import SetupError, Stamps
 
+DISTRIBUTIONS = ("kilted", "jazzy")
+"""ROS 2 distributions that PyPI has; the first is the one that is taken unasked."""
+
 _LINKED_FOLDERS = (
     "affordance_grounding_core",
     "affordance_grounding_ros",
@@ -20,16 +23,41 @@ _LINKED_FOLDERS = (
 class Workspace:
     """The repository and where things lie in it.
 
+    Each distribution but the first of `DISTRIBUTIONS` has an environment, a build and an install
+    space of its own, with its name behind theirs.
+
     Attributes:
-        root: of the repository.
+        root: the repository's folder.
+        distribution: one of `DISTRIBUTIONS`.
+
+    Raises:
+        SetupError: PyPI has no such distribution.
     """
 
     root: Path
+    distribution: str = DISTRIBUTIONS[0]
+
+    def __post_init__(self) -> None:
+        if self.distribution not in DISTRIBUTIONS:
+            raise SetupError(
+                f"DISTRO={self.distribution}: PyPI has ROS 2 {' and '.join(DISTRIBUTIONS)}; for "
+                "another distribution, source its setup.bash and leave DISTRO out"
+            )
 
     @property
     def environment(self) -> Path:
         """The virtual environment."""
-        return self.root / ".venv"
+        return self._own(".venv")
+
+    @property
+    def build_space(self) -> Path:
+        """Where colcon builds."""
+        return self._own("build")
+
+    @property
+    def install_space(self) -> Path:
+        """Where colcon installs."""
+        return self._own("install")
 
     @property
     def python(self) -> Path:
@@ -38,7 +66,7 @@ class Workspace:
 
     @property
     def versions(self) -> Path:
-        """The pinned versions of all packages."""
+        """The pinned versions of all packages but ROS 2's."""
         return self.root / "tools/setup/versions.txt"
 
     @property
@@ -49,7 +77,12 @@ class Workspace:
     @property
     def ros_requirements(self) -> Path:
         """ROS 2 from PyPI."""
-        return self.root / "tools/setup/requirements-ros.txt"
+        return self.root / "tools/setup" / self.distribution / "requirements.txt"
+
+    @property
+    def ros_versions(self) -> Path:
+        """The pinned versions of ROS 2 from PyPI."""
+        return self.root / "tools/setup" / self.distribution / "versions.txt"
 
     @property
     def stamps(self) -> Stamps:
@@ -83,5 +116,11 @@ class Workspace:
 
     def interface_files(self) -> list[Path]:
         """The files whose content decides what is compiled."""
-        messages = sorted((self.root / "msg").glob("*.msg"))
-        return [self.root / "CMakeLists.txt", self.root / "package.xml", *messages]
+        interfaces: list[Path] = []
+        for kind in ("action", "msg", "srv"):
+            interfaces += sorted((self.root / kind).glob(f"*.{kind}"))
+        return [self.root / "CMakeLists.txt", self.root / "package.xml", *interfaces]
+
+    def _own(self, name: str) -> Path:
+        first = self.distribution == DISTRIBUTIONS[0]
+        return self.root / (name if first else f"{name}-{self.distribution}")

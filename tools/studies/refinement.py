@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingSet, read_training_set
+from affordance_grounding_core.data.part_masks import read_part_mask
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.labelling.manifest import MANIFEST_FILE, read_manifest
 from affordance_grounding_core.methods.plsp.refinement.config import RefinementConfig, SnapConfig
 from affordance_grounding_core.methods.plsp.refinement.encoders import FrozenPatches, load_encoders
 from affordance_grounding_core.methods.plsp.refinement.inference import LabelRefiner
-from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat, read_mask
+from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from affordance_grounding_core.methods.plsp.refinement.proposals import FeatureProposals
 from affordance_grounding_core.methods.plsp.refinement.run import REFINED_FOLDER, refine_labels
 from affordance_grounding_core.methods.plsp.refinement.samples import (
@@ -166,7 +167,7 @@ def _measure(
 def _compare(
     sample: RefinementSample, part: Mask, refiner: LabelRefiner, folder: Path, seed: int
 ) -> Overlap:
-    whole = read_mask(sample.mask, *part.shape)
+    whole = read_part_mask(sample.mask, *part.shape, may_be_empty=True)
     learned = refiner.probability(read_rgb(sample.image), sample.pair)
     stem = sample.image.stem
     file = folder / REFINED_FOLDER / sample.action / sample.object_name / f"{stem}_pl.png"
@@ -181,7 +182,9 @@ def _compare(
             for kind in KINDS
         },
         intersection_over_union(whole & (learned > SnapConfig().probability), part),
-        intersection_over_union(read_mask(file, *part.shape), part) if refined else 0.0,
+        intersection_over_union(read_part_mask(file, *part.shape, may_be_empty=True), part)
+        if refined
+        else 0.0,
         _mean(learned, part),
         _mean(learned, whole & ~part),
     )

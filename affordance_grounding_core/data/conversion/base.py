@@ -69,7 +69,7 @@ class Reader(Protocol):
             root: folder of the data set.
             part: "train" or "test", as the data set names its split.
             every: take one picture in so many.
-            problems: what is left out is counted here.
+            problems: counter of what is left out.
 
         Raises:
             DatasetError: the folder does not have the published layout.
@@ -121,7 +121,7 @@ def convert_dataset(
     replaced, the list last.
 
     Args:
-        read: of the data set's layout.
+        read: reader of the data set's layout.
         root: folder of the data set.
         output: folder to write to, made where needed.
         part: "train" or "test".

@@ -8,12 +8,16 @@ import torch
 
 from affordance_grounding_core.methods.action_head.scenes import MASK_FULL, MASK_UNKNOWN
 
-THRESHOLDS = torch.linspace(0.05, 0.95, 91)
-"""Candidates, for heat and for masks."""
+HEAT_THRESHOLDS = torch.sigmoid(torch.linspace(-5.0, 3.0, 161))
+"""Candidates for heat: fine where it is low, as that of rare actions is."""
+
+MASK_THRESHOLDS = torch.linspace(0.05, 0.95, 91)
+"""Candidates for part masks."""
 
 _WRONG_FIND = 1.0  # what a find where there is nothing weighs, beside a miss
 _BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
-_LARGEST_OFFSET = 2.0
+_BORROWED_ABSENT = 2.0  # the same for what is not there, of which every action has more
+_LARGEST_OFFSET = 3.0
 _CLOSE = 0.01
 
 
@@ -49,14 +53,14 @@ def fit_thresholds(
         return HeatThresholds(fallback, offsets)
     peaks = torch.sigmoid(logits)
     found, spared = _shares(peaks[present], peaks[absent])
-    threshold = _middle(found + _WRONG_FIND * spared)
+    threshold = _middle(HEAT_THRESHOLDS, found + _WRONG_FIND * spared)
     for action in range(logits.shape[1]):
         own_present = peaks[present[:, action], action]
         own_absent = peaks[absent[:, action], action]
         own_found, own_spared = _shares(own_present, own_absent)
-        score = _shrunk(own_found, len(own_present), found)
-        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared)
-        own = _middle(score)
+        score = _shrunk(own_found, len(own_present), found, _BORROWED_PAIRS)
+        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared, _BORROWED_ABSENT)
+        own = _middle(HEAT_THRESHOLDS, score)
         shift = _logit(threshold) - _logit(own)
         offsets[action] = min(max(shift, -_LARGEST_OFFSET), _LARGEST_OFFSET)
     return HeatThresholds(round(threshold, 2), offsets)
@@ -77,7 +81,7 @@ def mask_overlaps(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     predicted = torch.sigmoid(logits)
     true = masks > MASK_FULL // 2
     overlaps = []
-    for threshold in THRESHOLDS:
+    for threshold in MASK_THRESHOLDS:
         inside = predicted >= threshold
         union = (inside | true).sum((1, 2)).clamp_min(1)
         overlaps.append((inside & true).sum((1, 2)) / union)
@@ -86,23 +90,25 @@ def mask_overlaps(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 def best_mask_threshold(overlaps: torch.Tensor, fallback: float = 0.5) -> float:
     """Choose the threshold of the highest mean overlap; see `mask_overlaps`."""
-    return round(_middle(overlaps.mean(dim=0)), 2) if len(overlaps) else fallback
+    if not len(overlaps):
+        return fallback
+    return round(_middle(MASK_THRESHOLDS, overlaps.mean(dim=0)), 2)
 
 
 def _shares(present: torch.Tensor, absent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Share of present pairs found and of absent pairs spared, at every threshold."""
-    found = (present[:, None] >= THRESHOLDS).float().sum(0) / max(1, len(present))
-    spared = (absent[:, None] < THRESHOLDS).float().sum(0) / max(1, len(absent))
+    found = (present[:, None] >= HEAT_THRESHOLDS).float().sum(0) / max(1, len(present))
+    spared = (absent[:, None] < HEAT_THRESHOLDS).float().sum(0) / max(1, len(absent))
     return found, spared
 
 
-def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor) -> torch.Tensor:
-    return (own * pairs + shared * _BORROWED_PAIRS) / (pairs + _BORROWED_PAIRS)
+def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor, borrowed: float) -> torch.Tensor:
+    return (own * pairs + shared * borrowed) / (pairs + borrowed)
 
 
-def _middle(score: torch.Tensor) -> float:
+def _middle(thresholds: torch.Tensor, score: torch.Tensor) -> float:
     """The middle of the thresholds whose score is near the best."""
-    return float(THRESHOLDS[score >= score.max() - _CLOSE].median())
+    return float(thresholds[score >= score.max() - _CLOSE].median())
 
 
 def _logit(share: float) -> float:

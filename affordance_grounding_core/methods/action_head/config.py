@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LABEL_BLUR = 0.05
+"""Standard deviation of AGD20K's blur of a part mask, as a share of the picture's side."""
+
 
 @dataclass(frozen=True)
 class ActionHeadConfig:
@@ -19,6 +22,10 @@ class ActionHeadConfig:
             last block of `blocks` never is.
         attention: transformer blocks over the patches inside the head.
         mask_width: channels of the part masks' own layers; 0 for a head without masks.
+        context: transformer blocks over a grid of half as many patches each way, through which a
+            patch knows the whole picture; 0 for none.
+        blur: standard deviation of the Gaussian that spreads heat, as a share of the input's
+            side; 0 for none. AGD20K's rule for labels is `LABEL_BLUR`.
     """
 
     actions: int
@@ -29,6 +36,8 @@ class ActionHeadConfig:
     block_dropout: float = 0.3
     attention: int = 0
     mask_width: int = 0
+    context: int = 0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         if self.actions < 1:
@@ -39,9 +48,10 @@ class ActionHeadConfig:
             raise ValueError(f"width must be a positive multiple of 8, got {self.width}")
         if self.mask_width < 0 or self.mask_width % 8:
             raise ValueError(f"mask_width must be 0 or a multiple of 8, got {self.mask_width}")
-        if self.attention < 0:
-            raise ValueError(f"attention must not be negative, got {self.attention}")
-        if self.attention and self.width % 32:
+        for name in ("attention", "context", "blur"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if (self.attention or self.context) and self.width % 32:
             raise ValueError(
                 f"width must be a multiple of 32 for heads of attention, got {self.width}"
             )

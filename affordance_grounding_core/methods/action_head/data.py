@@ -1,21 +1,21 @@
-"""Batches of cached features and labels for training the action head."""
+"""Data module of the action head: batches of cached features and labels."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_backbone_tensors
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
+from affordance_grounding_core.data.agd20k import read_names
+from affordance_grounding_core.data.splits import is_held_out
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
@@ -23,13 +23,13 @@ from affordance_grounding_core.methods.action_head.config import SceneCounts, Vi
 from affordance_grounding_core.methods.action_head.features import (
     FeatureConfig,
     Precision,
-    SceneFiles,
-    cache_features,
+    SceneFeatures,
 )
 from affordance_grounding_core.methods.action_head.network import MASK_CELLS
 from affordance_grounding_core.methods.action_head.samples import (
     Sample,
     SamplePicture,
+    read_pictures,
     read_samples,
 )
 from affordance_grounding_core.methods.action_head.scenes import (
@@ -40,6 +40,7 @@ from affordance_grounding_core.methods.action_head.scenes import (
 )
 from affordance_grounding_core.methods.action_head.weak.config import WeakLabelConfig
 from affordance_grounding_core.methods.action_head.weak.source import weakly_labelled
+from affordance_grounding_core.training.run_data import RunData
 
 Batch = dict[str, torch.Tensor]
 
@@ -48,10 +49,10 @@ class FeatureDataset(Dataset[Batch]):
     """Scenes: features, labels, part masks, which actions are present and which absent.
 
     Args:
-        scenes: what is looked at.
-        files: what is cached of them.
+        scenes: scenes that are looked at.
+        features: their features.
         pictures: sizes and labels of their samples.
-        config: what shaped the features.
+        config: options that shaped the features.
         actions: vocabulary.
         with_masks: whether batches hold pixels and part masks.
     """
@@ -59,13 +60,13 @@ class FeatureDataset(Dataset[Batch]):
     def __init__(
         self,
         scenes: Sequence[Scene],
-        files: Sequence[SceneFiles],
+        features: SceneFeatures,
         pictures: Mapping[Sample, SamplePicture],
         config: FeatureConfig,
         actions: Sequence[str],
         with_masks: bool = False,
     ) -> None:
-        self._files = list(files)
+        self._features = features
         self._preprocess = Preprocess(config.preprocess)
         cells = config.preprocess.size // config.preprocess.multiple
         self._side = cells * MASK_CELLS
@@ -85,19 +86,23 @@ class FeatureDataset(Dataset[Batch]):
                 masks = scene.masks(coverage, pictures, self._side)
                 self._masks.append({actions.index(name): mask for name, mask in masks.items()})
 
+    def forget_absence(self, fewer_than: int) -> None:
+        """Leave open where an action is absent if fewer scenes than this show it."""
+        self._absent[:, self._present.sum(dim=0) < fewer_than] = False
+
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._features)
 
     def __getitem__(self, index: int) -> Batch:
         item = {
-            "tokens": torch.from_numpy(np.load(self._files[index].tokens)),
+            "tokens": torch.from_numpy(self._features.tokens(index)),
             "labels": self._labels[index],
             "present": self._present[index],
             "absent": self._absent[index],
         }
         if self._masks is None:
             return item
-        pixels, _ = self._preprocess(np.load(self._files[index].picture))
+        pixels, _ = self._preprocess(self._features.picture(index))
         masks = np.full((self._labels.shape[1], self._side, self._side), MASK_UNKNOWN, np.uint8)
         masks[self._absent[index].numpy()] = 0
         for channel, mask in self._masks[index].items():
@@ -105,7 +110,28 @@ class FeatureDataset(Dataset[Batch]):
         return item | {"pixels": torch.from_numpy(pixels), "masks": torch.from_numpy(masks)}
 
 
-class ActionHeadData(LightningDataModule):
+class RepeatableShuffle(Sampler[int]):
+    """Shuffles by PyTorch's global random numbers, whatever the number of workers.
+
+    Args:
+        count: number of samples.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        # Two numbers, as a DataLoader without workers draws them: the first is for workers.
+        _, seed = (int(torch.empty((), dtype=torch.int64).random_()) for _ in range(2))
+        yield from torch.randperm(
+            self._count, generator=torch.Generator().manual_seed(seed)
+        ).tolist()
+
+
+class ActionHeadData(RunData):
     """Training and validation batches from a folder in AGD20K layout.
 
     About one sample in `validation_every` is held out by its name, so that the same
@@ -113,27 +139,32 @@ class ActionHeadData(LightningDataModule):
 
     Args:
         root: folder above `trainset`.
-        photographs: a second folder of the same kind; None for none.
-        photograph_list: text file with the names of the pictures to use of that folder, one a
-            line; all where None.
         actions: vocabulary, in the order of the head's channels.
-        backbone: name of the frozen backbone.
+        backbone: name of the frozen backbone, one of DINOv2's.
         blocks: backbone blocks whose tokens are read.
         preprocess: input size and normalisation.
         views: random views of the training pictures.
         batch_size: views in a batch.
         excluded_objects: object classes to leave out.
-        validation_every: share held out, as one in so many.
-        seed: of the random views.
         backbone_weights: local file of the backbone; the pinned weights where None.
         labels: "masks" for part masks, "image_level" for what exocentric pictures teach, with
             no mask at all.
-        weak: how they teach it.
+        weak: options of the labels that exocentric pictures teach.
+        photographs: a second folder of the same kind; None for none.
+        photograph_list: text file with the names of the pictures to use of that folder, one a
+            line; all where None.
         photograph_scenes: how many scenes are made of a picture of `photographs`; as many as
             `views` says where None.
-        precision: in which the backbone runs for the features.
+        precision: precision in which the backbone runs for the features.
         with_masks: whether batches hold pixels and part masks.
         workers: processes that read batches; 0 for none beside the run itself.
+        scarce: an action that fewer training scenes than this show is never called absent: what
+            the initial head knows of it is rehearsed instead of forgotten.
+        trial: whether a batch of scenes to train on and one of held-out pictures are all.
+        options: the other options of `RunData`.
+
+    Attributes:
+        backbone_fingerprint: hash of the backbone's weights, after `setup`.
     """
 
     def __init__(
@@ -146,8 +177,6 @@ class ActionHeadData(LightningDataModule):
         views: ViewConfig = ViewConfig(),  # noqa: B008  frozen
         batch_size: int = 32,
         excluded_objects: list[str] | None = None,
-        validation_every: int = 10,
-        seed: int = 0,
         backbone_weights: str | None = None,
         labels: Literal["masks", "image_level"] = "masks",
         weak: WeakLabelConfig = WeakLabelConfig(),  # noqa: B008  frozen
@@ -157,25 +186,24 @@ class ActionHeadData(LightningDataModule):
         precision: Precision = "float32",
         with_masks: bool = False,
         workers: int = 0,
+        scarce: int = 0,
+        trial: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.root = root
-        self.workers = workers
+        super().__init__(root, actions, batch_size=batch_size, workers=workers, **options)
+        self.scarce = scarce
+        self.trial = trial
         self.photographs = photographs
         self.photograph_list = photograph_list
         self.photograph_scenes = photograph_scenes
         self.precision: Precision = precision
         self.with_masks = with_masks and labels == "masks"
-        self.actions = list(actions)
         self.backbone = backbone
         self.blocks = tuple(blocks)
         self.preprocess = preprocess
         self.views = views
-        self.batch_size = batch_size
         self.excluded_objects = list(excluded_objects or [])
-        self.validation_every = validation_every
-        self.seed = seed
-        self.backbone_weights = Path(backbone_weights) if backbone_weights else None
+        self.backbone_weights = Path(backbone_weights).expanduser() if backbone_weights else None
         self.labels = labels
         self.weak = weak
         self.backbone_fingerprint = ""
@@ -192,36 +220,12 @@ class ActionHeadData(LightningDataModule):
         if self._training is not None:
             return
         samples = self._samples()
-        classes = {sample.object_name for sample in samples}
-        if unknown := sorted(set(self.excluded_objects) - classes):
-            raise DatasetError(
-                f"object classes {unknown} are not in {self.root}; expected some of "
-                f"{sorted(classes)}"
-            )
         config, backbone = self._prepare_backbone()
-        used = [sample for sample in samples if not self._excluded(sample)]
-        held_out = {sample for sample in used if self._held_out(sample)}
-        size = self.preprocess.size
-        pictures = {}
+        pictures: Mapping[Sample, SamplePicture] = {}
         if self.labels == "masks":
-            pictures = {sample: SamplePicture.of(sample) for sample in samples}
-        counts = {}
-        if self.photographs and self.photograph_scenes:
-            folder = Path(self.photographs)
-            photographs = [sample for sample in samples if sample.path.is_relative_to(folder)]
-            counts = dict.fromkeys(photographs, self.photograph_scenes)
-        planned = plan_scenes(samples, size, self.views, self.seed, pictures, counts)
-        training = [
-            scene
-            for scene in planned
-            if all(
-                not self._excluded(tile.sample) and tile.sample not in held_out
-                for tile in scene.tiles
-            )
-        ]
-        validation = [
-            scene for scene in planned if scene.plain and scene.tiles[0].sample in held_out
-        ]
+            pictures = read_pictures(samples)
+        planned = self._plan(samples, pictures)
+        training, validation = self._share_out(planned)
         folder = cache_directory() / "features"
         if self.labels == "image_level":
             plain = [s for s in planned if s.plain and not self._excluded(s.tiles[0].sample)]
@@ -231,7 +235,7 @@ class ActionHeadData(LightningDataModule):
         self._training, self._validation = (
             FeatureDataset(
                 scenes,
-                cache_features(scenes, config, backbone, folder),
+                SceneFeatures(scenes, config, backbone, folder),
                 pictures,
                 config,
                 self.actions,
@@ -239,19 +243,29 @@ class ActionHeadData(LightningDataModule):
             )
             for scenes in (training, validation)
         )
+        self._training.forget_absence(self.scarce)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""
-        return self._loader(self._training, shuffle=True)
+        dataset = _after_setup(self._training)
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=RepeatableShuffle(len(dataset)),
+            drop_last=len(dataset) > self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            generator=torch.Generator(),  # the workers' own numbers are not drawn from the run's
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Plain views of the held-out pictures."""
-        return self._loader(self._validation, shuffle=False)
+        return DataLoader(_after_setup(self._validation), self.batch_size)
 
     def _prepare_backbone(self) -> tuple[FeatureConfig, Dinov2]:
+        backbone = Dinov2(self.backbone)
         tensors = load_backbone_tensors(self.backbone, self.backbone_weights)
         self.backbone_fingerprint = tensor_fingerprint(tensors)
-        backbone = Dinov2(self.backbone)
         backbone.load_tensors(tensors)
         backbone.to(
             "cuda" if torch.cuda.is_available() else "cpu",
@@ -268,28 +282,62 @@ class ActionHeadData(LightningDataModule):
         return config, backbone
 
     def _samples(self) -> list[Sample]:
+        """List all pictures, those of excluded classes too.
+
+        Raises:
+            DatasetError: an excluded class is not there, or the layout is another.
+        """
         roots = [self.root, *([self.photographs] if self.photographs else [])]
         listed = None
         if self.photograph_list is not None:
-            listed = Path(self.photograph_list).expanduser().read_text(encoding="utf-8").split()
-        return read_samples(roots, self.actions, self.labels == "masks", listed)
+            listed = read_names(Path(self.photograph_list))
+        samples = read_samples(roots, self.actions, self.labels == "masks", listed)
+        classes = {sample.object_name for sample in samples}
+        if unknown := sorted(set(self.excluded_objects) - classes):
+            raise DatasetError(
+                f"object classes {unknown} are not in {self.root}; expected some of "
+                f"{sorted(classes)}"
+            )
+        return samples
+
+    def _plan(
+        self, samples: Sequence[Sample], pictures: Mapping[Sample, SamplePicture]
+    ) -> list[Scene]:
+        """Plan the scenes of all samples, so that they do not depend on what is left out."""
+        counts = {}
+        if self.photographs and self.photograph_scenes:
+            folder = Path(self.photographs)
+            photographs = [sample for sample in samples if sample.path.is_relative_to(folder)]
+            counts = dict.fromkeys(photographs, self.photograph_scenes)
+        return plan_scenes(samples, self.preprocess.size, self.views, self.seed, pictures, counts)
+
+    def _share_out(self, planned: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
+        """Part scenes to train on from plain views of held-out pictures."""
+        training = [
+            scene
+            for scene in planned
+            if not any(
+                self._excluded(tile.sample) or self._held_out(tile.sample) for tile in scene.tiles
+            )
+        ]
+        validation = [
+            scene
+            for scene in planned
+            if scene.plain
+            and self._held_out(scene.tiles[0].sample)
+            and not self._excluded(scene.tiles[0].sample)
+        ]
+        most = self.batch_size if self.trial else None
+        return training[:most], validation[:most]
 
     def _excluded(self, sample: Sample) -> bool:
         return sample.object_name in self.excluded_objects
 
     def _held_out(self, sample: Sample) -> bool:
-        identity = f"validation/{sample.object_name}/{sample.path.stem}".encode()
-        return zlib.crc32(identity) % self.validation_every == 0
+        return is_held_out(sample.object_name, sample.path, self.validation_every)
 
-    def _loader(self, dataset: FeatureDataset | None, shuffle: bool) -> DataLoader[Batch]:
-        if dataset is None:
-            raise RuntimeError("setup() must run before a dataloader is asked for")
-        drop_last = shuffle and len(dataset) > self.batch_size
-        return DataLoader(
-            dataset,
-            self.batch_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            num_workers=self.workers if shuffle else 0,
-            persistent_workers=bool(self.workers and shuffle),
-        )
+
+def _after_setup(dataset: FeatureDataset | None) -> FeatureDataset:
+    if dataset is None:
+        raise RuntimeError("setup() must run before a dataloader is asked for")
+    return dataset

@@ -83,17 +83,21 @@ def mask_loss(logits: torch.Tensor, masks: torch.Tensor, present: torch.Tensor) 
     Returns:
         Scalar; 0 where nothing is known.
     """
-    known = (masks != MASK_UNKNOWN).to(logits.dtype)
-    shares = masks.to(logits.dtype) / MASK_FULL * known
-    entropy = functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
-    counts = known.sum((2, 3))
-    entropy_of_pair = (entropy * known).sum((2, 3)) / counts.clamp_min(1.0)
-    predicted = torch.sigmoid(logits) * known
-    overlap = 2 * (predicted * shares).sum((2, 3)) + 1.0
-    dice = 1.0 - overlap / (predicted.sum((2, 3)) + shares.sum((2, 3)) + 1.0)
-    seen = present & (shares.sum((2, 3)) > 0)
-    spared = (counts > 0) & ~seen
-    return _mean_over(entropy_of_pair + dice, seen) + _mean_over(entropy_of_pair, spared) / 3
+    known = masks != MASK_UNKNOWN
+    counts = known.sum((2, 3)).clamp_min(1)
+    seen = present & (known & (masks > 0)).any(3).any(2)
+    spared = known.any(3).any(2) & ~seen
+    weights = known[seen].to(logits.dtype)
+    shares = masks[seen].to(logits.dtype) / MASK_FULL * weights
+    drawn = logits[seen]
+    entropy = functional.binary_cross_entropy_with_logits(drawn, shares, weights, reduction="none")
+    predicted = torch.sigmoid(drawn) * weights
+    overlap = 2 * (predicted * shares).sum((1, 2)) + 1.0
+    dice = 1.0 - overlap / (predicted.sum((1, 2)) + shares.sum((1, 2)) + 1.0)
+    of_seen = entropy.sum((1, 2)) / counts[seen] + dice
+    # Where nothing belongs to the part, cross entropy is the softplus of the logit.
+    nothing = (functional.softplus(logits) * known).sum((2, 3)) / counts
+    return of_seen.sum() / max(1, len(of_seen)) + _mean_over(nothing, spared) / 3
 
 
 def _mean_over(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

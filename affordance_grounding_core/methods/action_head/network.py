@@ -1,8 +1,8 @@
 """A small head that turns frozen patch features into heat for every action.
 
 Patch tokens of several backbone blocks are projected, mixed with their neighbours by one
-convolution, and compared with an embedding per action. The class token is left out: in a
-scene of several objects it speaks of the wrong ones.
+convolution, where asked for with the whole picture by attention, and compared with an embedding
+per action. The class token is left out: in a scene of several objects it speaks of the wrong ones.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from affordance_grounding_core.methods.action_head.config import ActionHeadConfi
 
 MASK_CELLS = 7
 """Cells of a part mask along the side of a patch of 14 px."""
+
+_LOWEST, _HIGHEST = -12.0, 10.0
+"""Limits of logits that are spread: their exponentials are numbers of 16 bits."""
 
 
 class ActionHead(nn.Module):
@@ -52,6 +55,7 @@ class ActionHead(nn.Module):
                 for _ in range(config.attention)
             )
         )
+        self.context = Context(config.width, config.context) if config.context else None
         self.mixing_norm = nn.GroupNorm(8, config.width)
         self.mixing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1)
         self.output_norm = nn.GroupNorm(8, config.width)
@@ -77,13 +81,16 @@ class ActionHead(nn.Module):
         """Describe patches, (B, width, rows, columns); arguments as of `forward`."""
         patches = self.attention(self._project(tokens[:, 1:]))
         grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+        if self.context is not None:
+            grid = grid + self.context(grid)
         grid = grid + self.mixing(functional.gelu(self.mixing_norm(grid)))
         return functional.gelu(self.output_norm(grid))
 
     def score(self, described: torch.Tensor) -> torch.Tensor:
         """Score described patches, (B, actions, rows, columns) logits."""
         logits: torch.Tensor = self.action_embeddings(described.permute(0, 2, 3, 1))
-        return logits.permute(0, 3, 1, 2)
+        logits = logits.permute(0, 3, 1, 2)
+        return spread(logits, self.config.blur) if self.config.blur else logits
 
     def _project(self, features: torch.Tensor) -> torch.Tensor:
         """Normalise, drop and project features, (B, N, blocks * feature_width) to (B, N, width).
@@ -123,6 +130,45 @@ class ActionHead(nn.Module):
         drawn = torch.rand(samples, 1, blocks, 1, device=device)
         spared = torch.arange(blocks, device=device)[:, None] == blocks - 1
         return (kept * (spared | (drawn >= self.config.block_dropout))).flatten(2)
+
+
+class Context(nn.Module):
+    """What the rest of the picture says of every patch, by attention on a coarser grid.
+
+    Args:
+        width: channels of a patch.
+        blocks: of a transformer.
+    """
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(
+                Block(width, width // 32, mlp_ratio=2, qkv_bias=True, proj_drop=0.1)
+                for _ in range(blocks)
+            )
+        )
+        for name, parameter in self.blocks.named_parameters():
+            if "attn.proj" in name or "fc2" in name:  # training begins as if there were none
+                nn.init.zeros_(parameter)
+
+    def forward(self, grid: torch.Tensor) -> torch.Tensor:
+        """Compute what is added to a grid of patches.
+
+        Args:
+            grid: (B, width, rows, columns).
+
+        Returns:
+            Likewise.
+        """
+        sides = grid.shape[-2:]
+        down = [_matrix(averaging_matrix(side), grid) for side in sides]
+        up = [_matrix(interpolation_matrix(-(-side // 2), side), grid) for side in sides]
+        coarse = down[0] @ grid @ down[1].T
+        patches = coarse.flatten(2).transpose(1, 2)
+        change = (self.blocks(patches) - patches).transpose(1, 2).reshape(coarse.shape)
+        finer: torch.Tensor = up[0] @ change @ up[1].T
+        return finer
 
 
 class MaskDecoder(KeepsFloatingPoint):
@@ -182,26 +228,87 @@ def enlarge(grid: torch.Tensor) -> torch.Tensor:
         (..., `MASK_CELLS` * rows, `MASK_CELLS` * columns).
     """
     rows, columns = (
-        torch.from_numpy(interpolation_matrix(side)).to(grid.device, grid.dtype)
-        for side in grid.shape[-2:]
+        _matrix(interpolation_matrix(side, MASK_CELLS * side), grid) for side in grid.shape[-2:]
     )
     return rows @ grid @ columns.T
 
 
-@lru_cache(maxsize=32)
-def interpolation_matrix(side: int) -> NDArray[np.float32]:
-    """Weights of linear interpolation from patches to cells along one side.
+def spread(logits: torch.Tensor, blur: float) -> torch.Tensor:
+    """Blur heat as labels are blurred: the logarithm of the blurred exponentials of logits.
+
+    The layers below say where a part is, and need not learn the blur of its label. One hot patch
+    makes a blob, at whatever size of the input; heat can be as high for a small part as for a
+    large one.
+
+    Args:
+        logits: (..., rows, columns).
+        blur: standard deviation as a share of the whole side.
+
+    Returns:
+        (..., rows, columns) float32.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        heat = torch.exp(logits.float().clamp(_LOWEST, _HIGHEST))
+        rows, columns = (_matrix(blur_matrix(side, blur), heat) for side in logits.shape[-2:])
+        return torch.log(rows @ heat @ columns.T)
+
+
+def _matrix(values: NDArray[np.float32], like: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(values).to(like.device, like.dtype)
+
+
+@lru_cache(maxsize=64)
+def interpolation_matrix(side: int, cells: int) -> NDArray[np.float32]:
+    """Weights of linear interpolation from patches to finer cells along one side.
+
+    Args:
+        side: number of patches.
+        cells: number of cells over the same length.
+
+    Returns:
+        (cells, side) float32; each row sums to 1.
+    """
+    centres = (np.arange(cells) + 0.5) * (side / cells) - 0.5
+    places = np.clip(centres, 0.0, side - 1.0)
+    distances = np.abs(places[:, None] - np.arange(side)[None])
+    return np.asarray(np.maximum(0.0, 1.0 - distances), np.float32)
+
+
+@lru_cache(maxsize=64)
+def averaging_matrix(side: int) -> NDArray[np.float32]:
+    """Weights that average patches over half as many cells, rounded up, along one side.
 
     Args:
         side: number of patches.
 
     Returns:
-        (`MASK_CELLS` * side, side) float32; each row sums to 1.
+        (ceil(side / 2), side) float32; each row sums to 1.
     """
-    centres = (np.arange(MASK_CELLS * side) + 0.5) / MASK_CELLS - 0.5
-    places = np.clip(centres, 0.0, side - 1.0)
-    distances = np.abs(places[:, None] - np.arange(side)[None])
-    return np.maximum(0.0, 1.0 - distances).astype(np.float32)
+    cells = -(-side // 2)
+    edges = np.arange(cells + 1) * (side / cells)
+    patches = np.arange(side)
+    ends = np.minimum(edges[1:, None], patches + 1)
+    covered = np.maximum(0.0, ends - np.maximum(edges[:-1, None], patches))
+    return np.asarray(covered / covered.sum(axis=1, keepdims=True), np.float32)
+
+
+@lru_cache(maxsize=64)
+def blur_matrix(side: int, blur: float) -> NDArray[np.float32]:
+    """Weights of a Gaussian along one side, mirrored at both ends.
+
+    Args:
+        side: number of patches.
+        blur: standard deviation as a share of the side.
+
+    Returns:
+        (side, side) float32; each row sums to 1.
+    """
+    places = np.arange(side)[:, None]
+    # The picture, mirrored at one end and at the other.
+    copies = [np.arange(side), -1 - np.arange(side), 2 * side - 1 - np.arange(side)]
+    weights = sum(np.exp(-((places - copy) ** 2) / (2 * (blur * side) ** 2)) for copy in copies)
+    weights = np.asarray(weights)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def join_blocks(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -279,4 +386,5 @@ class ActionHeadNetwork(GroundingNetwork):
         return pixels.shape[-2] // side, pixels.shape[-1] // side
 
     def _logits(self, described: torch.Tensor) -> torch.Tensor:
-        return self.head.score(described) + self.head.heat_offsets[:, None, None]
+        logits = self.head.score(described) + self.head.heat_offsets[:, None, None]
+        return logits.to(described.dtype)

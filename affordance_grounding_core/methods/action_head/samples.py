@@ -1,12 +1,12 @@
-"""The pictures of a training set with, for every action, its label, its absence or neither."""
+"""Training pictures of the action head, each with its labels and the actions it lacks."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,9 +16,11 @@ from affordance_grounding_core.data.agd20k import (
     affordances_of_objects,
     read_training_set,
 )
-from affordance_grounding_core.data.part_masks import image_size, is_boxes
-from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.data.part_masks import image_size, is_boxes, read_part_mask
+from affordance_grounding_core.errors import DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_rgb
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class Sample:
     """One picture of an object and what is known of it.
 
     Attributes:
-        path: of the picture.
+        path: file of the picture.
         object_name: class of the object shown.
         masks: action to the file of its part mask, for actions that are labelled here.
         absent: actions that the object class never appears under.
@@ -37,41 +39,14 @@ class Sample:
     masks: dict[str, Path]
     absent: tuple[str, ...]
 
-    def read_masks(self, height: int, width: int) -> dict[str, NDArray[np.bool_]]:
-        """Read the part masks.
-
-        Args:
-            height: of the picture in px; a mask of another size is refused.
-            width: likewise.
-
-        Returns:
-            Action to (H, W) bool. Actions whose mask is empty are left out.
-
-        Raises:
-            DatasetError: a mask that cannot be read or has another size.
-        """
-        masks = {}
-        for action, path in self.masks.items():
-            mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-            if mask is None or mask.shape != (height, width):
-                found = "no image" if mask is None else f"{mask.shape[0]} x {mask.shape[1]} px"
-                raise DatasetError(
-                    f"part mask {path} must be an image of {height} x {width} px like its "
-                    f"picture {self.path}, got {found}; make the label again"
-                )
-            inside = mask >= 128
-            if inside.any():
-                masks[action] = inside
-        return masks
-
 
 @dataclass(frozen=True)
 class SamplePicture:
     """What labels of a sample are made of.
 
     Attributes:
-        height: of its picture in px.
-        width: likewise.
+        height: height of its picture in px.
+        width: width of its picture in px.
         labels: action to (height, width): bool part masks where `exact`, float32 in [0, 1]
             soft labels otherwise.
         exact: whether the labels are the parts themselves, not blurred.
@@ -86,9 +61,10 @@ class SamplePicture:
 
     @classmethod
     def of(cls, sample: Sample) -> SamplePicture:
-        """Read a sample's picture and part masks."""
+        """Read a sample's picture and part masks; masks that cannot be used are left out."""
         height, width = image_size(sample.path) or read_rgb(sample.path).shape[:2]
-        masks = sample.read_masks(height, width)
+        read = {action: _usable(file, height, width) for action, file in sample.masks.items()}
+        masks = {action: mask for action, mask in read.items() if mask is not None}
         boxes = frozenset(action for action, mask in masks.items() if is_boxes(mask))
         return cls(height, width, masks, exact=True, boxes=boxes)
 
@@ -101,6 +77,24 @@ class SamplePicture:
                 (float(columns.mean() + 0.5) / self.width, float(rows.mean() + 0.5) / self.height)
             )
         return found
+
+
+def _usable(file: Path, height: int, width: int) -> NDArray[np.bool_] | None:
+    """Read a part mask; None, and a line in the log, where it cannot be used."""
+    try:
+        return read_part_mask(file, height, width)
+    except InvalidImageError as error:
+        logger.warning("Left out: %s", error)
+        return None
+
+
+def read_pictures(samples: Sequence[Sample]) -> dict[Sample, SamplePicture]:
+    """Read all pictures and part masks, and log how many masks are left out."""
+    pictures = {sample: SamplePicture.of(sample) for sample in samples}
+    left_out = sum(len(s.masks) - len(picture.labels) for s, picture in pictures.items())
+    if left_out:
+        logger.warning("%d part masks are left out, named above", left_out)
+    return pictures
 
 
 def read_samples(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affordance_grounding_core.data.blur import blur_kernel_size
+from affordance_grounding_core.data.mosaic import TILES, tile_corner
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.action_head.config import SceneCounts, ViewConfig
 from affordance_grounding_core.methods.action_head.samples import Sample, SamplePicture
@@ -270,10 +271,10 @@ def _mosaic(
     random: np.random.Generator,
 ) -> Scene:
     side = size // 2
-    chosen = [sample, *(others[i] for i in random.integers(len(others), size=3))]
-    places = random.permutation(4)
+    chosen = [sample, *(others[i] for i in random.integers(len(others), size=TILES - 1))]
+    places = random.permutation(TILES)
     tiles = tuple(
-        Tile(one, 1, (*identity, place), place // 2 * side, place % 2 * side, side)
+        Tile(one, 1, (*identity, place), *tile_corner(place, side), side)
         for one, place in zip(chosen, map(int, places), strict=True)
     )
     return Scene(tiles, size)

@@ -1,30 +1,33 @@
-"""Training of the action head as a Lightning task."""
+"""Lightning module that trains the action head."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch.nn import functional
 
+from affordance_grounding_core.backbones.dinov2 import Dinov2
+from affordance_grounding_core.errors import CheckpointError, TrainingError
 from affordance_grounding_core.methods.action_head.calibration import (
     HeatThresholds,
     best_mask_threshold,
     fit_thresholds,
     mask_overlaps,
 )
+from affordance_grounding_core.methods.action_head.checkpoint import start_from
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
 from affordance_grounding_core.methods.action_head.data import Batch
-from affordance_grounding_core.methods.action_head.initial import start_from
 from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
 from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.scenes import MASK_UNKNOWN
+from affordance_grounding_core.training.run_task import RunTask
 
 
-class ActionHeadTask(LightningModule):
+class ActionHeadTask(RunTask):
     """Trains an `ActionHead` on cached features.
 
     Args:
@@ -35,14 +38,23 @@ class ActionHeadTask(LightningModule):
         block_dropout: share of the samples from which all but the last block are dropped.
         attention: transformer blocks inside the head.
         mask_width: channels of the layers that draw part masks; 0 for a head without masks.
-        loss: weights of its terms.
-        learning_rate: highest of the one-cycle schedule.
-        weight_decay: of AdamW.
-        mask_samples: of each batch that part masks are trained on, the dear part of a step.
+        context: transformer blocks that tell a patch of the whole picture; 0 for none.
+        blur: spread of the heat, as a share of the input's side; 0 for none.
+        loss: weights of the loss's terms.
+        learning_rate: highest rate of the one-cycle schedule.
+        weight_decay: weight decay of AdamW.
+        mask_samples: samples of each batch that part masks are trained on, the costly part of a
+            step.
         initial: model of the package or checkpoint folder whose head training begins with; None
             for a random one.
         rehearsal: weight of staying with what the initial head says of pairs without a label.
+        backbone: name of the backbone whose tokens are read.
+
+    Attributes:
+        metrics: metrics of the epoch whose weights the task has.
     """
+
+    trained_part = "head"
 
     def __init__(
         self,
@@ -53,23 +65,28 @@ class ActionHeadTask(LightningModule):
         block_dropout: float = 0.3,
         attention: int = 0,
         mask_width: int = 0,
+        context: int = 0,
+        blur: float = 0.0,
         loss: LossConfig = LossConfig(),  # noqa: B008  frozen
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
         mask_samples: int = 16,
         initial: str | None = None,
         rehearsal: float = 0.0,
+        backbone: str = "dinov2_vits14",
     ) -> None:
-        super().__init__()
-        self.actions = list(actions)
+        super().__init__(actions)
         self.config = ActionHeadConfig(
             actions=len(actions),
+            feature_width=backbone_width(backbone),
             blocks=tuple(blocks),
             width=width,
             dropout=dropout,
             block_dropout=block_dropout,
             attention=attention,
             mask_width=mask_width,
+            context=context,
+            blur=blur,
         )
         self.loss = loss
         self.learning_rate = learning_rate
@@ -79,20 +96,22 @@ class ActionHeadTask(LightningModule):
         self.initial, self.rehearsal = initial, rehearsal
         self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
         if initial is not None:
-            start_from(self.head, initial, self.actions)
-            self._teacher.append(copy.deepcopy(self.head).eval().requires_grad_(False))
-        self.peaks: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+            self._teacher.append(start_from(self.head, initial, self.actions))
+        self.peaks: list[tuple[torch.Tensor, ...]] = []
         self.overlaps: list[torch.Tensor] = []
+        self.metrics: dict[str, float] = {}
+        self._steps = 0
+        self._resumed_steps: int | None = None
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Compute the loss of one batch.
 
         Raises:
-            RuntimeError: the loss is not finite; the batch is named and training stops.
+            TrainingError: the loss is not finite; the batch is named and training stops.
         """
         loss, _, _ = self._compare(batch, self.mask_samples)
         if not torch.isfinite(loss.total):
-            raise RuntimeError(
+            raise TrainingError(
                 f"loss of batch {batch_index} in epoch {self.current_epoch} is "
                 f"{loss.total.item()}; expected a finite number: lower the learning rate or "
                 "look for damaged pictures"
@@ -109,20 +128,61 @@ class ActionHeadTask(LightningModule):
         """Score held-out pictures and keep what thresholds are fitted on."""
         loss, logits, masks = self._compare(batch, None)
         self._log("validation", loss, progress=True)
-        self.peaks.append((logits.amax(dim=(2, 3)), batch["present"], batch["absent"]))
+        peaks = logits.amax(dim=(2, 3))
+        self.peaks.append((peaks.cpu(), batch["present"].cpu(), batch["absent"].cpu()))
         if masks is not None:
             known = batch["present"] & (batch["masks"] != MASK_UNKNOWN).all(3).all(2)
-            self.overlaps.append(mask_overlaps(masks[known], batch["masks"][known]))
+            self.overlaps.append(mask_overlaps(masks[known], batch["masks"][known]).cpu())
+
+    def on_train_epoch_end(self) -> None:
+        """Keep the metrics of the epoch; where it had no validation, those of the last one."""
+        metrics = self.trainer.callback_metrics
+        self.metrics |= {name: round(float(value), 4) for name, value in metrics.items()}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what thresholds are fitted on, and the length of the schedule."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["steps"] = self._steps
+        checkpoint["metrics"] = self.metrics
+        checkpoint["peaks"] = list(self.peaks)
+        checkpoint["overlaps"] = list(self.overlaps)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up what `on_save_checkpoint` added; see `RunTask`."""
+        super().on_load_checkpoint(checkpoint)
+        self._resumed_steps = int(checkpoint["steps"])
+        self._take_up(checkpoint)
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Take over the weights of a state, and what thresholds are fitted on."""
+        super().take_over(state)
+        self._take_up(state)
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        self.metrics = dict(state["metrics"])
+        self.peaks = [tuple(batch) for batch in state["peaks"]]
+        self.overlaps = list(state["overlaps"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with a one-cycle learning rate over the whole run."""
+        """AdamW with a one-cycle learning rate over the whole run.
+
+        Raises:
+            CheckpointError: the run that is resumed was to be longer or shorter.
+        """
+        steps = self._steps = int(self.trainer.estimated_stepping_batches)
+        if self._resumed_steps not in (None, steps):
+            raise CheckpointError(
+                f"the run that is resumed was to take {self._resumed_steps} steps, this one takes "
+                f"{steps}; its learning rate falls over the whole of it: resume with the same "
+                "data, batch size and trainer.max_epochs"
+            )
         optimizer = torch.optim.AdamW(
             self.head.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=self.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=steps,
             pct_start=0.1,
         )
         return {
@@ -161,7 +221,9 @@ class ActionHeadTask(LightningModule):
         if self.head.masks is None or "masks" not in batch:
             return loss, logits, None
         some = slice(mask_samples)
-        masks = self.head.masks(described[some], batch["pixels"][some]).float()
+        # Convolutions of few channels take two thirds of the time with channels last.
+        pixels = batch["pixels"][some].contiguous(memory_format=torch.channels_last)
+        masks = self.head.masks(described[some], pixels).float()
         term = mask_loss(masks, batch["masks"][some], present[some])
         total = loss.total + self.loss.mask * term
         return replace(loss, mask=term, total=total), logits, masks
@@ -187,3 +249,13 @@ class ActionHeadTask(LightningModule):
         self.log(f"{stage}/loss", loss.total, prog_bar=progress, on_step=False, on_epoch=True)
         for term in ("distribution", "level", "absence", "mask"):
             self.log(f"{stage}/{term}", getattr(loss, term), on_step=False, on_epoch=True)
+
+
+def backbone_width(name: str) -> int:
+    """Channels of the tokens of a backbone of DINOv2.
+
+    Raises:
+        ValueError: another name.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return Dinov2(name).width

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from affordance_grounding_core.data.feature_store import FeatureStore
+from affordance_grounding_core.backbones.weights import tensor_fingerprint
+from affordance_grounding_core.data.feature_store import (
+    ContentDigests,
+    FeatureStore,
+    Wanted,
+    fill,
+    identity_key,
+)
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
-from affordance_grounding_core.images import read_bytes, read_rgb
+from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.inference.preprocess import resize_image
+from affordance_grounding_core.methods.plsp.encoders import Dinov2Tokens
 from affordance_grounding_core.methods.plsp.samples import (
     PartSample,
     People,
@@ -31,66 +38,54 @@ from affordance_grounding_core.methods.plsp.samples import (
     view_image,
     view_label,
 )
-from affordance_grounding_core.training.run_data import EpochIndex
+from affordance_grounding_core.training.scored_data import EpochIndex
 from affordance_grounding_core.training.scored_images import LabelledImage
 
-_BATCH = 8
-
-
-@dataclass(frozen=True)
-class WantedTokens:
-    """A view whose tokens are wanted.
-
-    Attributes:
-        key: key of the view, without line breaks; holds whatever shapes it.
-        pixels: computes it, (3, h, w) float32.
-    """
-
-    key: str
-    pixels: Callable[[], torch.Tensor]
+WantedTokens = Wanted[torch.Tensor]
+"""A view whose tokens are wanted: (3, h, w) float32."""
 
 
 class TokenCache:
     """Tokens by view.
 
     Args:
-        folder: above all caches.
+        folder: folder above all caches.
         encoder: frozen, on the device to compute on.
-        size: side in px of the square input.
-        identity: identity of the encoder's weights and of everything that shapes the views.
+        input_format: format of the encoder's input.
     """
 
-    def __init__(
-        self, folder: Path, encoder: torch.nn.Module, size: int, identity: Mapping[str, object]
-    ) -> None:
-        patch, width = int(encoder.patch_size), int(encoder.output_width)  # type: ignore[arg-type]
-        key = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
-        shape = (1 + (size // patch) ** 2, width)
-        self._encoder = encoder
-        self._store = FeatureStore(folder / "plsp" / key[:32], {"tokens": shape})
+    def __init__(self, folder: Path, encoder: Dinov2Tokens, input_format: InputFormat) -> None:
+        key = identity_key(
+            {
+                "encoder": tensor_fingerprint(encoder.state_dict()),
+                "precision": encoder.precision,
+                "input": asdict(input_format),
+            }
+        )
+        shape = (1 + input_format.cells**2, encoder.output_width)
+        self._encoder: Dinov2Tokens | None = encoder
+        self._store = FeatureStore(folder / "plsp" / key, {"tokens": shape})
 
     def __contains__(self, key: str) -> bool:
         return key in self._store
 
-    @torch.inference_mode()
     def fill(self, wanted: Sequence[WantedTokens]) -> None:
         """Compute what is not there yet; may be interrupted and called again.
 
         Raises:
             DatasetError: the disk is full or the folder cannot be written.
         """
+        fill(self._store, wanted, self._describe)
+
+    @torch.inference_mode()
+    def _describe(
+        self, keys: Sequence[str], views: Sequence[torch.Tensor]
+    ) -> dict[str, NDArray[np.float16]]:
+        if self._encoder is None:
+            raise RuntimeError(f"tokens of {keys[0]} are not cached; call `fill` before training")
         device = next(self._encoder.parameters()).device
-        with self._store.filling():
-            missing = {one.key: one for one in wanted if one.key not in self._store}
-            todo = list(missing.values())
-            bar = tqdm(total=len(todo), desc="frozen tokens", unit="view", disable=None)
-            with bar:
-                for start in range(0, len(todo), _BATCH):
-                    batch = todo[start : start + _BATCH]
-                    pixels = torch.stack([one.pixels() for one in batch]).to(device)
-                    tokens = self._encoder(pixels).float().cpu().numpy().astype(np.float16)
-                    self._store.append([one.key for one in batch], {"tokens": tokens})
-                    bar.update(len(batch))
+        tokens = self._encoder(torch.stack(list(views)).to(device))
+        return {"tokens": tokens.float().cpu().numpy().astype(np.float16)}
 
     def read(self, key: str) -> NDArray[np.float16]:
         """Return (1 + N, width) tokens.
@@ -197,7 +192,7 @@ class PartImages(Dataset[Item]):
         self.objects = sorted({sample.object_name for sample in samples})
         self.pairs = sorted({(sample.action, sample.object_name) for sample in samples})
         self._irrelevant = {name: companions.get(name, ()) for name in self.objects}
-        self._digests: dict[Path, str] = {}
+        self._digests = ContentDigests()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -252,7 +247,7 @@ class PartImages(Dataset[Item]):
 
     def whole_key(self, file: Path) -> str:
         """What a whole image is cached by."""
-        return f"{self._digest(file)}/whole"
+        return f"{self._digests.of(file)}/whole"
 
     def _sample(self, sample: PartSample, random: np.random.Generator) -> Item:
         count = len(self._irrelevant[sample.object_name])
@@ -307,19 +302,14 @@ class PartImages(Dataset[Item]):
 
     def _cached_plan(self, sample: PartSample, number: int) -> ViewPlan:
         """The view of a number, the same under every action that the image stands under."""
-        digest = int(self._digest(sample.image)[:15], 16)
+        digest = int(self._digests.of(sample.image)[:15], 16)
         random = np.random.default_rng((0, digest, number))
         return draw_view(self.views, len(self._irrelevant[sample.object_name]), random)
 
     def _view_key(self, sample: PartSample, plan: ViewPlan, companions: Sequence[Path]) -> str:
-        shown = [self._digest(file) for file in (sample.image, *companions)]
+        shown = [self._digests.of(file) for file in (sample.image, *companions)]
         content = [shown, astuple(plan)[:4], self.views.resize, self.views.crop]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-    def _digest(self, file: Path) -> str:
-        if file not in self._digests:
-            self._digests[file] = hashlib.sha256(read_bytes(file)).hexdigest()
-        return self._digests[file]
 
     def _another(self, sample: PartSample, random: np.random.Generator) -> int:
         same = [

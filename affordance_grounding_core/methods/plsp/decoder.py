@@ -141,7 +141,7 @@ class HyperNetwork(nn.Module):
 
     Args:
         width: channels of the token.
-        weights: how many it makes.
+        weights: number of weights that it makes.
     """
 
     def __init__(self, width: int, weights: int) -> None:

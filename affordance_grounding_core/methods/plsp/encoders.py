@@ -18,6 +18,7 @@ from affordance_grounding_core.backbones.dense_attention import DenseMode, atten
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_dinov2
 from affordance_grounding_core.backbones.positions import ResizedPositions, patch_grid
+from affordance_grounding_core.backbones.table import architectures
 from affordance_grounding_core.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from affordance_grounding_core.labelling.part_names import PartNames, object_phrase
 
@@ -98,7 +99,12 @@ class ClipTokens(nn.Module):
         return projected
 
 
-EncoderName = Literal["clip_vitb16", "dinov2_vits14"]
+TRAINED_ENCODER = "clip_vitb16"
+"""The encoder that learns too."""
+
+ENCODERS = (TRAINED_ENCODER, *architectures("dinov2"))
+"""Names of the encoders; all but the first are frozen."""
+
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -107,30 +113,30 @@ class EncoderConfig:
     """Which encoder a run looks through.
 
     Attributes:
-        name: "clip_vitb16" is trained with everything else, as published, and its text encoder
-            says what actions, objects and parts mean; "dinov2_vits14" is frozen, and the
-            action vectors are learned.
+        name: one of `ENCODERS`. "clip_vitb16" is trained with everything else, as published, and
+            its text encoder says what actions, objects and parts mean; backbones of DINOv2 stay
+            frozen, and the action vectors are learned.
         weights: local file of its weights; cached or pinned ones if None.
         precision: a frozen encoder computes in; "bfloat16" is faster where the hardware has
             it. A trained one follows `trainer.precision`.
     """
 
-    name: EncoderName = "clip_vitb16"
+    name: str = TRAINED_ENCODER
     weights: str | None = None
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        for name, options in (("name", EncoderName), ("precision", Precision)):
-            if getattr(self, name) not in get_args(options):
-                raise ValueError(
-                    f"encoder {name} must be one of {list(get_args(options))}, got "
-                    f"{getattr(self, name)!r}"
-                )
+        for option, value, known in (
+            ("name", self.name, ENCODERS),
+            ("precision", self.precision, get_args(Precision)),
+        ):
+            if value not in known:
+                raise ValueError(f"encoder {option} must be one of {list(known)}, got {value!r}")
 
     @property
     def trained(self) -> bool:
         """Whether the encoder learns too, so that its weights belong to the checkpoint."""
-        return self.name == "clip_vitb16"
+        return self.name == TRAINED_ENCODER
 
     @property
     def patch_size(self) -> int:
@@ -192,16 +198,20 @@ class Dinov2Tokens(nn.Module):
         return tokens.float()
 
 
+ImageEncoder = ClipTokens | Dinov2Tokens
+"""Encoders of images that there are; each is a `TokenEncoder`."""
+
+
 @dataclass(frozen=True)
 class LoadedEncoder:
     """What was loaded for a run.
 
     Attributes:
-        image: a `TokenEncoder`.
+        image: encoder of images.
         text: text encoder of the same space; None where the encoder has none.
     """
 
-    image: nn.Module
+    image: ImageEncoder
     text: TextEncoder | None
 
 

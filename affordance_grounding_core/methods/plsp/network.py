@@ -214,8 +214,8 @@ class PlspHeatNetwork(GroundingNetwork):
         """Compute the maps that the paper scores.
 
         Args:
-            pixels: as for `forward`.
-            actions: as for `forward`.
+            pixels: see `forward`.
+            actions: see `forward`.
 
         Returns:
             "log_density" (K, 4 * rows, 4 * columns): its softmax is the published heat.

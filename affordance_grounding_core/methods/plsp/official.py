@@ -29,6 +29,7 @@ from affordance_grounding_core.inference.preprocess import Preprocess, Preproces
 from affordance_grounding_core.methods.plsp.checkpoint import (
     EncoderReference,
     StoredPlsp,
+    build_network,
     read_model,
 )
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
@@ -36,7 +37,6 @@ from affordance_grounding_core.methods.plsp.encoders import (
     ClipTokens,
     encode_actions,
 )
-from affordance_grounding_core.methods.plsp.inference import build_network
 from affordance_grounding_core.methods.plsp.network import PlspNetwork
 from affordance_grounding_core.training.heat_fitting import (
     fit_network_heat,
@@ -88,7 +88,7 @@ def plsp_from_official(
     """Convert a published checkpoint.
 
     Args:
-        file: as read by `read_official_plsp`.
+        file: file read by `read_official_plsp`.
         actions: class list of the classifier, in order; told by the number of classes if None.
         clip: encodes the actions; its text encoder then travels with the model, so that free
             text is understood.

@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.data.agd20k import TrainingImage, TrainingSet
 from affordance_grounding_core.data.blur import blur_mask
-from affordance_grounding_core.data.part_masks import find_part_mask
+from affordance_grounding_core.data.mosaic import TILES, draw_mosaic
+from affordance_grounding_core.data.part_masks import find_part_mask, read_part_mask
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.images import read_grey
 from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import resize_image
 
 Value = TypeVar("Value", np.uint8, np.float32)
-
-TILES = 4
-"""Of a mosaic."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class ViewPlan:
         left: first column.
         mirrored: whether it is mirrored.
         tile: which tile of a mosaic it becomes, row by row; None for the crop alone.
-        companions: for a mosaic, numbers of the images in the other tiles.
+        companions: numbers of the images in the other tiles of a mosaic.
     """
 
     top: int
@@ -77,8 +74,8 @@ def draw_view(config: PlspViewConfig, companions: int, random: np.random.Generat
 
     Args:
         config: options of the views.
-        companions: how many images may stand beside it in a mosaic; 0 for no mosaics.
-        random: decides; always asked for equally many numbers.
+        companions: number of images that may stand beside it in a mosaic; 0 for no mosaics.
+        random: source of random numbers; equally many are always drawn.
     """
     top, left = (int(v) for v in random.integers(config.resize - config.crop + 1, size=2))
     mirrored, mosaic = random.random(2) < (config.flip, config.mosaic)
@@ -100,7 +97,7 @@ def view_image(
     Args:
         plan: drawn with the same config.
         config: options of the views.
-        image: as the camera or a file gave it.
+        image: image of any size.
         companions: images for the other tiles, in the order of `plan.companions`.
 
     Returns:
@@ -153,9 +150,7 @@ def _cut(plan: ViewPlan, config: PlspViewConfig, values: NDArray[Value]) -> NDAr
 def _mosaic(tile: int, tiles: Sequence[NDArray[Value]]) -> NDArray[Value]:
     """Put the first tile at its place and the others around it."""
     own, *others = tiles
-    placed = [*others[:tile], own, *others[tile:]]
-    upper, lower = np.hstack(placed[:2]), np.hstack(placed[2:])
-    return np.vstack([upper, lower])
+    return draw_mosaic([*others[:tile], own, *others[tile:]])
 
 
 logger = logging.getLogger(__name__)
@@ -188,12 +183,12 @@ class PartSample:
         """Read the part mask, blurred by AGD20K's rule at its own size.
 
         Returns:
-            (H, W) float32 in [0, 1]; zero where the mask is empty.
+            (H, W) float32 in [0, 1].
 
         Raises:
-            InvalidImageError: the mask cannot be read.
+            InvalidImageError: the mask cannot be read, or is empty or of 0 and 1.
         """
-        return blur_mask(read_grey(self.mask) >= 0.5)
+        return blur_mask(read_part_mask(self.mask))
 
 
 @dataclass(frozen=True)
@@ -202,7 +197,7 @@ class Person:
 
     Attributes:
         image: its file.
-        box: where the object is.
+        box: place of the object.
     """
 
     image: Path
@@ -284,8 +279,8 @@ class People:
 
     Args:
         training: listing of the training set.
-        ranked: for (action, object, file name of the egocentric image), the people whose
-            objects look most like its own; others are drawn from the whole class.
+        ranked: (action, object, file name of the egocentric image) to the people whose objects
+            look most like its own; others are drawn from the whole class.
         excluded: files that are not to be used.
     """
 

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.evaluation.protocols import (
     PROTOCOL_SIZE,
     PROTOCOLS,
     MapScore,
 )
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.labelling.part_names import PartNames, load_part_names
+from affordance_grounding_core.methods.plsp.checkpoint import EncoderReference
 from affordance_grounding_core.methods.plsp.config import (
     PartNameConfig,
     PlspLossConfig,
@@ -26,7 +29,10 @@ from affordance_grounding_core.methods.plsp.config import (
 )
 from affordance_grounding_core.methods.plsp.dataset import InputFormat, Item
 from affordance_grounding_core.methods.plsp.encoders import (
+    ClipTokens,
+    Dinov2Tokens,
     EncoderConfig,
+    ImageEncoder,
     encode_actions,
     encode_objects,
     encode_parts,
@@ -41,7 +47,11 @@ from affordance_grounding_core.methods.plsp.losses import (
     text_loss,
     weighted_loss,
 )
-from affordance_grounding_core.methods.plsp.network import PlspAnswer, PlspNetwork, log_density
+from affordance_grounding_core.methods.plsp.network import (
+    PlspAnswer,
+    PlspHeatNetwork,
+    PlspNetwork,
+)
 from affordance_grounding_core.training.epoch_score import EpochScore
 from affordance_grounding_core.training.scored_task import ScoredTask
 
@@ -105,11 +115,11 @@ class PlspTask(ScoredTask):
 
     Args:
         actions: vocabulary; the order is that of the exocentric classifier.
-        encoder: which looks at the images.
+        encoder: encoder of the images.
         sizes: sizes of the network.
         loss: weights of its terms.
         optimiser: rates.
-        part_names: where the names of parts come from; not used without a text encoder.
+        part_names: source of the names of parts; not used without a text encoder.
         size: side in px of the square input of training.
         selection: name of the scores, "test" or "validation"; see `PlspData`.
         seed: seed of the first weights and of the paths that are dropped.
@@ -139,30 +149,27 @@ class PlspTask(ScoredTask):
         self.part_names = part_names
         loaded = load_encoder(encoder, size)
         self._text = [loaded.text]  # in a list, so that it is no part of the module
-        self.frozen = None if encoder.trained else loaded.image
-        width = int(loaded.image.output_width)  # type: ignore[arg-type]
-        self.config = sizes.network(len(actions), width)
+        trained = loaded.image if isinstance(loaded.image, ClipTokens) else None
+        self.frozen = loaded.image if isinstance(loaded.image, Dinov2Tokens) else None
+        self.config = sizes.network(len(actions), loaded.image.output_width)
         self.input_format = InputFormat(size, encoder.patch_size, *encoder.normalisation)
         cells = self.input_format.cells
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = PlspNetwork(
-                self.config,
-                loaded.image if encoder.trained else None,  # type: ignore[arg-type]
-                (cells, cells),
-            )
+            self.network = PlspNetwork(self.config, trained, (cells, cells))
             learned = torch.randn(len(actions), self.config.width)
         vectors = learned if loaded.text is None else encode_actions(loaded.text, self.actions)
         self.action_vectors = nn.Parameter(vectors, requires_grad=loaded.text is None)
         self._targets: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @property
-    def encoder(self) -> nn.Module:
-        """What looks at the images, trained or not."""
-        found = self.frozen if self.frozen is not None else self.network.encoder
-        if not isinstance(found, nn.Module):
+    def encoder(self) -> ImageEncoder:
+        """Encoder of the images, trained or not."""
+        if self.frozen is not None:
+            return self.frozen
+        if not isinstance(self.network.encoder, ClipTokens):
             raise RuntimeError("this task has no encoder")
-        return found
+        return self.network.encoder
 
     def train(self, mode: bool = True) -> PlspTask:
         """Train, but keep a frozen encoder in evaluation mode."""
@@ -286,17 +293,27 @@ class PlspTask(ScoredTask):
         self.keep_scores(batch, score_heat(heat, batch["ground_truth"]))
         return {"index": batch["index"], "maps": heat}
 
-    def action_peaks(self, batch: Item) -> torch.Tensor:
-        """Find the highest log density of every action on every image; (B, actions)."""
-        cells = self.input_format.cells
-        if self.frozen is None:
-            tokens, _, _ = self.network.encode(batch["pixels"])
-        else:
-            tokens = self.tokens(batch, "")
-        answers = (
-            self.network.ground(one[None], self.action_vectors, cells, cells) for one in tokens
-        )
-        return torch.stack([log_density(answer.logits).amax(dim=(1, 2)) for answer in answers])
+    def heat_network(self) -> PlspHeatNetwork:
+        """Build the network that runs at inference, with the present weights and no calibration.
+
+        A frozen encoder computes in float32 there, whatever the precision of training.
+        """
+        network = self.network
+        if self.frozen is not None:
+            encoder = Dinov2Tokens(self.frozen.backbone, self.input_format.size)
+            cells = self.input_format.cells
+            network = PlspNetwork(self.config, encoder, (cells, cells))
+            frozen = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+            network.load_state_dict({**self.network.state_dict(), **frozen})
+        return PlspHeatNetwork(network, self.action_vectors, HeatCalibration())
+
+    def encoder_reference(self) -> EncoderReference:
+        """Name the encoder, with the hash of its weights where they stay out of checkpoints."""
+        name, encoder = self.encoder_config.name, self.encoder
+        if isinstance(encoder, ClipTokens):
+            return EncoderReference(name, embedded=True, heads=encoder.heads)
+        fingerprint = tensor_fingerprint(encoder.state_dict())
+        return EncoderReference(name, embedded=False, fingerprint=fingerprint)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW, the encoder at its own rate."""

@@ -9,26 +9,20 @@ from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from affordance_grounding_core.backbones.weights import tensor_fingerprint
-from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.plsp.checkpoint import (
     METHOD,
     REGIONS,
-    EncoderReference,
     StoredPlsp,
 )
 from affordance_grounding_core.methods.plsp.data import PlspData
 from affordance_grounding_core.methods.plsp.task import PlspScore, PlspTask
-from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
-from affordance_grounding_core.training.scored_run import (
-    TrainingOutcome,
-    checkpoint_and_score_lines,
-    fit_and_store,
-)
+from affordance_grounding_core.training.run_cli import parse_run
+from affordance_grounding_core.training.run_outcome import TrainingOutcome, fit_and_store
+from affordance_grounding_core.training.scored_run import ScoredRunCLI, checkpoint_and_score_lines
 
 
-class PlspTrainingCLI(TrainingRunCLI):
+class PlspTrainingCLI(ScoredRunCLI):
     """Options of a run; the size of the views is that of the network's input."""
 
     method = METHOD
@@ -45,7 +39,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome[PlspScore]:
     """Train and write checkpoints: OUTPUT/last and, with a selection, OUTPUT/best.
 
     Args:
-        arguments: as on the command line: `--config FILE` and any option of the run, for
+        arguments: options of the run: `--config FILE` and any option of the run, for
             example `--data.root DIR --output DIR --trainer.max_epochs 3 --resume last`.
 
     Raises:
@@ -67,32 +61,29 @@ def outcome_lines(outcome: TrainingOutcome[PlspScore]) -> list[str]:
     return checkpoint_and_score_lines(outcome, "plsp", "protocol {}")
 
 
-def _build(cli: PlspTrainingCLI, heat: HeatCalibration) -> StoredPlsp:
+def _build(cli: PlspTrainingCLI) -> StoredPlsp:
     """The trained network with everything inference needs; a frozen encoder by its name."""
-    task = cli.model
-    frozen, given = task.frozen, task.input_format
+    task: PlspTask = cli.model
+    given = task.input_format
+    preprocess = PreprocessConfig("squash", given.size, given.patch_size, given.mean, given.std)
     return StoredPlsp(
         actions=tuple(task.actions),
         network=task.config,
         tensors=task.network.state_dict(),
         vectors=task.action_vectors,
-        encoder=EncoderReference(
-            task.encoder_config.name,
-            embedded=frozen is None,
-            heads=int(getattr(task.encoder, "heads", 12)),
-            fingerprint=None if frozen is None else tensor_fingerprint(frozen.state_dict()),
-        ),
+        encoder=task.encoder_reference(),
         grid=(given.cells, given.cells),
-        preprocess=PreprocessConfig("squash", given.size, given.patch_size, given.mean, given.std),
-        heat=heat,
+        preprocess=preprocess,
+        heat=cli.fit_heat(task.heat_network(), preprocess),
         regions=cli.config_init["regions"],
     )
 
 
 def _describe(cli: PlspTrainingCLI) -> dict[str, Any]:
-    """Write down what this method has to say of how the run was made."""
+    """Write down how the run was made."""
     task, data = cli.model, cli.datamodule
     return {
+        **cli.record(),
         "samples": len(data.training),
         "labels": "part masks" + (f" of {data.labels.name}" if data.labels else ""),
         "views": asdict(data.views),

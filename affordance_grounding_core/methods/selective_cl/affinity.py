@@ -17,7 +17,7 @@ def min_max(maps: torch.Tensor, dims: int = 2, epsilon: float = 0.0) -> torch.Te
 
     Args:
         maps: (..., any shape of `dims` dimensions).
-        dims: how many of the last dimensions make a map.
+        dims: number of the last dimensions that make a map.
         epsilon: added to the range that divides.
 
     Returns:

@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, get_args
 
 import torch
 
+from affordance_grounding_core.actions.prompts import action_prompt, exocentric_prompt
+from affordance_grounding_core.backbones.clip import Clip
 from affordance_grounding_core.methods.selective_cl.affinity import (
     exocentric_affinity,
     head_votes,
@@ -18,6 +20,7 @@ from affordance_grounding_core.methods.selective_cl.affinity import (
     text_similarity,
     unit,
 )
+from affordance_grounding_core.methods.selective_cl.config import SaliencySource
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 
 _BORDER_MATCHES = 8
@@ -201,7 +204,6 @@ def clip_affinities(
     )
 
 
-SaliencySource = Literal["contrast", "attention"]
 ExocentricSource = Literal["contact", "saliency"]
 
 
@@ -290,3 +292,29 @@ def _class_attention(features: FrozenFeatures) -> torch.Tensor:
             "the images with attention=True"
         )
     return features.class_attention
+
+
+@dataclass(frozen=True)
+class ActionTexts:
+    """Vectors of the prompts of a vocabulary.
+
+    Attributes:
+        action: (actions, D) of "an item to {action} with".
+        exocentric: (actions, D) of "a person {action} an item".
+    """
+
+    action: torch.Tensor
+    exocentric: torch.Tensor
+
+
+def encode_actions(clip: Clip, actions: Sequence[str]) -> ActionTexts:
+    """Encode the prompts of a vocabulary, once.
+
+    Args:
+        clip: CLIP with its weights.
+        actions: names.
+    """
+    return ActionTexts(
+        clip.text.encode([action_prompt(action) for action in actions]).cpu(),
+        clip.text.encode([exocentric_prompt(action) for action in actions]).cpu(),
+    )

@@ -7,19 +7,22 @@ by the backbones' weights and everything that shapes a view, so that no row is e
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from affordance_grounding_core.data.feature_store import FeatureStore
+from affordance_grounding_core.data.feature_store import (
+    ContentDigests,
+    FeatureStore,
+    Wanted,
+    fill,
+    identity_key,
+)
 from affordance_grounding_core.data.image_check import too_small
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE
 from affordance_grounding_core.data.transforms import CropConfig, random_crop, squash
@@ -27,12 +30,8 @@ from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import decode_rgb, read_bytes
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 
-logger = logging.getLogger(__name__)
-
 SQUASHED = -1
 """Number of the view that testing looks at: the whole image, stretched to a square."""
-
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class FeatureCache:
     """Frozen features by image and view.
 
     Args:
-        folder: above all caches.
+        folder: folder above all caches.
         backbones: backbones whose features are kept; on the device to compute on.
         crops: crops of the training views.
         seed: seed of the crops.
@@ -67,10 +66,12 @@ class FeatureCache:
         self.crops = crops
         self.seed = seed
         self.unusable: dict[Path, str] = {}
-        self._digests: dict[Path, str] = {}
-        identity = {"backbones": backbones.fingerprint, "crops": asdict(crops), "seed": seed}
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        self.store = FeatureStore(folder / "selective_cl" / key[:32], backbones.shapes(crops.crop))
+        self._digests = ContentDigests()
+        key = identity_key(
+            {"backbones": backbones.fingerprint, "crops": asdict(crops), "seed": seed}
+        )
+        self.store = FeatureStore(folder / "selective_cl" / key, backbones.shapes(crops.crop))
+        self._decoded: tuple[str, NDArray[np.uint8] | None] | None = None
 
     def fill(
         self,
@@ -89,28 +90,13 @@ class FeatureCache:
         Raises:
             DatasetError: the disk is full or the folder cannot be written.
         """
-        contents = self._identify(wanted)
-        with self.store.filling():
-            missing = {
-                digest: tuple(v for v in views if _key(digest, v) not in self.store)
-                for digest, (_, views) in contents.items()
-            }
-            todo = [(contents[digest][0], digest, v) for digest, v in missing.items() if v]
-            rows = sum(len(views) for _, _, views in todo)
-            if not rows:
-                return
-            size = rows * self.store.row_bytes / 2**30
-            logger.info("Caching features of %d views, %.2f GiB in %s", rows, size, self.folder)
-            bar = tqdm(
-                total=rows,
-                desc="frozen features",
-                unit="view",
-                disable=None if show_progress else True,
-            )
-            with bar:
-                for keys, pixels in self._batches(todo):
-                    self.store.append(keys, _describe(backbones, pixels, keys))
-                    bar.update(len(keys))
+        views = (
+            Wanted(_key(digest, view), partial(self._look, file, digest, view))
+            for digest, (file, numbers) in self._identify(wanted).items()
+            for view in numbers
+        )
+        fill(self.store, views, partial(_describe, backbones), show_progress=show_progress)
+        self._decoded = None
 
     @property
     def folder(self) -> Path:
@@ -121,28 +107,22 @@ class FeatureCache:
         """Return the features of one view.
 
         Args:
-            image: a file that `fill` was called with.
+            image: file that `fill` was called with.
             view: number of the view.
 
         Raises:
             KeyError: it was never computed.
         """
-        return self.store.read(_key(self._digests[image], view))
-
-    def look(self, image: NDArray[np.uint8], digest: str, view: int) -> torch.Tensor:
-        """Return a view of an image, (3, crop, crop) float32."""
-        if view == SQUASHED:
-            return squash(image, self.crops.crop)
-        return random_crop(image, self.crops, self._crop_seed(digest, view))
+        return self.store.read(_key(self._digests.of(image), view))
 
     def crop_seed(self, image: Path, view: int) -> tuple[int, ...]:
         """What the crop of a view was drawn with.
 
         Args:
-            image: a file that `fill` was called with.
+            image: file that `fill` was called with.
             view: number of a crop.
         """
-        return self._crop_seed(self._digests[image], view)
+        return self._crop_seed(self._digests.of(image), view)
 
     def _crop_seed(self, digest: str, view: int) -> tuple[int, ...]:
         return self.seed, int(digest[:15], 16), view
@@ -153,43 +133,33 @@ class FeatureCache:
         for item in wanted:
             if item.image in self.unusable:
                 continue
-            if item.image not in self._digests:
-                try:
-                    content = read_bytes(item.image)
-                except InvalidImageError as error:
-                    self.unusable[item.image] = str(error)
-                    continue
-                self._digests[item.image] = hashlib.sha256(content).hexdigest()
-            digest = self._digests[item.image]
+            try:
+                digest = self._digests.of(item.image)
+            except InvalidImageError as error:
+                self.unusable[item.image] = str(error)
+                continue
             file, views = contents.get(digest, (item.image, ()))
             contents[digest] = file, tuple(sorted({*views, *item.views}))
         return contents
 
-    def _batches(
-        self, todo: Sequence[tuple[Path, str, tuple[int, ...]]]
-    ) -> Iterator[tuple[list[str], torch.Tensor]]:
-        keys: list[str] = []
-        pixels: list[torch.Tensor] = []
-        for file, digest, views in todo:
-            image = self._decode(file, digest)
-            if image is None:
-                continue
-            for view in views:
-                keys.append(_key(digest, view))
-                pixels.append(self.look(image, digest, view))
-            if len(keys) >= _BATCH:
-                yield keys, torch.stack(pixels)
-                keys, pixels = [], []
-        if keys:
-            yield keys, torch.stack(pixels)
+    def _look(self, file: Path, digest: str, view: int) -> torch.Tensor | None:
+        """Return a view of an image, (3, crop, crop) float32; None where it cannot be read."""
+        if self._decoded is None or self._decoded[0] != digest:  # views of an image come together
+            self._decoded = digest, self._decode(file)
+        _, image = self._decoded
+        if image is None:
+            return None
+        if view == SQUASHED:
+            return squash(image, self.crops.crop)
+        return random_crop(image, self.crops, self._crop_seed(digest, view))
 
-    def _decode(self, file: Path, digest: str) -> NDArray[np.uint8] | None:
+    def _decode(self, file: Path) -> NDArray[np.uint8] | None:
         try:
             image = decode_rgb(read_bytes(file), file)
             if min(image.shape[:2]) < MINIMUM_SIDE:
                 raise InvalidImageError(too_small(file, *image.shape[:2]))
         except InvalidImageError as error:
-            for same in [path for path, other in self._digests.items() if other == digest]:
+            for same in self._digests.same_as(file):
                 self.unusable[same] = str(error)
             return None
         return image
@@ -200,10 +170,10 @@ def _key(digest: str, view: int) -> str:
 
 
 def _describe(
-    backbones: FrozenBackbones, pixels: torch.Tensor, keys: Sequence[str]
+    backbones: FrozenBackbones, keys: Sequence[str], views: Sequence[torch.Tensor]
 ) -> Mapping[str, NDArray[np.float16]]:
     device = next(backbones.parameters()).device
-    features = backbones(pixels.to(device))
+    features = backbones(torch.stack(list(views)).to(device))
     rows = {
         "descriptors": features.descriptors,
         "class_attention": features.class_attention,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
+
+from affordance_grounding_core.backbones.loading import DESCRIPTORS
 
 ContrastLevel = Literal["none", "object", "part"]
 """What a contrastive loss learns from: nothing, whole objects, or parts where they are found."""
 
 _LEVELS = ("none", "object", "part")
+
+SaliencySource = Literal["contrast", "attention"]
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,44 @@ class OptimiserConfig:
             raise ValueError(
                 "weight_decay must not be negative, step_epochs at least 1 and step_factor "
                 f"positive, got {self.weight_decay}, {self.step_epochs} and {self.step_factor}"
+            )
+
+
+Affinity = Literal["clip", "saliency", "none"]
+
+
+@dataclass(frozen=True)
+class BackboneReference:
+    """The frozen backbones of a model.
+
+    Attributes:
+        descriptor: name of the backbone that describes patches.
+        affinity: source of the object's affinity at inference.
+        saliency: source of saliency, where affinity is saliency; see `SaliencyAffinity`.
+        embedded: whether the checkpoint holds the backbones' weights.
+        descriptor_fingerprint: hash of the weights it was trained on, where they are known.
+        clip_fingerprint: fingerprint of CLIP's image encoder.
+    """
+
+    descriptor: str = "dino_vits16"
+    affinity: Affinity = "clip"
+    saliency: SaliencySource = "contrast"
+    embedded: bool = False
+    descriptor_fingerprint: str | None = None
+    clip_fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.descriptor not in DESCRIPTORS:
+            raise ValueError(
+                f"descriptor backbone must be one of {sorted(DESCRIPTORS)}, got {self.descriptor!r}"
+            )
+        if self.affinity not in get_args(Affinity):
+            raise ValueError(
+                f"affinity must be one of {list(get_args(Affinity))}, got {self.affinity!r}"
+            )
+        if self.saliency not in get_args(SaliencySource):
+            raise ValueError(
+                f"saliency must be one of {list(get_args(SaliencySource))}, got {self.saliency!r}"
             )
 
 

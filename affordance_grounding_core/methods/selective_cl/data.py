@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from affordance_grounding_core.data.agd20k import (
     TrainingSet,
-    affordances_of_objects,
     read_training_set,
 )
 from affordance_grounding_core.data.image_check import find_unusable
@@ -33,12 +33,11 @@ from affordance_grounding_core.methods.selective_cl.samples import (
     PixelPairs,
     PlainImages,
 )
-from affordance_grounding_core.training.run_data import RunData
+from affordance_grounding_core.training.heat_fitting import CalibrationSet
+from affordance_grounding_core.training.scored_data import ScoredData
 from affordance_grounding_core.training.scored_images import (
     LabelledImage,
-    Selection,
     evenly,
-    is_held_out,
     readable_labels,
     scored_images,
 )
@@ -55,13 +54,12 @@ class _Listing:
 
     pairing: Pairing
     scored: tuple[LabelledImage, ...]
-    calibration: tuple[LabelledImage, ...]
-    affordances: dict[str, frozenset[str]]
+    calibration: CalibrationSet
     skipped: tuple[str, ...]
     unusable_masks: frozenset[Path]
 
 
-class SelectiveData(RunData):
+class SelectiveData(ScoredData):
     """Training pairs, images to score epochs on, and images to calibrate heat on.
 
     Only image-level labels are trained on, unless `part_labels` are given. Else part masks are
@@ -70,57 +68,37 @@ class SelectiveData(RunData):
     Args:
         root: folder in AGD20K layout.
         actions: vocabulary, in the order of the head's channels.
-        split: "seen", "unseen" or "hico-iif"; None where the folder says enough.
         crops: crops of the training images.
-        batch_size: egocentric images in a batch of one device.
-        exocentric_count: exocentric images beside each.
-        selection: what the best epoch is chosen by: "test" as in the papers, "validation" by
-            held-out training images with part masks, or "none" for the last epoch alone.
-        validation_every: share held out, as one in so many.
-        calibration_images: training images on which heat is calibrated, at most.
-        cache_features: whether frozen features are computed once and kept on disk.
-        cached_views: views of a training image in the cache.
+        exocentric_count: exocentric images beside each egocentric one.
+        calibration_images: training images on which heat is fitted, at most.
         part_labels: folder with part masks, in the layout that `affordance-grounding label`
             writes, for images that have one; "trainset" for the masks beside the training images;
             None learns from image-level labels alone.
-        workers: processes that load images; 0 loads in the training process.
-        seed: seed of everything random.
+        options: the other options of `ScoredData`.
+
+    Raises:
+        TrainingError: a number that is too small.
     """
 
     def __init__(
         self,
         root: str,
         actions: list[str],
-        split: str | None = None,
         crops: CropConfig = CropConfig(),  # noqa: B008  frozen
-        batch_size: int = 8,
         exocentric_count: int = 3,
-        selection: Selection = "test",
-        validation_every: int = 10,
         calibration_images: int = 512,
-        cache_features: bool = False,
-        cached_views: int = 4,
         part_labels: str | None = None,
-        workers: int = 4,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        if cached_views < 1:
-            raise ValueError(f"cached_views must be at least 1, got {cached_views}")
-        self.root = root
-        self.actions = list(actions)
-        self.split = split
+        super().__init__(
+            root,
+            actions,
+            exocentric_count=exocentric_count,
+            calibration_images=calibration_images,
+            **options,
+        )
         self.crops = crops
-        self.batch_size = batch_size
-        self.exocentric_count = exocentric_count
-        self.selection: Selection = selection
-        self.validation_every = validation_every
-        self.calibration_images = calibration_images
-        self.cache_features = cache_features
-        self.cached_views = cached_views
         self.part_labels = Path(part_labels).expanduser() if part_labels else None
-        self.workers = workers
-        self.seed = seed
         self.backbones: FrozenBackbones | None = None
         self.cache: FeatureCache | None = None
         self._listing: _Listing | None = None
@@ -131,9 +109,9 @@ class SelectiveData(RunData):
         return self._listed.skipped
 
     @property
-    def affordances(self) -> dict[str, frozenset[str]]:
-        """Object class to the actions it appears under in the training set."""
-        return self._listed.affordances
+    def calibration(self) -> CalibrationSet:
+        """Training images that heat is fitted on."""
+        return self._listed.calibration
 
     @property
     def pairing(self) -> Pairing:
@@ -155,18 +133,21 @@ class SelectiveData(RunData):
             self.selection, self.root, self.split, training, self.actions, self.validation_every
         )
         scored, problems = readable_labels(scored)
-        plain = evenly(self._egocentric(training), self.calibration_images)
-        whole = [item.image for item in (*scored, *plain)]
+        whole = [item.image for item in scored]
         unusable = (
             self._fill(training, whole) if self.cache_features else self._inspect(training, whole)
         )
-        excluded = set(unusable) | self._held_out(training)
+        excluded = set(unusable) | self.held_out(training)
+        plain = [
+            (item.image, item.object_name)
+            for item in training.egocentric
+            if item.action in self.actions and item.image not in unusable
+        ]
         masks = self._mask_problems(training)
         self._listing = _Listing(
             Pairing(training, self.actions, self.exocentric_count, self.seed, excluded),
             tuple(item for item in scored if item.image not in unusable),
-            tuple(item for item in plain if item.image not in unusable),
-            affordances_of_objects([*training.egocentric, *training.exocentric]),
+            CalibrationSet.of_training(training, evenly(plain, self.calibration_images)),
             (*problems, *unusable.values(), *masks.values()),
             frozenset(masks),
         )
@@ -183,10 +164,6 @@ class SelectiveData(RunData):
     def scored_set(self) -> PlainImages:
         """What epochs are scored on; empty for the selection "none"."""
         return self._plain(self._listed.scored)
-
-    def calibration_set(self) -> PlainImages:
-        """Whole training images, to see how hot right and wrong actions get."""
-        return self._plain(self._listed.calibration)
 
     @property
     def _listed(self) -> _Listing:
@@ -217,23 +194,10 @@ class SelectiveData(RunData):
     def _plain(self, images: tuple[LabelledImage, ...]) -> PlainImages:
         return PlainImages(images, self.actions, self.crops.crop, self.cache)
 
-    def _egocentric(self, training: TrainingSet) -> list[LabelledImage]:
-        return [
-            LabelledImage(item.image, item.action, item.object_name)
-            for item in training.egocentric
-            if item.action in self.actions
-        ]
-
-    def _held_out(self, training: TrainingSet) -> set[Path]:
-        if self.selection != "validation":
-            return set()
-        every = self.validation_every
-        return {item.image for item in training.egocentric if is_held_out(item, every)}
-
     def _training_files(self, training: TrainingSet) -> list[Path]:
         files = {item.image for item in training.egocentric if item.action in self.actions}
         files |= {item.image for item in training.exocentric if item.action in self.actions}
-        return sorted(files - self._held_out(training))
+        return sorted(files - self.held_out(training))
 
     def _inspect(self, training: TrainingSet, whole: Iterable[Path]) -> dict[Path, str]:
         # Test images are decoded to their end: they are few, and each of them counts.

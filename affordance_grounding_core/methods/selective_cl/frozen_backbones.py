@@ -89,7 +89,7 @@ class BackboneConfig:
 
     Attributes:
         descriptor: name of the backbone whose last-block keys describe patches.
-        affinity: where object affinity comes from: "clip" as in the paper, or "saliency",
+        affinity: source of object affinity: "clip" as in the paper, or "saliency",
             the descriptor backbone's own class attention, which needs no CLIP.
         precision: precision of the computation; "bfloat16" is faster where the hardware has it.
         descriptor_weights: local file of the descriptor backbone; cached or pinned if None.

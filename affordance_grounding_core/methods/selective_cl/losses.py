@@ -100,7 +100,7 @@ def prototype_contrast(
     Args:
         egocentric: (B, C, h, w) float features, of any norm.
         exocentric: (B * E, C, h, w) features, image b * E + e.
-        maps: where prototypes are taken.
+        maps: places that prototypes are taken from.
         labels: (B) int64 actions.
         temperature: temperature of the softmax.
 

@@ -151,7 +151,7 @@ def calibrate_maps(
     Args:
         class_maps: (..., h, w) float, of any sign and scale.
         affinity: (..., h, w) float in [0, 1], min-maxed; not looked at where calibration is off.
-        config: how.
+        config: use of the affinity.
 
     Returns:
         (..., h, w) float.
@@ -217,7 +217,7 @@ class SelectiveNetwork(GroundingNetwork):
         backbones: frozen.
         head: trained on their descriptors.
         affinity: calibrates the class maps; None leaves them as they are.
-        maps: how affinity enters.
+        maps: use of the affinity.
         heat: calibration from the calibrated map to heat.
     """
 
@@ -268,8 +268,8 @@ class SelectiveNetwork(GroundingNetwork):
         """Compute the maps that the paper scores: of any sign and scale.
 
         Args:
-            pixels: as for `forward`.
-            actions: as for `forward`.
+            pixels: see `forward`.
+            actions: see `forward`.
 
         Returns:
             "class_map" and, where affinity calibrates, "calibrated_class_map", each (K, rows,

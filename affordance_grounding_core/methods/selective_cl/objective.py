@@ -48,7 +48,7 @@ class SelectiveOutput:
         egocentric_logits: (B, actions).
         exocentric_logits: (B, E, actions).
         discovery: parts that were found; None where the prototype loss does not ask for parts.
-        prototype_maps: where prototypes were taken; None without prototype loss.
+        prototype_maps: places that prototypes were taken from; None without prototype loss.
         diagnostics: scalars by name without gradient, for logs.
     """
 

@@ -8,34 +8,111 @@ projection, its classifier called `aff_fc`, and no CLIP.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from affordance_grounding_core.backbones.clip import clip_from_tensors, empty_clip
 from affordance_grounding_core.backbones.dino import Dino
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
+from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
 from affordance_grounding_core.checkpoints.official import (
     OfficialFile,
     choose_actions,
+    read_official,
     require_tensors,
+    source_notes,
 )
 from affordance_grounding_core.errors import CheckpointError
-from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     ActionTexts,
-    Affinity,
-    BackboneReference,
-    StoredModel,
     encode_actions,
 )
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
+from affordance_grounding_core.methods.selective_cl.checkpoint import (
+    StoredModel,
+    build_network,
+    read_model,
+)
+from affordance_grounding_core.methods.selective_cl.config import (
+    Affinity,
+    BackboneReference,
+    SelectiveHeadConfig,
+)
 from affordance_grounding_core.methods.selective_cl.network import (
     AffinityCalibration,
     MapConfig,
     SelectiveHead,
 )
+from affordance_grounding_core.training.heat_fitting import CalibrationSet, fit_network_heat
 
 _CONTRAST_LAYERS = ("K_contrast_projection.", "pixel_contrast_projection.")
+
+
+def import_selective_cl(
+    file: Path,
+    folder: Path,
+    *,
+    actions: Sequence[str] | None = None,
+    calibration: AffinityCalibration = "raw",
+    images: CalibrationSet | None = None,
+) -> list[str]:
+    """Import a published checkpoint of SelectiveCL.
+
+    Args:
+        file: file of the authors.
+        folder: folder of the checkpoint to write.
+        actions: class list it was trained with; told by the number of classes if None.
+        calibration: use of the affinity; "raw" is what the released code does.
+        images: images to fit the heat on; None leaves it uncalibrated.
+
+    Returns:
+        What was done, line by line.
+
+    Raises:
+        CheckpointError: the file is not complete or is of another kind.
+        DatasetError: heat cannot be fitted on the images.
+    """
+    official = read_official(file)
+    model = selective_cl_from_official(official, actions, calibration)
+    return _store(official, model, "selective-cl", folder, images)
+
+
+def import_locate(
+    file: Path,
+    folder: Path,
+    *,
+    actions: Sequence[str] | None = None,
+    images: CalibrationSet | None = None,
+) -> list[str]:
+    """Import a published checkpoint of LOCATE; see `import_selective_cl`."""
+    official = read_official(file)
+    return _store(official, locate_from_official(official, actions), "locate", folder, images)
+
+
+def _store(
+    official: OfficialFile,
+    model: StoredModel,
+    kind: str,
+    folder: Path,
+    images: CalibrationSet | None,
+) -> list[str]:
+    if images is not None:
+        network, preprocess = build_network(model), Preprocess(model.preprocess)
+        heat = fit_network_heat(network, preprocess, model.actions, images, show_progress=True)
+        model = replace(model, heat=heat)
+    write_checkpoint(folder, *model.as_checkpoint(source_notes(official, kind)))
+    read_model(read_checkpoint(folder)).build_head()  # what was written can be read again
+    return [
+        f"{folder}: {len(official.tensors)} tensors of {official.path.name} "
+        f"(sha256 {official.sha256[:16]}...), {len(model.actions)} actions",
+        "Heat is not calibrated: it orders the places of a frame, but 0.5 does not yet mean "
+        "'afforded'. Import with --calibrate-on ROOT where there is data, or set a threshold."
+        if model.heat.fitted_on is None
+        else f"Heat fitted on {model.heat.fitted_on}: sigmoid({model.heat.scale:.4g} * value + "
+        f"{model.heat.offset:.4g})",
+    ]
 
 
 def selective_cl_from_official(
@@ -46,9 +123,9 @@ def selective_cl_from_official(
     """Convert a published SelectiveCL checkpoint.
 
     Args:
-        file: as read.
+        file: file of the authors, as read.
         actions: class list it was trained with; told by the number of classes if None.
-        calibration: how affinity enters the answer; "raw" is what the released code does.
+        calibration: use of the affinity; "raw" is what the released code does.
 
     Raises:
         CheckpointError: the file is not complete or is of another kind.
@@ -85,7 +162,7 @@ def locate_from_official(file: OfficialFile, actions: Sequence[str] | None = Non
     """Convert a published LOCATE checkpoint.
 
     Args:
-        file: as read.
+        file: file of the authors, as read.
         actions: class list it was trained with; told by the number of classes if None.
 
     Raises:

@@ -20,14 +20,14 @@ from torch.utils.data import Dataset
 from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.data.image_check import too_small
 from affordance_grounding_core.data.pairing import MINIMUM_SIDE, Pair, Pairing
-from affordance_grounding_core.data.part_masks import find_part_mask
+from affordance_grounding_core.data.part_masks import find_part_mask, read_part_mask
 from affordance_grounding_core.data.transforms import CropConfig, crop_label, random_crop, squash
 from affordance_grounding_core.errors import DatasetError, InvalidImageError
-from affordance_grounding_core.images import read_grey, read_rgb
+from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.selective_cl.affinity_sources import Affinities
 from affordance_grounding_core.methods.selective_cl.cache import SQUASHED, FeatureCache
 from affordance_grounding_core.methods.selective_cl.discovery import PartDiscovery
-from affordance_grounding_core.training.run_data import EpochIndex
+from affordance_grounding_core.training.scored_data import EpochIndex
 from affordance_grounding_core.training.scored_images import LabelledImage
 
 HARD = 0.5
@@ -91,16 +91,16 @@ class PartMasks:
             image has no label or its crop nothing of it.
 
         Raises:
-            InvalidImageError: the mask cannot be read.
+            InvalidImageError: the mask cannot be read, or is empty or of 0 and 1.
         """
         file = self.file(image, action, object_name)
         nothing = np.zeros((self.cells, self.cells), np.float32)
         if file is None:
             return nothing, False
-        blurred = blur_mask(read_grey(file) >= 0.5)
+        blurred = blur_mask(read_part_mask(file))
         seen = crop_label(blurred, self.crops, seed, self.cells)
         # A label of which the crop shows only the blurred rim says nothing of the part.
-        if seen.max() < HARD * blurred.max() or blurred.max() <= 0:
+        if seen.max() < HARD * blurred.max():
             return nothing, False
         return seen / seen.max(), True
 

@@ -12,19 +12,18 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.evaluation.protocols import LocateProtocol, MapScore
+from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.methods.selective_cl import frozen_backbones as frozen
 from affordance_grounding_core.methods.selective_cl.affinity_sources import (
     PUBLISHED_HEADS,
+    ActionTexts,
     AffinityProvider,
     ClipAffinity,
     SaliencyAffinity,
-)
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
-    ActionTexts,
-    BackboneReference,
     encode_actions,
 )
 from affordance_grounding_core.methods.selective_cl.config import (
+    BackboneReference,
     ObjectiveConfig,
     OptimiserConfig,
     SelectiveHeadConfig,
@@ -33,7 +32,10 @@ from affordance_grounding_core.methods.selective_cl.config import (
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenFeatures
 from affordance_grounding_core.methods.selective_cl.network import (
     MapConfig,
+    ProvidedAffinity,
     SelectiveHead,
+    SelectiveNetwork,
+    TextAffinity,
     calibrate_maps,
 )
 from affordance_grounding_core.methods.selective_cl.objective import selective_objective
@@ -124,7 +126,7 @@ class SelectiveTask(ScoredTask):
         optimiser: rates and schedule.
         hidden: channels inside the projection MLP.
         skip: whether descriptors are added to their projection, as in LOCATE.
-        maps: how affinity calibrates the class maps that are scored and stored.
+        maps: calibration by affinity of the class maps that are scored and stored.
         selection: name of the scores, "test" or "validation"; see `SelectiveData`.
         seed: seed of k-means and of the head's first weights.
     """
@@ -231,14 +233,18 @@ class SelectiveTask(ScoredTask):
         self.keep_scores(batch, scores)
         return {"index": batch["index"], "maps": calibrated}
 
-    def action_peaks(self, batch: Item) -> torch.Tensor:
-        """Find the highest value of every action's calibrated map of every image; (B, actions)."""
-        wanted = torch.arange(len(self.actions), device=self.device)
-        wanted = wanted.expand(len(batch["label"]), -1)
-        found = maps_with_affinity(self.head, self.provider, self.features(batch), wanted)
-        return torch.stack(
-            [calibrate_maps(maps, affinity, self.maps).amax(dim=(1, 2)) for maps, affinity in found]
-        )
+    def heat_network(self) -> SelectiveNetwork:
+        """Build the network that runs at inference, with the present weights and no calibration.
+
+        The backbones compute in float32 there, whatever the precision of training.
+        """
+        affinity: TextAffinity | ProvidedAffinity
+        if self.texts is None:
+            affinity = ProvidedAffinity(SaliencyAffinity(), needs_attention=False)
+        else:
+            affinity = TextAffinity(self.texts.action)
+        backbones = frozen.FrozenBackbones(self.backbones.descriptor, self.backbones.clip)
+        return SelectiveNetwork(backbones, self.head, affinity, self.maps, HeatCalibration())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The published optimiser, over the head alone."""

@@ -9,20 +9,16 @@ from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.selective_cl.checkpoint import METHOD, StoredModel
 from affordance_grounding_core.methods.selective_cl.data import SelectiveData
 from affordance_grounding_core.methods.selective_cl.task import SelectiveScore, SelectiveTask
-from affordance_grounding_core.training.run_cli import TrainingRunCLI, parse_run
-from affordance_grounding_core.training.scored_run import (
-    TrainingOutcome,
-    checkpoint_and_score_lines,
-    fit_and_store,
-)
+from affordance_grounding_core.training.run_cli import parse_run
+from affordance_grounding_core.training.run_outcome import TrainingOutcome, fit_and_store
+from affordance_grounding_core.training.scored_run import ScoredRunCLI, checkpoint_and_score_lines
 
 
-class SelectiveTrainingCLI(TrainingRunCLI):
+class SelectiveTrainingCLI(ScoredRunCLI):
     """Options of a run, with one more: whether the first weights are scored."""
 
     method = METHOD
@@ -43,7 +39,7 @@ def train_from_config(arguments: Sequence[str]) -> TrainingOutcome[SelectiveScor
     """Train and write checkpoints: OUTPUT/last and, with a selection, OUTPUT/best.
 
     Args:
-        arguments: as on the command line: `--config FILE` and any option of the run, for
+        arguments: options of the run: `--config FILE` and any option of the run, for
             example `--data.root DIR --output DIR --trainer.max_epochs 3 --resume last`.
 
     Raises:
@@ -65,9 +61,10 @@ def outcome_lines(outcome: TrainingOutcome[SelectiveScore]) -> list[str]:
     return checkpoint_and_score_lines(outcome, "calibrated", "{}")
 
 
-def _build(cli: SelectiveTrainingCLI, heat: HeatCalibration) -> StoredModel:
+def _build(cli: SelectiveTrainingCLI) -> StoredModel:
     """The trained head with everything inference needs; backbones go by their name."""
-    task, data = cli.model, cli.datamodule
+    task: SelectiveTask = cli.model
+    preprocess = PreprocessConfig("squash", cli.datamodule.crops.crop, task.backbones.patch_size)
     return StoredModel(
         actions=tuple(task.actions),
         network=task.config,
@@ -75,16 +72,17 @@ def _build(cli: SelectiveTrainingCLI, heat: HeatCalibration) -> StoredModel:
         backbones=task.backbone_reference(),
         texts=task.texts,
         maps=task.maps,
-        heat=heat,
-        preprocess=PreprocessConfig("squash", data.crops.crop, task.backbones.patch_size),
+        heat=cli.fit_heat(task.heat_network(), preprocess),
+        preprocess=preprocess,
         regions=cli.config_init["regions"],
     )
 
 
 def _describe(cli: SelectiveTrainingCLI) -> dict[str, Any]:
-    """Write down what this method has to say of how the run was made."""
+    """Write down how the run was made."""
     task, data = cli.model, cli.datamodule
     return {
+        **cli.record(),
         "samples": len(data.pairing),
         "labels": "image level" if data.part_labels is None else "image level and part masks",
         "crops": asdict(data.crops),

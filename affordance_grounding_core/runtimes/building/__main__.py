@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import torch
 
-from affordance_grounding_core.runtimes.building.beside import MARK, NICENESS
+from affordance_grounding_core.runtimes.building.beside import MARK
 from affordance_grounding_core.runtimes.building.job import BuildJob
 from affordance_grounding_core.runtimes.engine_store import abbreviate_error
 
@@ -28,7 +28,8 @@ def main(file: Path) -> int:
     Returns:
         Exit code.
     """
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)  # Ctrl-C is for the parent, which ends us
     with _channel() as channel:
         _end_with_parent(file.parent)
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from affordance_grounding_core.errors import ArtifactError, ExportError, RuntimeUnavailableError
@@ -16,6 +16,7 @@ from affordance_grounding_core.runtimes.engine_identity import (
     NetworkIdentity,
     engine_identity,
     engine_slot,
+    graph_fingerprint,
     network_identity,
 )
 from affordance_grounding_core.runtimes.engine_store import (
@@ -163,7 +164,7 @@ class EngineSearch:
         maker, backend = self._maker, self.ladder.backends[candidate.runtime]
         network = maker.reference.network
         if shape not in self._identities:
-            self._identities[shape] = network_identity(network, shape)
+            self._identities[shape] = self._identify(shape)
         work = maker.work(shape, candidate, lambda line: None)
         identity: dict[str, Any] = engine_identity(
             backend,
@@ -184,6 +185,13 @@ class EngineSearch:
             slot=engine_slot(self._identities[shape], work),
             identity=identity,
         )
+
+    def _identify(self, shape: GraphInput) -> NetworkIdentity:
+        """Identity of the network for an input shape; weights and code are read for the first."""
+        network = self._maker.reference.network
+        for known in self._identities.values():
+            return replace(known, graph_sha256=graph_fingerprint(network, shape))
+        return network_identity(network, shape)
 
 
 def reject(candidate: Candidate, reason: str) -> str:

@@ -16,12 +16,12 @@ from affordance_grounding_core.backbones import clip_weights, loading, pinned_fi
 from affordance_grounding_core.backbones.clip import random_clip
 from affordance_grounding_core.backbones.clip_weights import load_clip_tensors
 from affordance_grounding_core.backbones.dino import Dino
-from affordance_grounding_core.backbones.pinned_files import cached_file, file_digest, store_file
+from affordance_grounding_core.backbones.pinned_files import cached_file, store_file
 from affordance_grounding_core.backbones.table import CLIP_VITB16, DINO_VITS16, PinnedFile
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import WeightsError
-from affordance_grounding_core.files import CACHE_VARIABLE
+from affordance_grounding_core.files import CACHE_VARIABLE, file_digest
 
 
 @pytest.fixture

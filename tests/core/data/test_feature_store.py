@@ -5,12 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from affordance_grounding_core.data.feature_store import FeatureStore
+from affordance_grounding_core.data.feature_store import (
+    FeatureFiles,
+    FeatureStore,
+    Wanted,
+    fill,
+    stored_features,
+)
 from affordance_grounding_core.errors import DatasetError
 
 SHAPES = {"descriptors": (4, 3), "class_attention": (2, 4)}
@@ -109,3 +117,76 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "layout.json").write_text("junk")
     with pytest.raises(DatasetError, match="remove the folder"):
         FeatureStore(tmp_path, SHAPES)
+
+
+FILES = {"picture": ".picture.npy", "tokens": ".npy"}
+
+
+def describe(keys: Sequence[str], views: Sequence[int]) -> dict[str, np.ndarray]:
+    assert len(keys) == len(views) <= 16
+    return {
+        "picture": np.array([[view] * 4 for view in views], np.uint8),
+        "tokens": np.array([[view] * 3 for view in views], np.float16),
+    }
+
+
+def wanted(count: int, looked_at: list[int]) -> list[Wanted[int]]:
+    """Views 0, 1, ... of which every fifth turns out to be nothing; they say when looked at."""
+
+    def look(number: int) -> int | None:
+        looked_at.append(number)
+        return None if number % 5 == 4 else number
+
+    return [Wanted(f"key{number}", partial(look, number)) for number in range(count)]
+
+
+@pytest.mark.parametrize("layout", ["files", "rows"])
+def test_only_what_is_missing_is_looked_at(layout: str, tmp_path: Path) -> None:
+    store: FeatureFiles | FeatureStore = FeatureFiles(tmp_path, FILES)
+    if layout == "rows":
+        store = FeatureStore(tmp_path, {"tokens": (3,)})
+    seen: list[int] = []
+    fill(store, wanted(3, seen), describe)
+    fill(store, [*wanted(40, seen), *wanted(40, seen)], describe)
+    assert seen == [0, 1, 2, *range(3, 40)]
+    assert [number for number in range(40) if f"key{number}" in store] == [
+        number for number in range(40) if number % 5 != 4
+    ]
+    listed = stored_features(tmp_path)
+    assert [(one.folder, one.views) for one in listed] == [(tmp_path, 32)]
+    assert listed[0].bytes >= 32 * 6
+
+
+def test_files_of_features_keep_their_names_and_bytes(tmp_path: Path) -> None:
+    # Gigabytes of them lie on people's disks: another name or another byte computes all anew.
+    files = FeatureFiles(tmp_path, FILES)
+    fill(files, wanted(1, []), describe)
+    assert {file.name for file in tmp_path.iterdir()} == {"key0.npy", "key0.picture.npy"}
+    expected = tmp_path / "expected.npy"
+    np.save(expected, np.zeros(3, np.float16))
+    assert (tmp_path / "key0.npy").read_bytes() == expected.read_bytes()
+    assert files.read("key0", "picture").dtype == np.uint8
+
+
+def test_a_damaged_or_missing_file_is_named(tmp_path: Path) -> None:
+    files = FeatureFiles(tmp_path, FILES)
+    fill(files, wanted(2, []), describe)
+    (tmp_path / "key1.picture.npy").unlink()
+    assert "key1" not in files
+    (tmp_path / "key0.npy").write_bytes((tmp_path / "key0.npy").read_bytes()[:-2])
+    for key, name in (("key0", "tokens"), ("key1", "picture")):
+        with pytest.raises(DatasetError, match=rf"{key}.*remove it"):
+            files.read(key, name)
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = FeatureFiles(tmp_path, FILES)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(DatasetError, match=r"No space left.*AFFORDANCE_GROUNDING_CACHE"):
+            fill(files, wanted(1, []), describe)
+    assert not list(tmp_path.iterdir())

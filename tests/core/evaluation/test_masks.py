@@ -99,6 +99,16 @@ def test_the_region_of_a_heatmap_is_what_exceeds_a_tenth_of_its_range() -> None:
     assert score_hot_region(published, truth).iou == 1
 
 
+def test_the_region_of_a_heatmap_is_the_same_in_float32_and_float64() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        truth = random.random((224, 224), np.float32)
+        truth[0, :3] = 0.0, 1.0, np.float32(0.1)
+        low, high = float(truth.min()), float(truth.max())
+        plain = truth.astype(np.float64) > low + 0.1 * (high - low)
+        np.testing.assert_array_equal(hot_region(truth), plain)
+
+
 def test_actions_are_scored_apart() -> None:
     content = masks_as_dict([("hold", MaskScore(1, 2)), ("cut", MaskScore(0, 2))])
     assert content["per_action"]["hold"]["giou"] == 0.5

@@ -150,6 +150,27 @@ def test_both_evaluations_meet_a_plain_implementation(zero_border: int) -> None:
         assert found == pytest.approx(plain_plsp(*shares), rel=1e-9)
 
 
+def test_a_nearly_flat_prediction_meets_the_plain_implementation() -> None:
+    random = np.random.default_rng(2)
+    predicted, true = 0.5 + 1e-6 * random.random((9, 12)), random.random((9, 12))
+    found = [float(score) for score in metrics.locate_scores(predicted, true)]
+    assert found == pytest.approx(plain_locate(predicted, true), rel=1e-7)
+    shares = [values / values.sum() for values in (predicted, true)]
+    found = [float(score) for score in metrics.plsp_scores(*shares)]
+    assert found == pytest.approx(plain_plsp(*shares), rel=1e-7)
+
+
+def test_a_large_batch_is_scored_like_its_maps_one_by_one() -> None:
+    random = np.random.default_rng(3)
+    predicted, true = random.random((2, 5, 150, 140))
+    for place in range(5):  # each with a zero border of its own
+        true[place, : 10 * place] = true[place, :, 100 + place :] = 0
+    for scores in (metrics.locate_scores, metrics.plsp_scores):
+        together = np.transpose(scores(predicted, true))
+        alone = [scores(*pair) for pair in zip(predicted, true, strict=True)]
+        np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
 def test_all_at_once_are_the_metrics_one_by_one() -> None:
     predicted, true = np.random.default_rng(5).random((2, 3, 8, 8))
     for scores, parts in (

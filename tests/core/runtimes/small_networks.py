@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import nn
@@ -17,8 +18,10 @@ from affordance_grounding_core.methods.action_head.network import ActionHead, Ac
 from affordance_grounding_core.methods.plsp.config import PlspNetworkConfig
 from affordance_grounding_core.methods.plsp.encoders import ClipTokens
 from affordance_grounding_core.methods.plsp.network import PlspHeatNetwork, PlspNetwork
-from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
-from affordance_grounding_core.methods.selective_cl.checkpoint import encode_actions
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    SaliencyAffinity,
+    encode_actions,
+)
 from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.network import (
@@ -27,6 +30,12 @@ from affordance_grounding_core.methods.selective_cl.network import (
     SelectiveHead,
     SelectiveNetwork,
     TextAffinity,
+)
+from affordance_grounding_core.runtimes.graph import (
+    ExportedGraph,
+    GraphInput,
+    actions_per_run,
+    export_network,
 )
 
 VOCABULARY = ("hold", "drink_with", "hit")
@@ -101,3 +110,15 @@ def small_network(name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return BUILDERS[name]().eval().requires_grad_(False)
+
+
+def shape_of(name: str) -> GraphInput:
+    """Input of one of `BUILDERS` that answers as many actions a run as an engine does."""
+    actions = actions_per_run(small_network(name), len(VOCABULARY))
+    return GraphInput(*sides(name), actions, len(VOCABULARY))
+
+
+@cache
+def small_graph(name: str, precision: str = "fp32") -> ExportedGraph:
+    """Export one of `BUILDERS`, once for all tests."""
+    return export_network(small_network(name), shape_of(name), precision)

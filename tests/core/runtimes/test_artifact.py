@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,38 @@ def test_a_folder_of_another_user_is_refused(store: ArtifactStore) -> None:
     store.find_or_build(SLOT, IDENTITY, Build())
     os.chown(store.root / SLOT, 12345, 12345)
     assert store.find(SLOT, IDENTITY) is None
+
+
+def in_the_place_of_a_stranger(look: Callable[[], bool]) -> bool:
+    """What a process of a user whom the system knows nothing of finds."""
+    child = os.fork()
+    if child == 0:
+        os.setgid(54321)
+        os.setuid(54321)
+        os._exit(0 if look() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
+def test_an_engine_that_root_has_built_serves_every_user_and_another_users_serves_nobody() -> None:
+    def build(folder: Path) -> Verdict:
+        (folder / "engine.bin").touch(mode=0o600)  # As some libraries write.
+        return Verdict(FIGURES)
+
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user.
+        Path(folder).chmod(0o755)
+        store = ArtifactStore(Path(folder))
+        store.find_or_build(SLOT, IDENTITY, build)
+        assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is not None)
+        os.chown(store.root / SLOT, 12345, 12345)
+        assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
+def test_a_store_that_may_not_be_entered_is_an_empty_one(store: ArtifactStore) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+    store.root.chmod(0o700)
+    assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is None)
 
 
 def test_a_build_that_fails_leaves_the_last_engine(store: ArtifactStore) -> None:

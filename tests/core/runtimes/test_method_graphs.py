@@ -10,15 +10,10 @@ import pytest
 import torch
 
 from affordance_grounding_core.runtimes.base import Backend, Candidate, Work
-from affordance_grounding_core.runtimes.graph import (
-    TOLERANCE,
-    GraphInput,
-    actions_per_run,
-    export_network,
-)
+from affordance_grounding_core.runtimes.graph import TOLERANCE
 from affordance_grounding_core.runtimes.onnx import OnnxBackend
 from affordance_grounding_core.runtimes.openvino import OpenvinoBackend
-from tests.core.runtimes.small_networks import BUILDERS, VOCABULARY, sides, small_network
+from tests.core.runtimes.small_networks import BUILDERS, shape_of, small_graph, small_network
 from tests.core.runtimes.torch_tensorrt_sources import (
     FOLDER_VARIABLE,
     Sources,
@@ -26,15 +21,9 @@ from tests.core.runtimes.torch_tensorrt_sources import (
 )
 
 
-def shape_of(name: str) -> GraphInput:
-    network = small_network(name)
-    return GraphInput(*sides(name), actions_per_run(network, len(VOCABULARY)), len(VOCABULARY))
-
-
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_the_graph_is_the_network(name: str) -> None:
-    network, shape = small_network(name), shape_of(name)
-    graph = export_network(network, shape)
+    network, shape, graph = small_network(name), shape_of(name), small_graph(name)
     pixels = torch.randn(1, 3, shape.height, shape.width)
     for action in range(shape.vocabulary):
         index = torch.tensor([action])
@@ -48,8 +37,7 @@ def test_the_graph_is_the_network(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_sixteen_bits_answer_nearly_the_same(name: str) -> None:
-    network, shape = small_network(name), shape_of(name)
-    graph = export_network(network, shape, "bf16")
+    network, shape, graph = small_network(name), shape_of(name), small_graph(name, "bf16")
     inputs = shape.example()
     with torch.no_grad():
         expected = network(inputs[0], torch.arange(shape.actions))
@@ -92,5 +80,4 @@ def test_tensorrt_has_a_converter_for_every_operator(name: str) -> None:
             f"{FOLDER_VARIABLE}"
         )
     sources = Sources(folder)
-    graph = export_network(small_network(name), shape_of(name))
-    assert sources.uncovered(sources.lowered(graph.program)) == set()
+    assert sources.uncovered(sources.lowered(small_graph(name).program)) == set()

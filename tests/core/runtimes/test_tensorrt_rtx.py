@@ -6,6 +6,7 @@ import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from affordance_grounding_core.runtimes.tensorrt_rtx import (
     choose_flavours,
     parse_capability,
 )
-from tests.core.runtimes.small_networks import VOCABULARY, sides, small_network
+from tests.core.runtimes.small_networks import shape_of, small_network
 
 needs_builder = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None,
@@ -39,11 +40,12 @@ needs_builder = pytest.mark.skipif(
 
 RUNNER = CliRunner()
 
+CAPABILITIES_TRIED = (("sm86",), ("sm120",), ("sm86", "sm120"))
+"""Compute capabilities that an engine is built for."""
+
 
 def work_of(name: str, candidate: Candidate) -> Work:
-    network = small_network(name)
-    shape = GraphInput(*sides(name), actions_per_run(network, len(VOCABULARY)), len(VOCABULARY))
-    return Work(network, shape, candidate)
+    return Work(small_network(name), shape_of(name), candidate)
 
 
 @needs_builder
@@ -55,9 +57,26 @@ def test_every_method_becomes_an_engine_for_gpus_that_are_not_here(
     work = work_of(name, Candidate("tensorrt-rtx", precision, "sm86"))
     write_onnx(work.network, work.shape, tmp_path / "model.onnx", precision)
     content = (tmp_path / "model.onnx").read_bytes()
-    first, second = (build_engine(content, variant) for variant in ("sm86", "sm120"))
-    assert min(len(first), len(second)) > 10_000
-    assert first != second
+    engines = {build_engine(content, *capabilities) for capabilities in CAPABILITIES_TRIED}
+    assert len(engines) == len(CAPABILITIES_TRIED), "an engine is of its capabilities"
+    assert min(map(len, engines)) > 10_000
+
+
+@pytest.fixture(scope="module")
+def full_size() -> Callable[[str], tuple[Any, GraphInput]]:
+    """Network and input shape of a model for images of 640 x 480 px, loaded once each."""
+
+    @lru_cache(maxsize=1)  # tests of one model follow each other
+    def load(model: str) -> tuple[Any, GraphInput]:
+        grounder = loading.load_grounder(model, "eager")
+        networks: list[Any] = []
+        grounder.use_runtime(lambda eager: networks.append(eager) or eager)
+        network, vocabulary = networks[0].network, len(grounder.actions)
+        geometry = grounder.preprocess.geometry(480, 640)
+        sides = (geometry.input_height, geometry.input_width)
+        return network, GraphInput(*sides, actions_per_run(network, vocabulary), vocabulary)
+
+    return load
 
 
 @needs_builder
@@ -65,28 +84,13 @@ def test_every_method_becomes_an_engine_for_gpus_that_are_not_here(
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 @pytest.mark.parametrize("model", ["default", "plsp-random", "selective-cl-random"])
 def test_every_model_becomes_an_engine_at_its_full_size(
-    model: str, precision: str, tmp_path: Path
+    full_size: Callable[[str], tuple[Any, GraphInput]], model: str, precision: str, tmp_path: Path
 ) -> None:
-    from affordance_grounding_core.loading import load_grounder
-
-    grounder = load_grounder(model, "eager")
-    networks: list[Any] = []
-    grounder.use_runtime(lambda eager: networks.append(eager) or eager)
-    network, vocabulary = networks[0].network, len(grounder.actions)
-    geometry = grounder.preprocess.geometry(480, 640)
-    shape = GraphInput(
-        geometry.input_height,
-        geometry.input_width,
-        actions_per_run(network, vocabulary),
-        vocabulary,
-    )
+    network, shape = full_size(model)
     write_onnx(network, shape, tmp_path / "model.onnx", precision)
     content = (tmp_path / "model.onnx").read_bytes()
-    # One capability suffices where building takes long: the small networks take all of them.
-    both = model == "default" or precision == "fp16"
-    for variant in ("sm86", "sm120") if both else ("sm86",):
-        engine = build_engine(content, variant)
-        assert len(engine) > 0.3 * len(content), f"{variant}: the weights are inside"
+    engine = build_engine(content, "sm86", "sm120")
+    assert len(engine) > 0.3 * len(content), "the weights are inside"
 
 
 @needs_builder

@@ -7,14 +7,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from affordance_grounding_core.backbones import weights
 from affordance_grounding_core.checkpoints.format import read_checkpoint
+from affordance_grounding_core.methods.selective_cl.training import train_from_config
 
 REPOSITORY = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("selective_run_worker.py")
@@ -54,6 +57,23 @@ def run_together(commands: Sequence[Sequence[str]], variables: Sequence[Mapping[
         for process in started:
             process.kill()
     assert [process.returncode for process in started] == [0] * len(started), said
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute as the processes of `run_together` do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def alone(options: Sequence[str]) -> None:
+    """Run on one device, in this process."""
+    with one_thread():
+        train_from_config(options)
 
 
 def by_torchrun(options: Sequence[str]) -> None:
@@ -110,15 +130,15 @@ def options(
 def test_two_devices_score_as_one_and_one_goes_on_where_they_stopped(
     options: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    alone, together = tmp_path / "alone", tmp_path / "together"
-    run_together([[sys.executable, str(WORKER), *options(alone)]], [{}])
+    single, together = tmp_path / "single", tmp_path / "together"
+    alone(options(single))
     by_torchrun(options(together))
     before = scores_of(together)
     assert [score["epoch"] for score in before] == [-1, 0]
     # 13 images: one of them is shown on both devices, and must not count twice.
-    assert before[0] == pytest.approx(scores_of(alone)[0], rel=0, abs=1e-9)
+    assert before[0] == pytest.approx(scores_of(single)[0], rel=0, abs=1e-9)
     more = ("--trainer.max_epochs=2", "--resume=last")
-    run_together([[sys.executable, str(WORKER), *options(together, *more)]], [{}])
+    alone(options(together, *more))
     after = scores_of(together)
     assert after[:2] == before
     assert [score["epoch"] for score in after] == [-1, 0, 1]

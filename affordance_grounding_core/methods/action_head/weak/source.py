@@ -16,7 +16,7 @@ from affordance_grounding_core.data.agd20k import read_training_set
 from affordance_grounding_core.data.blur import blur_kernel_size
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb
-from affordance_grounding_core.methods.action_head.features import FeatureConfig, cache_features
+from affordance_grounding_core.methods.action_head.features import FeatureConfig, SceneFeatures
 from affordance_grounding_core.methods.action_head.samples import Sample, SamplePicture
 from affordance_grounding_core.methods.action_head.scenes import Scene, Tile
 from affordance_grounding_core.methods.action_head.weak.config import WeakLabelConfig
@@ -52,26 +52,26 @@ def weakly_labelled(
     """
     samples = [scene.tiles[0].sample for scene in scenes]
     classes = sorted({sample.object_name for sample in samples})
-    files = cache_features(scenes, features, backbone, folder)
+    own = SceneFeatures(scenes, features, backbone, folder)
     shots, shown = _exocentric(root, classes, actions, features.preprocess.size, config)
-    shot_files = cache_features(shots, features, backbone, folder)
+    other = SceneFeatures(shots, features, backbone, folder)
     drawn = _thinned([sample.object_name for sample in samples], config.egocentric_pictures)
     blocks = len(features.blocks)
     labeller = learn_labels(
         (
-            torch.stack([_patches(files[place].tokens, blocks) for place in drawn]),
+            torch.stack([_patches(own.tokens(place), blocks) for place in drawn]),
             [classes.index(samples[place].object_name) for place in drawn],
         ),
         (
-            torch.stack([_patches(file.tokens, blocks) for file in shot_files]),
+            torch.stack([_patches(other.tokens(place), blocks) for place in range(len(other))]),
             [classes.index(name) for _, name in shown],
             [action for action, _ in shown],
         ),
         config,
     )
     return {
-        sample: _picture(labeller, sample, _patches(file.tokens, blocks), classes, actions)
-        for sample, file in zip(samples, files, strict=True)
+        sample: _picture(labeller, sample, _patches(own.tokens(place), blocks), classes, actions)
+        for place, sample in enumerate(samples)
     }
 
 
@@ -115,9 +115,8 @@ def _thinned(names: Sequence[str], most: int) -> list[int]:
     return sorted(kept)
 
 
-def _patches(file: Path, blocks: int) -> torch.Tensor:
+def _patches(tokens: NDArray[np.float16], blocks: int) -> torch.Tensor:
     """Normalised patch tokens of the last block, (N, C) float32."""
-    tokens = np.load(file)
     width = tokens.shape[1] // blocks
     last = torch.from_numpy(tokens[1:, -width:].astype(np.float32))
     return functional.layer_norm(last, (width,))

@@ -14,7 +14,6 @@ from torch import nn
 from affordance_grounding_core.labelling.part_names import Pair, object_phrase
 from affordance_grounding_core.methods.plsp.encoders import (
     EncoderConfig,
-    EncoderName,
     TokenEncoder,
     action_words,
     load_encoder,
@@ -22,7 +21,7 @@ from affordance_grounding_core.methods.plsp.encoders import (
 
 FeatureName = Literal["clip", "dinov2"]
 
-ENCODERS: Mapping[FeatureName, EncoderName] = {"clip": "clip_vitb16", "dinov2": "dinov2_vits14"}
+ENCODERS: Mapping[FeatureName, str] = {"clip": "clip_vitb16", "dinov2": "dinov2_vits14"}
 """Encoders of WSAG-PLSP by the names of the command line."""
 
 SIZE = 224

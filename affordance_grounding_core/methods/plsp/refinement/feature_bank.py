@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 import torch
 from tqdm import tqdm
 
-from affordance_grounding_core.errors import DatasetError, InvalidImageError
+from affordance_grounding_core.data.part_masks import read_part_mask
+from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.labelling.partners import box_window
 from affordance_grounding_core.methods.plsp.refinement.alignment import (
     masked_mean,
     visible_weights,
 )
-from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat, read_mask
+from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from affordance_grounding_core.methods.plsp.refinement.samples import VisibleObject
 
 PatchFeatures = Callable[[torch.Tensor], torch.Tensor]
@@ -64,7 +65,7 @@ class VisibleObjectBank:
         for visible in objects:
             try:
                 crop, mask = self._crop(visible)
-            except (InvalidImageError, DatasetError) as error:
+            except InvalidImageError as error:
                 self.unusable[visible] = str(error)
                 continue
             if not mask.any():
@@ -85,7 +86,7 @@ class VisibleObjectBank:
 
     def _crop(self, visible: VisibleObject) -> tuple[torch.Tensor, torch.Tensor]:
         image = read_rgb(visible.image)
-        mask = read_mask(visible.mask, *image.shape[:2])
+        mask = read_part_mask(visible.mask, *image.shape[:2], may_be_empty=True)
         window = box_window(visible.box, *mask.shape)
         inside = torch.from_numpy(mask[window]).float()
         region = self._format.normalise(image[window])

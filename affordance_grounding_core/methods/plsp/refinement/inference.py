@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from affordance_grounding_core.data.part_masks import read_part_mask
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.labelling.part_names import Pair
 from affordance_grounding_core.labelling.partners import box_window
@@ -17,7 +18,7 @@ from affordance_grounding_core.labelling.records import Box
 from affordance_grounding_core.methods.plsp.refinement.config import SnapConfig
 from affordance_grounding_core.methods.plsp.refinement.mask_snapping import snap
 from affordance_grounding_core.methods.plsp.refinement.network import MaskNetwork
-from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat, read_mask
+from affordance_grounding_core.methods.plsp.refinement.pictures import PictureFormat
 from affordance_grounding_core.methods.plsp.refinement.proposals import ProposalSource
 from affordance_grounding_core.methods.plsp.refinement.samples import RefinementSample
 
@@ -66,13 +67,12 @@ class LabelRefiner:
         """Refine one label.
 
         Raises:
-            InvalidImageError: picture or mask cannot be read.
-            DatasetError: a mask has another size than the picture.
+            InvalidImageError: picture or mask cannot be read, or they differ in size.
         """
         image = read_rgb(sample.image)
         height, width = image.shape[:2]
-        whole = read_mask(sample.mask, height, width)
-        first = read_mask(sample.label, height, width)
+        whole = read_part_mask(sample.mask, height, width, may_be_empty=True)
+        first = read_part_mask(sample.label, height, width, may_be_empty=True)
         mask = whole & (self.probability(image, sample.pair) > self._config.probability)
         if not mask.any():
             return RefinedLabel(None, "no part of the object is masked", 1.0)

@@ -23,7 +23,7 @@ def choose_proposals(
         mask: (H, W) bool.
         proposals: (N, H, W) bool, segments of the same picture.
         whole: (H, W) bool, the object that the mask is a part of.
-        config: what counts.
+        config: thresholds.
 
     Returns:
         (N) bool; none where the mask is empty or no proposal overlaps enough.
@@ -54,7 +54,7 @@ def snap(
         mask: (H, W) bool.
         proposals: (N, H, W) bool.
         whole: (H, W) bool, the object that the mask is a part of.
-        config: what counts.
+        config: thresholds.
 
     Returns:
         (H, W) bool, or None where nothing results.

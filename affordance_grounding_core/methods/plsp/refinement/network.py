@@ -18,7 +18,7 @@ class MaskNetwork(nn.Module):
     Args:
         encoder: tokens of the picture; trained along where it has trainable parameters.
         queries: (pairs, encoder.output_width) text vectors of the pairs; None learns them.
-        pairs: how many pairs there are.
+        pairs: number of pairs.
         config: sizes of the decoder.
     """
 

@@ -1,16 +1,12 @@
-"""Crops and resizes pictures and masks to the input of the networks."""
+"""Resizes pictures and masks to the input of the networks."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.images import read_grey
 from affordance_grounding_core.methods.plsp.refinement.alignment import pad_to_square
 
 SMALLEST_SIDE = 2
@@ -56,27 +52,3 @@ def resize(picture: torch.Tensor, size: int) -> torch.Tensor:
     return functional.interpolate(
         picture[None], size=(size, size), mode="bilinear", align_corners=False, antialias=True
     )[0]
-
-
-def read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
-    """Read a mask of a picture.
-
-    Args:
-        path: PNG, white inside.
-        height: height of the picture in px.
-        width: width of the picture in px.
-
-    Returns:
-        (H, W) bool.
-
-    Raises:
-        InvalidImageError: the file cannot be read.
-        DatasetError: it has another size than the picture.
-    """
-    mask = read_grey(path)
-    if mask.shape != (height, width):
-        raise DatasetError(
-            f"mask {str(path)!r} has {mask.shape[0]} x {mask.shape[1]} px, its picture {height} x "
-            f"{width}; make the label again with `affordance-grounding label`"
-        )
-    return np.asarray(mask >= 0.5, np.bool_)

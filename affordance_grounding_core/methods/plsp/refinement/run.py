@@ -48,7 +48,7 @@ class RefinementReport:
     Attributes:
         folder: folder of the labels.
         outcomes: outcomes by "ACTION/OBJECT/IMAGE"; without their masks.
-        proposals: what segments came from.
+        proposals: source of the segments.
     """
 
     folder: Path
@@ -90,14 +90,14 @@ class RefinementRunConfig:
     Attributes:
         pairs: "ACTION/OBJECT" to refine, or "all"; empty for those of `model`, else the
             published list.
-        features: what compares objects.
+        features: features that objects are compared by.
         features_weights: local file of the weights of `features`; None for the cached ones.
-        proposals: what labels snap to.
-        source: where SAM comes from.
+        proposals: segments that labels snap to.
+        source: source of SAM.
         model: folder of trained masks; None trains them in the label folder.
-        fit: how masks are trained, where they are.
-        snapping: how labels snap to segments.
-        device: where masks and segments are computed.
+        fit: options of training, where masks are trained.
+        snapping: options of snapping to segments.
+        device: device that masks and segments are computed on.
         overwrite: whether refined labels of another hand may be replaced.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
     """
@@ -200,12 +200,11 @@ def refine_labels(
         samples: samples to refine.
         refiner: refiner that does it.
         folder: folder of the labels.
-        proposals: what segments came from, for the report.
+        proposals: source of the segments, for the report.
         show_progress: whether to draw a progress bar, where stderr is a terminal.
 
     Raises:
-        InvalidImageError: a picture or mask cannot be read.
-        DatasetError: a mask has another size than its picture.
+        InvalidImageError: a picture or mask cannot be read, or they differ in size.
         OSError: a file cannot be written.
     """
     outcomes: dict[str, RefinedLabel] = {}

@@ -45,7 +45,7 @@ class FitConfig:
         accumulate: batches in a step.
         workers: processes that read images.
         seed: seed of everything random.
-        devices: how many, or "auto" for all.
+        devices: number of devices, or "auto" for all.
         accelerator: Lightning's accelerator: "auto", "gpu" or "cpu".
         resume: "last", the path of a state, or None to start anew.
         show_progress: whether progress bars are drawn.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from affordance_grounding_core.checkpoints.format import Checkpoint
 
 CONFIGS = Path(__file__).parents[4] / "config" / "train"
 
@@ -25,3 +28,10 @@ def tiny_run(config: str, root: Path, output: Path, backbone: Path, *more: str) 
         "--trainer.enable_progress_bar=false",
         *more,
     ]
+
+
+def all_but_time(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a checkpoint holds, the hash of its weights included, but for how long it took."""
+    config = {key: value for key, value in checkpoint.config.items() if key != "config_sha256"}
+    training = {key: value for key, value in config["training"].items() if key != "minutes"}
+    return {**config, "training": training}

@@ -46,6 +46,14 @@ def test_an_action_with_few_pairs_keeps_near_the_threshold_of_all() -> None:
     assert many.offsets[1] > few.offsets[1] >= 0
 
 
+def test_an_action_without_a_pair_of_its_own_is_found_as_low_as_what_is_not_there_allows() -> None:
+    """Six hundredths of heat are a find where what is not there stays below one."""
+    absent = [[0.1] * 200, [0.005] * 200]
+    fitted = fit_thresholds(*pairs([[0.9] * 100 + [0.3] * 100, []], absent))
+    heat = torch.sigmoid(torch.logit(torch.tensor([0.06, 0.004])) + fitted.offsets[1])
+    assert (heat >= fitted.threshold).tolist() == [True, False]
+
+
 def test_pairs_of_one_kind_alone_fit_nothing() -> None:
     logits, present, absent = pairs([[0.9], [0.8]], [[], []])
     fitted = fit_thresholds(logits, present, absent, fallback=0.4)

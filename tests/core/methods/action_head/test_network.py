@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
+from affordance_grounding_core.data.blur import blur_mask
+from affordance_grounding_core.methods.action_head.config import LABEL_BLUR, ActionHeadConfig
 from affordance_grounding_core.methods.action_head.network import (
     MASK_CELLS,
     ActionHead,
     ActionHeadNetwork,
+    averaging_matrix,
+    blur_matrix,
     enlarge,
     join_blocks,
+    spread,
 )
 
 
@@ -89,6 +95,8 @@ def test_blocks_lie_side_by_side() -> None:
         ({"actions": 1, "attention": -1}, "attention must"),
         ({"actions": 1, "width": 48, "attention": 1}, "multiple of 32"),
         ({"actions": 1, "mask_width": 12}, "mask_width must"),
+        ({"actions": 1, "width": 48, "context": 1}, "multiple of 32"),
+        ({"actions": 1, "blur": -0.1}, "blur must"),
     ],
 )
 def test_impossible_sizes_are_refused(options: dict[str, object], reason: str) -> None:
@@ -150,3 +158,72 @@ def test_patches_are_enlarged_bilinearly(shape: tuple[int, int]) -> None:
     large = [MASK_CELLS * side for side in shape]
     expected = functional.interpolate(grid, large, mode="bilinear", align_corners=False)
     torch.testing.assert_close(enlarge(grid), expected)
+
+
+def test_one_hot_patch_is_spread_as_agd20k_blurs_a_mask() -> None:
+    """At two sizes of the grid the same blob, of the width that the label has."""
+    for side in (16, 32):
+        logits = torch.full((1, 1, side, side), -12.0)
+        logits[..., side // 2, side // 2] = 3.0
+        heat = torch.exp(spread(logits, LABEL_BLUR))[0, 0].numpy()
+        mask = np.zeros((14 * side, 14 * side), np.uint8)
+        middle = slice(14 * (side // 2), 14 * (side // 2 + 1))
+        mask[middle, middle] = 1
+        label = cv2.resize(blur_mask(mask), (side, side), interpolation=cv2.INTER_AREA)
+        spreads = [
+            float(values.sum(axis=0) @ (np.arange(side) - side // 2) ** 2)
+            for values in (heat / heat.sum(), label / label.sum())
+        ]
+        # The patch of the label has a width of its own.
+        assert np.sqrt(spreads[0] + 1 / 12) == pytest.approx(np.sqrt(spreads[1]), rel=0.1)
+
+
+def test_a_small_hot_place_is_as_sure_as_a_large_one_can_be() -> None:
+    logits = torch.full((1, 1, 16, 16), -8.0)
+    logits[..., 8, 8] = 6.0
+    assert torch.sigmoid(spread(logits, LABEL_BLUR)).max() > 0.95
+
+
+def test_spreading_keeps_heat_in_the_picture() -> None:
+    for side in (1, 5, 16):
+        np.testing.assert_allclose(blur_matrix(side, 0.05).sum(axis=1), 1.0, rtol=1e-6)
+    level = torch.full((1, 2, 5, 7), -1.5)
+    torch.testing.assert_close(spread(level, 0.05), level)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 16, 19])
+def test_patches_are_averaged_over_half_as_many_cells(side: int) -> None:
+    matrix = averaging_matrix(side)
+    assert matrix.shape == ((side + 1) // 2, side)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1.0, rtol=1e-6)
+    cells = len(matrix)
+    np.testing.assert_allclose(matrix.sum(axis=0), cells / side, rtol=1e-6)
+
+
+def test_context_reaches_across_the_picture_and_begins_as_nothing() -> None:
+    torch.manual_seed(0)
+    config = ActionHeadConfig(actions=2, blocks=(1,), feature_width=8, width=32, context=1)
+    head = ActionHead(config).eval()
+    assert head.context is not None
+    assert not head.context(torch.randn(1, 32, 9, 12)).any()
+    torch.nn.init.normal_(head.context.blocks[0].attn.proj.weight)
+    tokens = torch.randn(1, 1 + 9 * 12, 8)
+    changed = tokens.clone()
+    changed[:, -1, ::2] += 10.0
+    with torch.inference_mode():
+        difference = (head.describe(changed, 9, 12) - head.describe(tokens, 9, 12)).abs()
+    assert difference[..., 0, 0].max() > 1e-5
+
+
+def test_a_head_with_context_and_spread_heat_answers_in_one_type_at_16_bits() -> None:
+    torch.manual_seed(0)
+    config = ActionHeadConfig(
+        actions=3, blocks=(1, 2), width=32, mask_width=16, context=1, blur=LABEL_BLUR
+    )
+    network = ActionHeadNetwork(Dinov2(), ActionHead(config)).eval()
+    pixels = torch.randn(1, 3, 42, 56)
+    with torch.inference_mode():
+        plain = network(pixels, torch.arange(3))
+        half = network.bfloat16()(pixels.bfloat16(), torch.arange(3))
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - plain).abs().max() < 0.1

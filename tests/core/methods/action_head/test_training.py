@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from action_head_runs import tiny_run
+from action_head_runs import all_but_time, tiny_run
 
 from affordance_grounding_core import CheckpointError, load_grounder
 from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.images import read_rgb, write_png
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 from affordance_grounding_core.methods.action_head.data import ActionHeadData
-from affordance_grounding_core.methods.action_head.samples import read_samples
+from affordance_grounding_core.methods.action_head.samples import (
+    SamplePicture,
+    read_pictures,
+    read_samples,
+)
 from affordance_grounding_core.methods.action_head.training import train_from_config
 
 
@@ -29,12 +33,13 @@ def arguments(root: Path, output: Path, backbone: Path, *more: str) -> list[str]
 def test_a_run_gives_a_model_and_the_same_seed_the_same_model(
     drawn_data: Path, random_backbone: Path, tmp_path: Path
 ) -> None:
-    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone))
-    second = train_from_config(arguments(drawn_data, tmp_path / "b", random_backbone))
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone)).last
+    second = train_from_config(arguments(drawn_data, tmp_path / "b", random_backbone)).last
     other = train_from_config(
         arguments(drawn_data, tmp_path / "c", random_backbone, "--seed_everything=1")
-    )
-    assert first.fingerprint == second.fingerprint != other.fingerprint
+    ).last
+    assert all_but_time(first) == all_but_time(second)
+    assert first.config["weights_sha256"] != other.config["weights_sha256"]
     assert first.config["actions"] == ["hold", "drink_with", "hit"]
     assert first.config["training"]["seed"] == 0
 
@@ -73,14 +78,26 @@ def test_a_picture_under_two_actions_is_one_sample(drawn_data: Path) -> None:
         ("hammer", ["hit", "hold"], ("drink_with",)),
         ("mug", ["drink_with", "hold"], ("hit",)),
     ]
-    masks = samples[0].read_masks(96, 128)
+    masks = SamplePicture.of(samples[0]).labels
     assert {mask.shape for mask in masks.values()} == {(96, 128)}
 
 
-def test_a_mask_of_another_size_is_named(drawn_data: Path) -> None:
-    (sample, *_) = read_samples(drawn_data, ["hold"])
-    with pytest.raises(DatasetError, match=r"must be an image of 50 x 50 px .* got 96 x 128 px"):
-        sample.read_masks(50, 50)
+def test_masks_that_cannot_be_used_are_left_out_by_name(
+    drawn_data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    masks = drawn_data / "trainset" / "PL" / "hold" / "mug"
+    write_png(masks / "mug_0_pl.png", np.full((50, 50), 255, np.uint8))
+    write_png(masks / "mug_1_pl.png", np.ones((96, 128), np.uint8))
+    (masks / "mug_2_pl.png").write_bytes(b"no image")
+    pictures = read_pictures(read_samples(drawn_data, ["hold", "drink_with", "hit"]))
+    labelled = {sample.path.stem: set(picture.labels) for sample, picture in pictures.items()}
+    assert labelled == {f"mug_{n}": {"drink_with"} for n in range(3)} | {
+        f"hammer_{n}": {"hold", "hit"} for n in range(3)
+    }
+    assert "mug_0_pl.png' has 50 x 50 px, its image 96 x 128" in caplog.text
+    assert "mug_1_pl.png' has no value of 128 or more, its highest is 1" in caplog.text
+    assert "mug_2_pl.png' cannot be read as an image" in caplog.text
+    assert "3 part masks are left out" in caplog.text
 
 
 def test_excluded_objects_must_exist(
@@ -108,6 +125,29 @@ def test_excluded_objects_are_never_seen(drawn_data: Path, random_backbone: Path
     present = torch.cat([batch["present"] for batch in batches])
     assert len(present) == 6  # 3 hammers, 2 views; every mosaic has a mug in it
     assert not present[:, 1].any()
+
+
+def test_an_action_that_few_scenes_show_is_never_called_absent(
+    drawn_data: Path, random_backbone: Path
+) -> None:
+    def absent(scarce: int) -> list[bool]:
+        data = ActionHeadData(
+            str(drawn_data),
+            ["hold", "drink_with", "hit"],
+            blocks=[1],
+            preprocess=PreprocessConfig(size=56),
+            views=ViewConfig(count=1, mosaics=0),
+            validation_every=1000,
+            backbone_weights=str(random_backbone),
+            scarce=scarce,
+        )
+        data.setup("fit")
+        batches = list(data.train_dataloader())
+        return torch.cat([batch["absent"] for batch in batches]).any(dim=0).tolist()
+
+    # 3 hammers to hit with, 3 mugs to drink from.
+    assert absent(3) == [False, True, True]
+    assert absent(4) == [False, False, False]
 
 
 def test_data_without_part_masks_say_so(drawn_data: Path) -> None:
@@ -161,7 +201,7 @@ def test_a_model_of_two_folders_draws_part_masks(
             "--model.mask_width=8",
             "--trainer.max_epochs=1",
         )
-    )
+    ).last
     assert checkpoint.config["network"]["mask_width"] == 8
     assert 0 < checkpoint.config["regions"]["mask_threshold"] < 1
     grounder = load_grounder(tmp_path / "model", "eager", backbone_weights=random_backbone)
@@ -180,12 +220,12 @@ def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
 def test_training_begins_with_a_trained_head_of_the_same_kind(
     drawn_data: Path, random_backbone: Path, tmp_path: Path
 ) -> None:
-    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone))
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone)).last
     still = ("--model.learning_rate=1e-9", "--model.rehearsal=1", "--trainer.max_epochs=1")
     begin = f"--model.initial={tmp_path / 'a'}"
     second = train_from_config(
         arguments(drawn_data, tmp_path / "b", random_backbone, begin, *still)
-    )
+    ).last
     for name in ("patch_projection.weight", "mixing.weight", "action_embeddings.bias"):
         torch.testing.assert_close(second.tensors[name], first.tensors[name], atol=1e-6, rtol=0)
     assert second.config["training"]["initial"] == str(tmp_path / "a")

@@ -113,12 +113,12 @@ def test_the_random_positions_are_those_of_the_file(
 def test_clip_brings_free_text(
     published_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from affordance_grounding_core.methods.plsp import inference
+    from affordance_grounding_core.methods.plsp import checkpoint
 
     clip = random_clip(embedding_width=WIDTH, layers=1)
     monkeypatch.setattr(importing, "load_clip", lambda weights: clip)
     monkeypatch.setattr(
-        inference, "empty_clip", lambda: random_clip(embedding_width=WIDTH, layers=1)
+        checkpoint, "empty_clip", lambda: random_clip(embedding_width=WIDTH, layers=1)
     )
     lines = import_plsp(published_file, tmp_path / "model", split="Unseen")
     assert "Free text is understood" in lines[1]

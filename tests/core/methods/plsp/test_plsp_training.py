@@ -25,7 +25,7 @@ from affordance_grounding_core.errors import (
     TrainingError,
 )
 from affordance_grounding_core.images import read_rgb, write_png
-from affordance_grounding_core.methods.plsp import inference, task
+from affordance_grounding_core.methods.plsp import checkpoint, task
 from affordance_grounding_core.methods.plsp.config import (
     PlspNetworkConfig,
     PlspOptimiserConfig,
@@ -64,7 +64,7 @@ def tiny_encoder(config: EncoderConfig, size: int) -> LoadedEncoder:
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arguments:
     """Put tiny encoders and an own cache in place; returns the arguments of a run."""
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
-    for module in (task, inference):
+    for module in (task, checkpoint):
         monkeypatch.setattr(module, "load_encoder", tiny_encoder)
 
     def arguments(root: Path, output: Path, *more: str) -> list[str]:

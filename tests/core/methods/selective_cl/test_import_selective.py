@@ -22,8 +22,11 @@ from affordance_grounding_core.checkpoints.official import OfficialFile
 from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.errors import ArtifactError, CheckpointError
 from affordance_grounding_core.loading import load_grounder
-from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel, read_model
-from affordance_grounding_core.methods.selective_cl.inference import build_network
+from affordance_grounding_core.methods.selective_cl.checkpoint import (
+    StoredModel,
+    build_network,
+    read_model,
+)
 from affordance_grounding_core.methods.selective_cl.official import (
     locate_from_official,
     selective_cl_from_official,

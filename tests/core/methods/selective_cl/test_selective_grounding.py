@@ -27,15 +27,16 @@ from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.heat_calibration import HeatCalibration
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.loading import load_grounder
-from affordance_grounding_core.methods.selective_cl import inference
-from affordance_grounding_core.methods.selective_cl.affinity_sources import SaliencyAffinity
-from affordance_grounding_core.methods.selective_cl.checkpoint import (
-    BackboneReference,
-    StoredModel,
+from affordance_grounding_core.methods.selective_cl import checkpoint
+from affordance_grounding_core.methods.selective_cl.affinity_sources import (
+    SaliencyAffinity,
     encode_actions,
-    read_model,
 )
-from affordance_grounding_core.methods.selective_cl.config import SelectiveHeadConfig
+from affordance_grounding_core.methods.selective_cl.checkpoint import StoredModel, read_model
+from affordance_grounding_core.methods.selective_cl.config import (
+    BackboneReference,
+    SelectiveHeadConfig,
+)
 from affordance_grounding_core.methods.selective_cl.frozen_backbones import FrozenBackbones
 from affordance_grounding_core.methods.selective_cl.network import (
     MapConfig,
@@ -231,8 +232,8 @@ def folder(tmp_path: Path, head: SelectiveHead, clip: Clip) -> Path:
 @pytest.fixture
 def tiny_backbones(monkeypatch: pytest.MonkeyPatch, dino: Dino, clip: Clip) -> None:
     """Backbones as they would be loaded by their names, but tiny."""
-    monkeypatch.setattr(inference, "load_descriptor_backbone", lambda name, path: dino)
-    monkeypatch.setattr(inference, "load_clip", lambda: clip)
+    monkeypatch.setattr(checkpoint, "load_descriptor_backbone", lambda name, path: dino)
+    monkeypatch.setattr(checkpoint, "load_clip", lambda: clip)
 
 
 def test_a_model_comes_back_as_it_was_stored(folder: Path, head: SelectiveHead, clip: Clip) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from affordance_grounding_core.errors import CheckpointError, DatasetError
+from affordance_grounding_core.errors import CheckpointError, DatasetError, InvalidImageError
 from affordance_grounding_core.images import read_grey, read_rgb, write_png
 from affordance_grounding_core.labelling.manifest import Manifest
 from affordance_grounding_core.methods.plsp import encoders as clip_encoder
@@ -165,7 +165,7 @@ def test_partners_without_a_visible_pixel_are_left_out(
     assert all("has no pixel in the box" in reason for reason in bank.unusable.values())
     write_png(labels / "whole_obj_mask_exo/hold/hammer/person_2_pl.png", np.zeros((9, 9), np.uint8))
     bank = VisibleObjectBank(samples[0].partners[0], FrozenPatches(encoders.frozen), picture_format)
-    assert any("has 9 x 9 px, its picture 96 x 128" in text for text in bank.unusable.values())
+    assert any("has 9 x 9 px, its image 96 x 128" in text for text in bank.unusable.values())
     with pytest.raises(DatasetError, match="none of 6 objects has a visible partner"):
         RefinementViews(samples, bank, PAIRS, picture_format, TINY)
 
@@ -284,7 +284,7 @@ def test_a_label_of_another_size_is_named(labelled: Labelled, encoders: Refineme
     _, labels, _ = labelled
     write_png(labels / "PL/hold/hammer/tool_0_pl.png", np.zeros((10, 12), np.uint8))
     refiner = refiner_with(encoders, torch.zeros(32, 32))
-    with pytest.raises(DatasetError, match="has 10 x 12 px, its picture 96 x 128"):
+    with pytest.raises(InvalidImageError, match="has 10 x 12 px, its image 96 x 128"):
         refiner.refine(samples_of(labelled)[0])
 
 
