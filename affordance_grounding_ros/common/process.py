@@ -172,6 +172,7 @@ def run_node(
         Exit code: 0 after SIGINT, SIGTERM and an ordinary end; 1 after a refusal, and where the
         command line or a parameter file cannot be read or the middleware makes no node.
     """
+    refused: tuple[type[Exception], ...] = (NodeRefusedError, *refusals)
     with StopSignals() as signals:
         warning = choose_log_folder()
         try:
@@ -187,7 +188,7 @@ def run_node(
             run(host)
         except ExternalShutdownException:
             pass
-        except (NodeRefusedError, *refusals) as error:
+        except refused as error:
             fatal(name, str(error))
             return 1
         except Exception:

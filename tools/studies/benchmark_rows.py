@@ -93,7 +93,7 @@ ROWS = (
         ("--data.part_labels={root}/trainset",),
         seeded=True,
     ),
-    Row("default_anew", "action head", "part masks", "training", "default.yaml", seeded=True),
+    Row("default_anew", "action head", "part masks", "training", "renders.yaml", seeded=True),
     Row("default", "the packaged model", "see its model card", "model"),
     Row("taught_1", "taught, 1 example an action", "1 part mask an action", "taught", seeded=True),
     Row("taught_3", "taught, 3 examples", "3 part masks an action", "taught", seeded=True),

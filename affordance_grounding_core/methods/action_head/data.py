@@ -67,6 +67,8 @@ class FeatureDataset(Dataset[Batch]):
         with_masks: bool = False,
     ) -> None:
         self._features = features
+        self._actions = list(actions)
+        self._files = [scene.tiles[0].sample.path for scene in scenes]
         self._preprocess = Preprocess(config.preprocess)
         cells = config.preprocess.size // config.preprocess.multiple
         self._side = cells * MASK_CELLS
@@ -90,11 +92,16 @@ class FeatureDataset(Dataset[Batch]):
         """Leave open where an action is absent if fewer scenes than this show it."""
         self._absent[:, self._present.sum(dim=0) < fewer_than] = False
 
+    def caption(self, index: int) -> tuple[Path, str]:
+        """File of the first picture of a scene, and the first of the actions present."""
+        return self._files[index], self._actions[int(first_present(self._present[index]))]
+
     def __len__(self) -> int:
         return len(self._features)
 
     def __getitem__(self, index: int) -> Batch:
         item = {
+            "index": torch.tensor(index),
             "tokens": torch.from_numpy(self._features.tokens(index)),
             "labels": self._labels[index],
             "present": self._present[index],
@@ -108,6 +115,11 @@ class FeatureDataset(Dataset[Batch]):
         for channel, mask in self._masks[index].items():
             masks[channel] = mask
         return item | {"pixels": torch.from_numpy(pixels), "masks": torch.from_numpy(masks)}
+
+
+def first_present(present: torch.Tensor) -> torch.Tensor:
+    """Number of the first action that is present, (...) int64 of (..., A) bool; 0 where none is."""
+    return present.int().argmax(dim=-1)
 
 
 class RepeatableShuffle(Sampler[int]):
@@ -261,6 +273,10 @@ class ActionHeadData(RunData):
     def val_dataloader(self) -> DataLoader[Batch]:
         """Plain views of the held-out pictures."""
         return DataLoader(_after_setup(self._validation), self.batch_size)
+
+    def scored_caption(self, index: int) -> tuple[Path, str]:
+        """File and action of a held-out picture; see `OverlayPictures`."""
+        return _after_setup(self._validation).caption(index)
 
     def _prepare_backbone(self) -> tuple[FeatureConfig, Dinov2]:
         backbone = Dinov2(self.backbone)

@@ -20,7 +20,7 @@ from affordance_grounding_core.methods.action_head.calibration import (
 )
 from affordance_grounding_core.methods.action_head.checkpoint import start_from
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
-from affordance_grounding_core.methods.action_head.data import Batch
+from affordance_grounding_core.methods.action_head.data import Batch, first_present
 from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
 from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.scenes import MASK_UNKNOWN
@@ -121,13 +121,25 @@ class ActionHeadTask(RunTask):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the peaks and overlaps of the epoch before."""
-        self.peaks.clear()
-        self.overlaps.clear()
+        if not self.trainer.sanity_checking:
+            self.peaks.clear()
+            self.overlaps.clear()
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Score held-out pictures and keep what thresholds are fitted on."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, torch.Tensor]:
+        """Score held-out pictures and keep what thresholds are fitted on.
+
+        Returns:
+            "index" of the pictures and "maps", the heat of an action each, for TensorBoard.
+        """
         loss, logits, masks = self._compare(batch, None)
         self._log("validation", loss, progress=True)
+        if not self.trainer.sanity_checking:
+            self._keep(batch, logits, masks)
+        shown = first_present(batch["present"])
+        heat = torch.sigmoid(logits[torch.arange(len(logits), device=logits.device), shown])
+        return {"index": batch["index"], "maps": heat}
+
+    def _keep(self, batch: Batch, logits: torch.Tensor, masks: torch.Tensor | None) -> None:
         peaks = logits.amax(dim=(2, 3))
         self.peaks.append((peaks.cpu(), batch["present"].cpu(), batch["absent"].cpu()))
         if masks is not None:

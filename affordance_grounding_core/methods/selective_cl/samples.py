@@ -91,16 +91,16 @@ class PartMasks:
             image has no label or its crop nothing of it.
 
         Raises:
-            InvalidImageError: the mask cannot be read, or is empty or of 0 and 1.
+            InvalidImageError: the mask cannot be read, or is of 0 and 1.
         """
         file = self.file(image, action, object_name)
         nothing = np.zeros((self.cells, self.cells), np.float32)
         if file is None:
             return nothing, False
-        blurred = blur_mask(read_part_mask(file))
+        blurred = blur_mask(read_part_mask(file, may_be_empty=True))
         seen = crop_label(blurred, self.crops, seed, self.cells)
         # A label of which the crop shows only the blurred rim says nothing of the part.
-        if seen.max() < HARD * blurred.max():
+        if seen.max() < HARD * blurred.max() or blurred.max() <= 0:
             return nothing, False
         return seen / seen.max(), True
 

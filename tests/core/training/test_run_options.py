@@ -20,7 +20,7 @@ from affordance_grounding_core.training.run_options import (
 )
 
 CONFIGS = Path(__file__).parents[3] / "config" / "train"
-DEFAULT = f"--config={CONFIGS / 'default.yaml'}"
+DEFAULT = f"--config={CONFIGS / 'renders.yaml'}"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_wrong_with_an_option_is_one_line(option: str, message: str) -> 
 
 
 def test_a_mistyped_key_of_a_config_is_named(tmp_path: Path) -> None:
-    text = (CONFIGS / "default.yaml").read_text().replace("  batch_size:", "  batch_siz:")
+    text = (CONFIGS / "renders.yaml").read_text().replace("  batch_size:", "  batch_siz:")
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(TrainingOptionError, match="'batch_siz'"):
         train_from_config([f"--config={tmp_path / 'c.yaml'}"])

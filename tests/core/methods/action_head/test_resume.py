@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from action_head_runs import tiny_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
 
 from affordance_grounding_core import load_grounder
@@ -56,7 +57,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = (*MASKS, "--trainer.max_epochs=3")
+    options = (*MASKS, "--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train_from_config(tiny_run("research.yaml", drawn_data, whole, random_backbone, *options))
     run = tiny_run("research.yaml", drawn_data, parts, random_backbone, *options, *more)
@@ -79,7 +80,7 @@ def test_a_run_keeps_its_best_and_its_last_epoch_and_what_it_logged(
     output = tmp_path / "run"
     outcome = train_from_config(
         tiny_run(
-            "default.yaml",
+            "renders.yaml",
             drawn_data,
             output,
             random_backbone,
@@ -95,13 +96,15 @@ def test_a_run_keeps_its_best_and_its_last_epoch_and_what_it_logged(
     for folder in (output, output / "best"):
         load_grounder(folder, "eager", backbone_weights=random_backbone)
     assert {file.name for file in (output / "lightning").iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert list((output / "tensorboard").iterdir())
+    logged = EventAccumulator(str(output / "tensorboard")).Reload().Tags()
+    assert {"train/loss", "validation/loss"} <= set(logged["scalars"])
+    assert any(name.startswith("scored/") for name in logged["images"])
 
 
 def test_what_does_not_fit_is_not_resumed(
     drawn_data: Path, random_backbone: Path, tmp_path: Path
 ) -> None:
-    run = tiny_run("default.yaml", drawn_data, tmp_path / "run", random_backbone)
+    run = tiny_run("renders.yaml", drawn_data, tmp_path / "run", random_backbone)
     train_from_config(run)
     for options, reason in (
         (["--model.actions=[hit, hold, drink_with]"], "trained for the actions"),
@@ -114,7 +117,7 @@ def test_what_does_not_fit_is_not_resumed(
         train_from_config([*run, "--resume=last", f"--output={tmp_path / 'other'}"])
 
 
-@pytest.mark.parametrize("config", ["default.yaml", "research.yaml", "photographs.yaml"])
+@pytest.mark.parametrize("config", ["renders.yaml", "research.yaml", "default.yaml"])
 def test_a_trial_takes_a_batch_and_never_replaces_a_run(
     config: str,
     drawn_data: Path,
@@ -136,7 +139,7 @@ def test_a_trial_takes_a_batch_and_never_replaces_a_run(
         output,
         random_backbone,
         *MASKS,
-        *(options if config != "default.yaml" else ["--data.excluded_objects=[hammer]"]),
+        *(options if config != "renders.yaml" else ["--data.excluded_objects=[hammer]"]),
         "--data.views.count=9",
         "--fast-dev-run",
     )
@@ -155,7 +158,7 @@ def test_a_larger_backbone_is_one_option_and_others_are_refused_by_name(
 ) -> None:
     task = ActionHeadTask(["hold"], backbone="dinov2_vitb14")
     assert task.head.config.feature_width == 768
-    run = tiny_run("default.yaml", drawn_data, Path("unused"), random_backbone)
+    run = tiny_run("renders.yaml", drawn_data, Path("unused"), random_backbone)
     for name in ("dino_vits16", "clip_vitb16", "magic"):
         with pytest.raises(ValueError, match=rf"dinov2_vitb14.*got '{name}'"):
             train_from_config([*run, f"--data.backbone={name}"])

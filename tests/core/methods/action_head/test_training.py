@@ -27,7 +27,7 @@ from affordance_grounding_core.methods.action_head.training import train_from_co
 
 
 def arguments(root: Path, output: Path, backbone: Path, *more: str) -> list[str]:
-    return tiny_run("default.yaml", root, output, backbone, *more)
+    return tiny_run("renders.yaml", root, output, backbone, *more)
 
 
 def test_a_run_gives_a_model_and_the_same_seed_the_same_model(
@@ -175,7 +175,7 @@ def test_unknown_runtimes_are_named(
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
 
 
-@pytest.mark.parametrize("config", ["photographs.yaml", "research.yaml"])
+@pytest.mark.parametrize("config", ["default.yaml", "research.yaml"])
 def test_a_model_of_two_folders_draws_part_masks(
     config: str,
     drawn_data: Path,

@@ -188,7 +188,8 @@ def _fabric(shader: Shader) -> None:
     if random.random() < 0.3:
         kind = str(random.choice(["Wave", "Checker", "Noise"]))
         factor = float(random.choice([0.45, 0.7, 1.5]))
-        other = (*(min(c * factor + 0.01, 1.0) for c in base[:3]), 1.0)
+        red, green, blue = (min(c * factor + 0.01, 1.0) for c in base[:3])
+        other = (red, green, blue, 1.0)
         source = shader.texture(kind, float(random.uniform(6, 30)))
         shader.link(shader.ramp(source, [(0.4, base), (0.6, other)]), "Base Color")
     shader.bump(shader.texture("Noise", 40.0), 0.3, shader.scale * 0.006)
