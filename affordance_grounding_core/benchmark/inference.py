@@ -87,21 +87,14 @@ def measure_inference(
         PUBLISHED: _Work(published_path(grounder, reference, pixels, INDEX), "reference", None),
         "eager-fp32": _Work(_bind(reference, pixels), "reference", 0.0),
     }
-    expected = reference.run(pixels, [INDEX])
     failed: list[Row] = []
     for candidate in candidates:
-        if candidate.name == "eager-fp32":
-            continue
-        before = resident_megabytes()
-        try:
-            runtime, gate = _prepare(grounder, reference, candidate, size, store)
-        except AffordanceGroundingError as error:
-            _log.warning("%s is left out: %s", candidate.name, error)
-            failed.append(_failed(candidate, str(error)))
-            continue
-        memory = resident_megabytes() - before
-        difference = float(np.abs(runtime.run(pixels, [INDEX]) - expected).max())
-        works[candidate.name] = _Work(_bind(runtime, pixels), gate, difference, memory)
+        if candidate.name != "eager-fp32":
+            try:
+                works[candidate.name] = _work(grounder, reference, candidate, pixels, store)
+            except AffordanceGroundingError as error:
+                _log.warning("%s is left out: %s", candidate.name, error)
+                failed.append(_failed(candidate, str(error)))
     calls = {name: work.call for name, work in works.items()}
     timings = measure_in_turns(
         calls, rounds, warm_up=2, before_round=rates.measure, show_progress=show_progress
@@ -131,6 +124,21 @@ class _Work:
     gate: str
     error: float | None
     memory: float = 0.0
+
+
+def _work(
+    grounder: Grounder,
+    reference: EagerRuntime,
+    candidate: Candidate,
+    pixels: NDArray[np.float32],
+    store: Path | None,
+) -> _Work:
+    """Build or load the engine of a candidate, and compare one answer with PyTorch's."""
+    before = resident_megabytes()
+    runtime, gate = _prepare(grounder, reference, candidate, pixels.shape[-1], store)
+    memory = resident_megabytes() - before
+    difference = np.abs(runtime.run(pixels, [INDEX]) - reference.run(pixels, [INDEX]))
+    return _Work(_bind(runtime, pixels), gate, float(difference.max()), memory)
 
 
 def _row(

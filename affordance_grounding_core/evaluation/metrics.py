@@ -40,8 +40,7 @@ def locate_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    kld, sim, nss = _score(prediction, ground_truth, _locate_kld, _locate_sim, _locate_nss)
-    return kld, sim, nss
+    return _score(prediction, ground_truth, _locate)
 
 
 def locate_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -57,7 +56,7 @@ def locate_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _locate_kld)[0]
+    return _score(prediction, ground_truth, _locate)[0]
 
 
 def locate_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -73,7 +72,7 @@ def locate_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _locate_sim)[0]
+    return _score(prediction, ground_truth, _locate)[1]
 
 
 def locate_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -91,7 +90,7 @@ def locate_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _locate_nss)[0]
+    return _score(prediction, ground_truth, _locate)[2]
 
 
 def plsp_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
@@ -107,8 +106,7 @@ def plsp_scores(prediction: ArrayLike, ground_truth: ArrayLike) -> Scores:
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    kld, sim, nss = _score(prediction, ground_truth, _plsp_kld, _plsp_sim, _plsp_nss)
-    return kld, sim, nss
+    return _score(prediction, ground_truth, _plsp)
 
 
 def plsp_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -124,7 +122,7 @@ def plsp_kld(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _plsp_kld)[0]
+    return _score(prediction, ground_truth, _plsp)[0]
 
 
 def plsp_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -140,7 +138,7 @@ def plsp_sim(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _plsp_sim)[0]
+    return _score(prediction, ground_truth, _plsp)[1]
 
 
 def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float64]:
@@ -157,7 +155,7 @@ def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     Raises:
         ValueError: shapes that differ or values that are negative or not finite.
     """
-    return _score(prediction, ground_truth, _plsp_nss)[0]
+    return _score(prediction, ground_truth, _plsp)[2]
 
 
 _PIECE = 2**16
@@ -195,7 +193,7 @@ class _Scratch(threading.local):
 
 
 _scratch = _Scratch()
-_PREDICTION, _TRUTH, _WORK = range(3)
+_PREDICTION, _TRUTH, _WORK, _OTHER = range(4)
 """Numbers of the buffers."""
 
 
@@ -247,9 +245,9 @@ class _Maps:
 
 
 def _score(
-    prediction: ArrayLike, ground_truth: ArrayLike, *metrics: Callable[[_Maps], NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], ...]:
-    """Score a batch in pieces, (...) float64 for each metric."""
+    prediction: ArrayLike, ground_truth: ArrayLike, metrics: Callable[[_Maps], Scores]
+) -> Scores:
+    """Score a batch in pieces, (...) float64 for each of the three metrics."""
     predicted = np.asarray(prediction, np.float64)
     true = np.asarray(ground_truth, np.float64)
     if predicted.shape != true.shape or predicted.ndim < 2 or predicted.size == 0:
@@ -259,14 +257,12 @@ def _score(
         )
     batch, sides = predicted.shape[:-2], predicted.shape[-2:]
     predicted, true = (np.ascontiguousarray(maps).reshape(-1, *sides) for maps in (predicted, true))
-    scores = np.empty((len(metrics), len(true)))
+    kld, sim, nss = np.empty((3, len(true)))
     count = max(1, _PIECE // math.prod(sides))
     for begin in range(0, len(true), count):
         piece = slice(begin, begin + count)
-        maps = _Maps.read(predicted[piece], true[piece])
-        for row, metric in zip(scores, metrics, strict=True):
-            row[piece] = metric(maps)
-    return tuple(row.reshape(batch) for row in scores)
+        kld[piece], sim[piece], nss[piece] = metrics(_Maps.read(predicted[piece], true[piece]))
+    return kld.reshape(batch), sim.reshape(batch), nss.reshape(batch)
 
 
 def _check_range(
@@ -299,29 +295,24 @@ def _box(true: NDArray[np.float64]) -> tuple[slice, slice]:
     return slice(y, y + height), slice(x, x + width)
 
 
-def _locate_kld(maps: _Maps) -> NDArray[np.float64]:
-    """Sum of g log(g / (p + e) + e) with the shares p = x / (P + e) and g = t / (G + e).
+def _locate(maps: _Maps) -> Scores:
+    """LOCATE's metrics; with the shares p and g, KLD is the sum of g log(g / (p + e) + e).
 
-    With c = (P + e) / (G + e) the argument of the logarithm is c (t / (x + e (P + e)) + e / c):
-    the maps need not be divided by their sums.
+    The prediction is scaled to the ground truth's sum, so that no map is divided by its own:
+    with p = x / (P + e), g = t / (G + e) and s = (G + e) p, KLD is the sum of
+    t log(t / (s + e (G + e)) + e) / (G + e), and SIM the sum of min(s, t) / (G + e).
     """
-    total = maps.prediction_sum + LOCATE_EPSILON
-    factor = total / (maps.truth_sum + LOCATE_EPSILON)
-    ratio = _scratch.take(_WORK, maps.truth.shape)
-    np.add(maps.prediction, (LOCATE_EPSILON * total)[:, None], out=ratio)
-    np.divide(maps.truth, ratio, out=ratio)
-    ratio += (LOCATE_EPSILON / factor)[:, None]
-    np.log(ratio, out=ratio)
-    divergence = _dot(maps.truth, ratio) + maps.truth_sum * np.log(factor)
-    return np.asarray(divergence / (maps.truth_sum + LOCATE_EPSILON))
-
-
-def _locate_sim(maps: _Maps) -> NDArray[np.float64]:
-    true_total = maps.truth_sum + LOCATE_EPSILON
-    factor = true_total / (maps.prediction_sum + LOCATE_EPSILON)
+    total = maps.truth_sum + LOCATE_EPSILON
     scaled = _scratch.take(_WORK, maps.truth.shape)
+    factor = total / (maps.prediction_sum + LOCATE_EPSILON)
     np.multiply(maps.prediction, factor[:, None], out=scaled)
-    return np.asarray(_sum(np.minimum(scaled, maps.truth, out=scaled)) / true_total)
+    smaller = _scratch.take(_OTHER, maps.truth.shape)
+    sim = _sum(np.minimum(scaled, maps.truth, out=smaller)) / total
+    scaled += (LOCATE_EPSILON * total)[:, None]
+    ratio = np.divide(maps.truth, scaled, out=scaled)
+    ratio += LOCATE_EPSILON
+    kld = _dot(maps.truth, np.log(ratio, out=ratio)) / total
+    return kld, np.asarray(sim), _locate_nss(maps)
 
 
 def _locate_nss(maps: _Maps) -> NDArray[np.float64]:
@@ -330,6 +321,10 @@ def _locate_nss(maps: _Maps) -> NDArray[np.float64]:
     level = low + FIXATION_THRESHOLD * (high - low + 255.0 * LOCATE_EPSILON)
     count, score = _fixations(maps, maps.truth > level[:, None], degrees_of_freedom=0)
     return np.asarray(score / (count + maps.whole.shape[-1] * LOCATE_EPSILON))
+
+
+def _plsp(maps: _Maps) -> Scores:
+    return _plsp_kld(maps), _plsp_sim(maps), _plsp_nss(maps)
 
 
 def _plsp_kld(maps: _Maps) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from affordance_grounding_core.inference.network import KeepsFloat32
 _STEPS = 100
 _TOLERANCE = 1e-10
 _LEAST_SPREAD = 1e-30  # below it, peaks are equal in float32
+_ROUNDING = 1e-12  # share of the largest peak: a spread below it is what sums of equal peaks leave
 _LEAST_SLOPE = 1e-2  # by standard deviation of the peaks
 
 
@@ -101,8 +102,9 @@ def fit_heat_calibration(
             )
     values = np.concatenate([present, absent])
     centre, spread = float(values.mean()), float(values.std())
-    if spread < _LEAST_SPREAD:
-        spread = 1.0
+    largest = float(np.abs(values).max())
+    if spread < max(_LEAST_SPREAD, _ROUNDING * largest):
+        spread = max(1.0, largest)
     slope, intercept = _logistic_regression((present - centre) / spread, (absent - centre) / spread)
     scale = slope / spread
     return HeatCalibration(scale, intercept - scale * centre, fitted_on)

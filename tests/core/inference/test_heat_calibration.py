@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from affordance_grounding_core.inference.heat_calibration import (
@@ -47,6 +47,7 @@ def test_heat_is_finite_and_rises_whatever_the_peaks(
 
 
 @given(PEAKS, PEAKS, st.floats(0.01, 100.0), st.floats(-100.0, 100.0))
+@example([1.75], [1.75, 1.75], 3.3417989255380363, 0.0)  # equal peaks whose mean is another
 def test_the_unit_of_the_map_does_not_matter(
     present: list[float], absent: list[float], factor: float, shift: float
 ) -> None:
