@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ros_support import VOCABULARY
 
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
+from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper
@@ -80,22 +81,26 @@ def test_no_goal_is_accepted_without_a_model(goals: GoalKeeper) -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.text(max_size=300), st.floats())
-def test_any_goal_is_followed_or_refused_in_one_printable_line(
+@example("LEAVE IT BE", "", 0.0)
+def test_any_goal_is_followed_or_stops_or_is_refused_in_one_printable_line(
     text: str, object_name: str, threshold: float
 ) -> None:
     goals = GoalKeeper()
     goals.use(VOCABULARY)
     before = goals.accept("hold")[0]
-    refusal = ""
+    goal, refusal = None, ""
     try:
         goal, _ = goals.accept(text, object_name, threshold)
     except GoalError as error:
-        goal, refusal = None, str(error)
-    if goal is None:
+        refusal = str(error)
+    if refusal:
         assert goals.active == before
-        assert refusal
         assert refusal.isprintable()
         assert len(refusal) < 500
+        return
+    assert goals.active == goal
+    if goal is None:
+        assert is_stop(text) or not text.strip()
         return
     assert set(goal.actions) <= set(VOCABULARY.names)
     assert goal.threshold is None or 0.0 < goal.threshold <= 1.0
