@@ -27,7 +27,7 @@ from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_caption, draw_overlay
 from affordance_grounding_core.loading import load_grounder
 
-ACTIONS = ("hold", "drink_with", "cut_with")
+ACTIONS = ("drink_with", "hold", "cut_with")
 """Asked one after the other; nothing in the photograph affords the last."""
 
 GAP = 8
