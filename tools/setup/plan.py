@@ -31,9 +31,16 @@ def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | No
     torch_index = environ.get("TORCH_INDEX_URL", "") or stamps.read("torch_index")
     machine.check_tools(ros)
     commands = Commands(workspace, ros, torch_index, python)
+    installed, packages = _installed(workspace, commands, ros, torch_index)
+    return [*installed, *_built(workspace, commands, environ, packages)]
+
+
+def _installed(
+    workspace: Workspace, commands: Commands, ros: str, torch_index: str
+) -> tuple[list[Step], str]:
+    """Steps up to the installed packages, and the fingerprint of these."""
     environment = fingerprint(ros, torch_index, str(workspace.root))
     packages = fingerprint(environment, files=[workspace.versions, workspace.python_requirements])
-    distribution = f"ROS 2 {workspace.distribution.capitalize()}"
     steps = [
         Step(
             "environment",
@@ -54,15 +61,22 @@ def make_plan(workspace: Workspace, environ: Mapping[str, str], python: str | No
     ]
     if ros == machine.WHEELS:
         packages = fingerprint(packages, files=[workspace.ros_versions, workspace.ros_requirements])
+        distribution = f"ROS 2 {workspace.distribution.capitalize()}"
         steps.append(
             Step("ros_wheels", distribution, "about 1 minute", packages, commands.install_ros)
         )
+    return steps, packages
+
+
+def _built(
+    workspace: Workspace, commands: Commands, environ: Mapping[str, str], packages: str
+) -> list[Step]:
+    """Steps on top of the installed packages, which have this fingerprint."""
     core = fingerprint(packages, files=[workspace.root / "pyproject.toml"])
     build = fingerprint(packages, *workspace.built_files(), files=workspace.interface_files())
     weights_code = sorted((workspace.root / "affordance_grounding_core/backbones").glob("*.py"))
     caches = [environ.get(name, "") for name in _CACHE_VARIABLES]
     return [
-        *steps,
         Step(
             "core", "The core, linked into the environment", "about 5 s", core, commands.link_core
         ),
