@@ -20,24 +20,11 @@ from render_affordances.meshes.geometry import (
     turned,
 )
 from render_affordances.meshes.model import Array, ObjectModel, Surface
-from render_affordances.shapes.parts.assembly import assemble, finish, grip, surface
+from render_affordances.shapes.parts.assembly import assemble_seat, finish, surface
 from render_affordances.shapes.parts.padding import leaning, padded, upholstery, upright
 from render_affordances.shapes.parts.tools import straight_rod
 
 FAMILIES = ("spindle", "upholstered", "shell", "wire", "barrel")
-
-
-def _seated(name: str, family: str, surfaces: list[Surface], high: float) -> ObjectModel:
-    held = grip("palm", (0, 0, high), (0, 0, 1), (0, 1, 0), 0.3)
-    return assemble(
-        name,
-        family,
-        surfaces,
-        {"seat": 1},
-        {"sit_on": ("seat",)},
-        {"sit_on": [held]},
-        support="floor",
-    )
 
 
 def _legs(half: float, high: float, radius: float, splay: float) -> list[Mesh]:
@@ -255,7 +242,7 @@ def build_dining_chair(random: Generator) -> ObjectModel:
     family = str(random.choice(FAMILIES))
     half, high = random.uniform(0.19, 0.25), random.uniform(0.42, 0.5)
     back = random.uniform(0.36, 0.58)
-    return _seated("dining_chair", family, _MAKERS[family](random, half, high, back), high)
+    return assemble_seat("dining_chair", family, _MAKERS[family](random, half, high, back), high)
 
 
 def _star(random: Generator, high: float) -> list[Mesh]:
@@ -318,4 +305,4 @@ def build_swivel_chair(random: Generator) -> ObjectModel:
                 (x * (half + 0.045), 0.02, high + rise),
             ]
             rods.append(sweep(curve(path, 14), (0.022, 0.012), 10, up=(0, 1, 0)))
-    return _seated("swivel_chair", family, [*surfaces, surface(merge(*rods), dark)], high)
+    return assemble_seat("swivel_chair", family, [*surfaces, surface(merge(*rods), dark)], high)

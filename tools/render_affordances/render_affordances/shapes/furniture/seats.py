@@ -14,8 +14,8 @@ from render_affordances.meshes.geometry import (
     rounded_rectangle,
     sweep,
 )
-from render_affordances.meshes.model import ObjectModel, Surface
-from render_affordances.shapes.parts.assembly import assemble, finish, grip, surface
+from render_affordances.meshes.model import ObjectModel
+from render_affordances.shapes.parts.assembly import assemble_seat, finish, surface
 
 
 def _legs(random: Generator, half: float, high: float, radius: float) -> list[Mesh]:
@@ -85,20 +85,7 @@ def build_chair(random: Generator) -> ObjectModel:
         )
         surfaces.append(surface(rest, seat_material, smooth=False, bevel=0.012))
     surfaces.append(surface(merge(*rods), frame))
-    return _seat("chair", family, surfaces, high + thick)
-
-
-def _seat(name: str, family: str, surfaces: list[Surface], high: float) -> ObjectModel:
-    held = grip("palm", (0, 0, high), (0, 0, 1), (0, 1, 0), 0.3)
-    return assemble(
-        name,
-        family,
-        surfaces,
-        {"seat": 1},
-        {"sit_on": ("seat",)},
-        {"sit_on": [held]},
-        support="floor",
-    )
+    return assemble_seat("chair", family, surfaces, high + thick)
 
 
 def build_stool(random: Generator) -> ObjectModel:
@@ -142,4 +129,4 @@ def build_stool(random: Generator) -> ObjectModel:
         if family == "bench":
             legs = [(points * [2.1, 1, 1], faces) for points, faces in legs]
     surfaces = [surface(seat, top, 1), surface(merge(*legs), frame)]
-    return _seat("stool", family, surfaces, high + thick)
+    return assemble_seat("stool", family, surfaces, high + thick)

@@ -151,3 +151,24 @@ def assemble(
             **rest,
         )
     )
+
+
+def assemble_seat(name: str, family: str, surfaces: list[Surface], high: float) -> ObjectModel:
+    """Put a seat together: its first surface is what one sits on.
+
+    Args:
+        name: class of the object.
+        family: shape family.
+        surfaces: the seat first.
+        high: top of the seat above the floor, in m.
+    """
+    held = grip("palm", (0, 0, high), (0, 0, 1), (0, 1, 0), 0.3)
+    return assemble(
+        name,
+        family,
+        surfaces,
+        {"seat": 1},
+        {"sit_on": ("seat",)},
+        {"sit_on": [held]},
+        support="floor",
+    )
