@@ -158,6 +158,7 @@ def set_by_the_environment(root: Path, **given: str) -> dict[str, str]:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     return dict(line.partition("=")[::2] for line in finished.stdout.splitlines())
 

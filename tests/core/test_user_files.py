@@ -125,6 +125,7 @@ def test_a_command_of_a_user_without_a_home_ends_without_a_traceback(
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert run.returncode == 0, run.stderr
     assert len(run.stderr.splitlines()) == (home is None), run.stderr

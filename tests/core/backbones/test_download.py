@@ -75,7 +75,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     yield server
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(10)
 
 
 def test_a_connection_that_breaks_is_made_again_for_the_rest(

@@ -295,6 +295,7 @@ def test_the_module_is_the_same_program() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
     assert done.returncode == 0
     for command in ("predict", "evaluate", "actions", "data", "weights"):

@@ -29,7 +29,8 @@ needs_glibc = pytest.mark.skipif(
 
 def faults(way: str) -> int:
     command = [sys.executable, "-c", FAULTS, way]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return int(finished.stdout)
 
 
 @needs_glibc

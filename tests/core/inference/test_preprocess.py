@@ -109,7 +109,11 @@ print(busy)
 def test_no_thread_goes_on_computing_after_the_heat_is_there(policy: str) -> None:
     """A linear algebra library's threads once took a core from the network, all the time."""
     outcome = subprocess.run(
-        [sys.executable, "-c", SPINNING, policy], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SPINNING, policy],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert int(outcome.stdout) <= 2
 

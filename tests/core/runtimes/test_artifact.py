@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from affordance_grounding_core.runtimes import engine_store as artifact
 from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict, difference
 from affordance_grounding_core.runtimes.gate import GateFigures
 
+REPOSITORY = Path(__file__).parents[3]
 IDENTITY = {
     "weights_sha256": "ab" * 32,
     "input": {"height": 56, "width": 56},
@@ -26,6 +29,27 @@ IDENTITY = {
 }
 SLOT = "abab/fake-fp32-56x56-3"
 FIGURES = GateFigures(16, 48, True, 1.0, 1.0, 0.0, 1.0, 0.0, 48)
+
+
+def start(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python process of its own; a copy of this one would have locks of dead threads."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+    )
+
+
+def said_by(process: subprocess.Popen[str]) -> str:
+    """Wait for a process that has to succeed: what it printed."""
+    try:
+        said, problem = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, problem
+    return said.strip()
 
 
 class Build:
@@ -189,14 +213,24 @@ def test_a_folder_of_another_user_is_refused(store: ArtifactStore) -> None:
     assert store.find(SLOT, IDENTITY) is None
 
 
-def in_the_place_of_a_stranger(look: Callable[[], bool]) -> bool:
+AS_A_STRANGER = """
+import json, os, sys
+from pathlib import Path
+
+from affordance_grounding_core.runtimes.engine_store import ArtifactStore
+
+root, slot, identity = sys.argv[1:]
+os.setgid(54321)
+os.setuid(54321)
+found = ArtifactStore(Path(root)).find(slot, json.loads(identity))
+print("nothing" if found is None else "an engine")
+"""
+
+
+def found_by_a_stranger(store: ArtifactStore) -> str:
     """What a process of a user whom the system knows nothing of finds."""
-    child = os.fork()
-    if child == 0:
-        os.setgid(54321)
-        os.setuid(54321)
-        os._exit(0 if look() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    # JSON has no tuples, which identities are stored as, too.
+    return said_by(start(AS_A_STRANGER, str(store.root), SLOT, json.dumps(IDENTITY)))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
@@ -209,16 +243,16 @@ def test_an_engine_that_root_has_built_serves_every_user_and_another_users_serve
         Path(folder).chmod(0o755)
         store = ArtifactStore(Path(folder))
         store.find_or_build(SLOT, IDENTITY, build)
-        assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is not None)
+        assert found_by_a_stranger(store) == "an engine"
         os.chown(store.root / SLOT, 12345, 12345)
-        assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is None)
+        assert found_by_a_stranger(store) == "nothing"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another user")
 def test_a_store_that_may_not_be_entered_is_an_empty_one(store: ArtifactStore) -> None:
     store.find_or_build(SLOT, IDENTITY, Build())
     store.root.chmod(0o700)
-    assert in_the_place_of_a_stranger(lambda: store.find(SLOT, IDENTITY) is None)
+    assert found_by_a_stranger(store) == "nothing"
 
 
 def test_a_build_that_fails_leaves_the_last_engine(store: ArtifactStore) -> None:
@@ -259,32 +293,39 @@ def test_where_the_store_cannot_be_written_a_temporary_engine_serves(
     assert not found.folder.exists()
 
 
-def build_slowly(root: str, started: Any, go: Any, built: Any) -> None:
-    def build(folder: Path) -> Verdict:
-        built.put(os.getpid())
-        started.set()
-        assert go.wait(60)
-        (folder / "engine.bin").write_bytes(b"engine")
-        return Verdict(FIGURES)
+BUILDER = """
+import json, os, sys, time
+from pathlib import Path
 
-    found = ArtifactStore(Path(root)).find_or_build(SLOT, IDENTITY, build)
-    assert (found.folder / "engine.bin").read_bytes() == b"engine"
+from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict
+
+root, slot, identity, builds, go = sys.argv[1:]
+
+def build(folder):
+    (Path(builds) / str(os.getpid())).touch()
+    last = time.monotonic() + 60
+    while not Path(go).exists():
+        assert time.monotonic() < last, "nobody said go"
+        time.sleep(0.01)
+    (folder / "engine.bin").write_bytes(b"engine")
+    return Verdict(None)
+
+found = ArtifactStore(Path(root)).find_or_build(slot, json.loads(identity), build)
+print((found.folder / "engine.bin").read_text())
+"""
 
 
 def test_two_processes_that_want_one_engine_build_it_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    started, go, built = context.Event(), context.Event(), context.Queue()
-    arguments = (str(tmp_path / "engines"), started, go, built)
-    processes = [context.Process(target=build_slowly, args=arguments) for _ in range(2)]
-    for process in processes:
-        process.start()
-    assert started.wait(60)
-    go.set()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0]
-    built.get(timeout=10)
-    assert built.empty()
+    builds, go = tmp_path / "builds", tmp_path / "go"
+    builds.mkdir()
+    arguments = (str(tmp_path / "engines"), SLOT, json.dumps(IDENTITY), str(builds), str(go))
+    processes = [start(BUILDER, *arguments) for _ in range(2)]
+    last = time.monotonic() + 60
+    while not list(builds.iterdir()) and time.monotonic() < last:
+        time.sleep(0.01)
+    go.touch()
+    assert [said_by(process) for process in processes] == ["engine", "engine"]
+    assert len(list(builds.iterdir())) == 1
 
 
 def test_a_lock_that_is_never_released_is_an_error_with_advice(

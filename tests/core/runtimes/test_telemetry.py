@@ -44,6 +44,7 @@ def files_left(home: Path, *arguments: str, **environment: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
     assert finished.returncode == 0, finished.stderr
     return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from affordance_grounding_core.backbones import weights
 from affordance_grounding_core.checkpoints.format import read_checkpoint
 from affordance_grounding_core.methods.selective_cl.training import train_from_config
 
 REPOSITORY = Path(__file__).parents[3]
+RUN_SECONDS = 240.0
+"""Limit of a run on two devices, which takes half a minute; below the limit of a test."""
 WORKER = Path(__file__).with_name("selective_run_worker.py")
 TWO_DEVICES = (
     "--trainer.num_nodes=2",
@@ -30,33 +36,85 @@ TWO_DEVICES = (
 Arguments = Callable[..., list[str]]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that no other test process takes before the runs of this one have ended.
+
+    Ports that the system hands out by itself begin at 32768; a lock keeps those below apart.
+    """
+    for step in range(10000):
+        port = 20000 + (os.getpid() + step) % 10000
+        lock = FileLock(Path(tempfile.gettempdir()) / f"affordance_grounding_port_{port}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, PermissionError):
+            continue
+        try:
+            if is_free(port):
+                yield port
+                return
+        finally:
+            lock.release()
+    raise AssertionError("no port of 20000 to 29999 is free")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as trial, suppress(OSError):
+        trial.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def run_together(commands: Sequence[Sequence[str]], variables: Sequence[Mapping[str, str]]) -> None:
-    """Run one command a machine at the same time; all have to succeed."""
+    """Run one command a machine at the same time; all have to succeed, in a limited time.
+
+    What they print goes to files: a full pipe would stop one of them, and the other waits for it.
+    """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-    started = [
-        subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env=plain | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)} | dict(own),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for command, own in zip(commands, variables, strict=True)
-    ]
+    with ExitStack() as stack:
+        printed = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
+        started = [
+            stack.enter_context(
+                running(command, plain | {"OMP_NUM_THREADS": "1"} | dict(own), output)
+            )
+            for command, own, output in zip(commands, variables, printed, strict=True)
+        ]
+        last = time.monotonic() + RUN_SECONDS
+        # One that fails leaves the other waiting for it.
+        while any(one.poll() is None for one in started) and not any(one.poll() for one in started):
+            if time.monotonic() > last:
+                break
+            time.sleep(0.1)
+        ended = [one.poll() for one in started]
+        said = []
+        for output in printed:
+            output.seek(0)
+            said.append(output.read().decode(errors="replace"))
+    assert ended == [0] * len(started), "\n".join(said)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], variables: Mapping[str, str], output: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ended with all that it has started."""
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env={**variables, "PYTHONPATH": str(REPOSITORY)},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
-        said = [process.communicate(timeout=300)[0] for process in started]
+        yield process
     finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0] * len(started), said
+        process.terminate()  # torchrun ends its workers, which are in sessions of their own
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
 
 
 @contextmanager
@@ -78,16 +136,17 @@ def alone(options: Sequence[str]) -> None:
 
 def by_torchrun(options: Sequence[str]) -> None:
     """Start a run as docs/train/runs.md says: torchrun on each of two machines."""
-    port = free_port()
-    commands = [
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"),
-            *(f"--node_rank={rank}", "--master_addr=127.0.0.1", f"--master_port={port}"),
-            *(str(WORKER), *options, *TWO_DEVICES),
+    with reserved_port() as port:
+        commands = [
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2"),
+                *("--nproc_per_node=1", f"--node_rank={rank}"),
+                *("--master_addr=127.0.0.1", f"--master_port={port}"),
+                *(str(WORKER), *options, *TWO_DEVICES),
+            ]
+            for rank in range(2)
         ]
-        for rank in range(2)
-    ]
-    run_together(commands, [{}, {}])
+        run_together(commands, [{}, {}])
 
 
 def by_slurm(options: Sequence[str]) -> None:
@@ -101,11 +160,12 @@ def by_slurm(options: Sequence[str]) -> None:
         "SLURM_LOCALID": "0",
         "SLURM_JOB_NODELIST": "localhost",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
     }
     command = [sys.executable, str(WORKER), *options, *TWO_DEVICES]
-    tasks = [common | {"SLURM_PROCID": str(n), "SLURM_NODEID": str(n)} for n in range(2)]
-    run_together([command, command], tasks)
+    with reserved_port() as port:
+        common |= {"MASTER_PORT": str(port)}
+        tasks = [common | {"SLURM_PROCID": str(n), "SLURM_NODEID": str(n)} for n in range(2)]
+        run_together([command, command], tasks)
 
 
 def scores_of(output: Path) -> list[dict[str, Any]]:
