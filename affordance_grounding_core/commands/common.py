@@ -92,9 +92,11 @@ def load_model(
             and left alone: nobody asked for it here.
         input_size: see `InputSizeOption`.
     """
+    from affordance_grounding_core.inference.image_memory import keep_freed_memory
     from affordance_grounding_core.loading import add_taught, load_grounder
     from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime
 
+    keep_freed_memory()  # of one picture, for the next
     # No camera waits here, and figures of a file are those of one runtime.
     request = RuntimeRequest(*parse_runtime(runtime), wait=True)
     try:

@@ -307,7 +307,7 @@ def peak_on_part(heatmap: NDArray[np.float32], ground_truth: NDArray[np.float32]
     highest = float(ground_truth.max())
     if highest <= 0:
         return None
-    row, column = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    row, column = divmod(int(heatmap.argmax()), heatmap.shape[1])
     true_row = int((row + 0.5) * ground_truth.shape[0] / heatmap.shape[0])
     true_column = int((column + 0.5) * ground_truth.shape[1] / heatmap.shape[1])
     return bool(ground_truth[true_row, true_column] > highest / 2)

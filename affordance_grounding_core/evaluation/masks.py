@@ -124,8 +124,9 @@ def hot_region(ground_truth: NDArray[np.float32]) -> NDArray[np.bool_]:
 def score_hot_region(published: NDArray[np.bool_], ground_truth: NDArray[np.float32]) -> MaskScore:
     """Compare a published mask, (H, W) bool, with `hot_region` of a ground truth."""
     size = (PROTOCOL_SIZE, PROTOCOL_SIZE)
-    squashed = cv2.resize(published.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    return score_mask(np.asarray(squashed > 0), hot_region(ground_truth))
+    mask = np.ascontiguousarray(published, np.bool_).view(np.uint8)  # 0 and 1, in the same memory
+    squashed = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+    return score_mask(np.asarray(squashed).view(np.bool_), hot_region(ground_truth))
 
 
 def mean_mask_score(scores: Sequence[MaskScore]) -> MeanMaskScore:

@@ -13,7 +13,6 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -158,13 +157,12 @@ def plsp_nss(prediction: ArrayLike, ground_truth: ArrayLike) -> NDArray[np.float
     return _score(prediction, ground_truth, _plsp)[2]
 
 
-_PIECE = 2**16
-"""Pixels that are scored at once: more than one 224 x 224 px map, and little enough to stay in
-the processor's cache from one step to the next."""
-
 _CANCELLED = 1e-4
 """Share of the mean square below which a variance is computed again from centred values: the
 difference of two sums would have lost more than four of its sixteen digits."""
+
+Score = tuple[float, float, float]
+"""KLD, SIM and NSS of one map."""
 
 
 class _Scratch(threading.local):
@@ -186,7 +184,7 @@ class _Scratch(threading.local):
         """
         size = math.prod(shape)
         while len(self._buffers) <= number:
-            self._buffers.append(np.empty(_PIECE))
+            self._buffers.append(np.empty(2**16))
         if self._buffers[number].size < size:
             self._buffers[number] = np.empty(size)
         return self._buffers[number][:size].reshape(shape)
@@ -199,55 +197,56 @@ _PREDICTION, _TRUTH, _WORK, _OTHER = range(4)
 
 @dataclass(frozen=True)
 class _Maps:
-    """A few predictions and their ground truths, with what several metrics need of them.
+    """A prediction and its ground truth, with what several metrics need of them.
 
     Most ground truths are zero in most of the image. Outside the box of what is not zero, no term
     of KLD and SIM is anything but zero and no pixel is a fixation: the box alone is read.
 
     Attributes:
-        whole: all of the predictions, (N, H * W) float64.
-        prediction: what of them lies in the box, (N, h * w) float64.
-        truth: the ground truths in the box, (N, h * w) float64.
-        truth_low: lowest value of each whole ground truth, (N,).
-        truth_high: highest value of each ground truth, (N,).
-        prediction_sum: sum of each whole prediction, (N,).
-        truth_sum: sum of each ground truth, (N,).
+        whole: the prediction, (H, W) float64.
+        prediction: what of it lies in the box, (h * w,) float64.
+        truth: the ground truth in the box, (h * w,) float64.
+        truth_low: lowest value of the whole ground truth.
+        truth_high: highest value of the ground truth.
+        prediction_sum: sum of the whole prediction.
+        truth_sum: sum of the ground truth.
     """
 
     whole: NDArray[np.float64]
     prediction: NDArray[np.float64]
     truth: NDArray[np.float64]
-    truth_low: NDArray[np.float64]
-    truth_high: NDArray[np.float64]
-    prediction_sum: NDArray[np.float64]
-    truth_sum: NDArray[np.float64]
+    truth_low: float
+    truth_high: float
+    prediction_sum: float
+    truth_sum: float
 
     @classmethod
     def read(cls, predicted: NDArray[np.float64], true: NDArray[np.float64]) -> _Maps:
-        """Check maps, (N, H, W) each; a minimum or sum that is NaN says that a value is."""
-        whole = _flat(predicted)
-        total = _sum(whole)
-        _check_range("prediction", whole, whole.min(axis=-1), total)
-        flat = _flat(true)
-        low = flat.min(axis=-1)
-        box = (slice(None), *_box(true))
+        """Check maps, (H, W) each; a minimum or sum that is NaN says that a value is."""
+        total = _sum(predicted)
+        _check_range("prediction", predicted, float(predicted.min()), total)
+        low = float(true.min())
+        box = _box(true)
         inside, there = true[box], predicted[box]
-        if inside.shape == true.shape:  # no zero border: nothing to copy
-            truth, prediction = flat, whole
-        else:
+        if inside.shape != true.shape:  # a zero border
             truth, prediction = (_scratch.take(n, inside.shape) for n in (_TRUTH, _PREDICTION))
             np.copyto(truth, inside)
             np.copyto(prediction, there)
-            truth, prediction = _flat(truth), _flat(prediction)
-        high = truth.max(axis=-1, initial=0.0)
-        _check_range("ground truth", flat, low, high)
-        return cls(whole, prediction, truth, low, high, total, _sum(truth))
+        else:  # nothing to copy
+            truth, prediction = true, predicted
+        high = float(truth.max(initial=0.0))
+        _check_range("ground truth", true, low, high)
+        flat = truth.reshape(-1)
+        return cls(predicted, prediction.reshape(-1), flat, low, high, total, _sum(flat))
 
 
 def _score(
-    prediction: ArrayLike, ground_truth: ArrayLike, metrics: Callable[[_Maps], Scores]
+    prediction: ArrayLike, ground_truth: ArrayLike, metrics: Callable[[_Maps], Score]
 ) -> Scores:
-    """Score a batch in pieces, (...) float64 for each of the three metrics."""
+    """Score the maps of a batch in turn, (...) float64 for each of the three metrics.
+
+    One map stays in the processor's cache from one step to the next; several do not.
+    """
     predicted = np.asarray(prediction, np.float64)
     true = np.asarray(ground_truth, np.float64)
     if predicted.shape != true.shape or predicted.ndim < 2 or predicted.size == 0:
@@ -257,45 +256,34 @@ def _score(
         )
     batch, sides = predicted.shape[:-2], predicted.shape[-2:]
     predicted, true = (np.ascontiguousarray(maps).reshape(-1, *sides) for maps in (predicted, true))
-    kld, sim, nss = np.empty((3, len(true)))
-    count = max(1, _PIECE // math.prod(sides))
-    for begin in range(0, len(true), count):
-        piece = slice(begin, begin + count)
-        kld[piece], sim[piece], nss[piece] = metrics(_Maps.read(predicted[piece], true[piece]))
-    return kld.reshape(batch), sim.reshape(batch), nss.reshape(batch)
+    scores = np.array([metrics(_Maps.read(*pair)) for pair in zip(predicted, true, strict=True)])
+    kld, sim, nss = (column.reshape(batch) for column in scores.T)
+    return kld, sim, nss
 
 
-def _check_range(
-    name: str, values: NDArray[np.float64], low: NDArray[np.float64], bound: NDArray[np.float64]
-) -> None:
+def _check_range(name: str, values: NDArray[np.float64], low: float, bound: float) -> None:
     """Refuse values that are negative or not finite.
 
     Args:
-        name: name of the maps, for the message.
-        values: (N, P).
-        low: (N,) minima, NaN where a value is.
-        bound: (N,) maxima or sums of values that are not negative: finite where all values are.
+        name: name of the map, for the message.
+        values: (H, W).
+        low: minimum, NaN where a value is.
+        bound: maximum, or sum of values that are not negative: finite where all values are.
     """
-    if not (np.all(low >= 0) and np.all(bound < np.inf)):
+    if not (low >= 0 and bound < np.inf):
         raise ValueError(
             f"{name} must be finite and not negative, got values from {values.min()} to "
             f"{values.max()}"
         )
 
 
-def _flat(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Join the last two axes."""
-    return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
-
-
 def _box(true: NDArray[np.float64]) -> tuple[slice, slice]:
-    """Rows and columns of the smallest box that holds what is not zero in any of the maps."""
-    places = true[0] > 0.0 if len(true) == 1 else (true > 0.0).any(axis=0)
-    x, y, width, height = cv2.boundingRect(np.asarray(places, np.uint8))
+    """Rows and columns of the smallest box that holds what is not zero."""
+    x, y, width, height = cv2.boundingRect((true > 0.0).view(np.uint8))
     return slice(y, y + height), slice(x, x + width)
 
 
-def _locate(maps: _Maps) -> Scores:
+def _locate(maps: _Maps) -> Score:
     """LOCATE's metrics; with the shares p and g, KLD is the sum of g log(g / (p + e) + e).
 
     The prediction is scaled to the ground truth's sum, so that no map is divided by its own:
@@ -304,30 +292,29 @@ def _locate(maps: _Maps) -> Scores:
     """
     total = maps.truth_sum + LOCATE_EPSILON
     scaled = _scratch.take(_WORK, maps.truth.shape)
-    factor = total / (maps.prediction_sum + LOCATE_EPSILON)
-    np.multiply(maps.prediction, factor[:, None], out=scaled)
+    np.multiply(maps.prediction, total / (maps.prediction_sum + LOCATE_EPSILON), out=scaled)
     smaller = _scratch.take(_OTHER, maps.truth.shape)
     sim = _sum(np.minimum(scaled, maps.truth, out=smaller)) / total
-    scaled += (LOCATE_EPSILON * total)[:, None]
+    scaled += LOCATE_EPSILON * total
     ratio = np.divide(maps.truth, scaled, out=scaled)
     ratio += LOCATE_EPSILON
     kld = _dot(maps.truth, np.log(ratio, out=ratio)) / total
-    return kld, np.asarray(sim), _locate_nss(maps)
+    return kld, sim, _locate_nss(maps)
 
 
-def _locate_nss(maps: _Maps) -> NDArray[np.float64]:
+def _locate_nss(maps: _Maps) -> float:
     low, high = maps.truth_low, maps.truth_high
     # Both maps are pictures of 0..255 to the published code; the scale matters to its epsilon.
     level = low + FIXATION_THRESHOLD * (high - low + 255.0 * LOCATE_EPSILON)
-    count, score = _fixations(maps, maps.truth > level[:, None], degrees_of_freedom=0)
-    return np.asarray(score / (count + maps.whole.shape[-1] * LOCATE_EPSILON))
+    count, score = _fixations(maps, maps.truth > level, degrees_of_freedom=0)
+    return score / (count + maps.whole.size * LOCATE_EPSILON)
 
 
-def _plsp(maps: _Maps) -> Scores:
+def _plsp(maps: _Maps) -> Score:
     return _plsp_kld(maps), _plsp_sim(maps), _plsp_nss(maps)
 
 
-def _plsp_kld(maps: _Maps) -> NDArray[np.float64]:
+def _plsp_kld(maps: _Maps) -> float:
     ratio = _scratch.take(_WORK, maps.truth.shape)
     np.add(maps.prediction, PLSP_EPSILON, out=ratio)
     np.divide(maps.truth, ratio, out=ratio)
@@ -336,68 +323,57 @@ def _plsp_kld(maps: _Maps) -> NDArray[np.float64]:
     return _dot(maps.truth, ratio)
 
 
-def _plsp_sim(maps: _Maps) -> NDArray[np.float64]:
+def _plsp_sim(maps: _Maps) -> float:
     smaller = _scratch.take(_WORK, maps.truth.shape)
     return _sum(np.minimum(maps.prediction, maps.truth, out=smaller))
 
 
-def _plsp_nss(maps: _Maps) -> NDArray[np.float64]:
-    low, high = maps.truth_low[:, None], maps.truth_high[:, None]
+def _plsp_nss(maps: _Maps) -> float:
+    low, high = maps.truth_low, maps.truth_high
     # As the published code scales: the level times the spread could round to the other side.
     scaled = np.subtract(maps.truth, low, out=_scratch.take(_WORK, maps.truth.shape))
-    scaled /= np.where(high > low, high - low, 1.0)
+    scaled /= high - low if high > low else 1.0
     count, score = _fixations(maps, scaled >= FIXATION_THRESHOLD, degrees_of_freedom=1)
-    return np.asarray(score / np.maximum(count, 1.0))
+    return score / max(count, 1)
 
 
-def _fixations(
-    maps: _Maps, hot: NDArray[np.bool_], degrees_of_freedom: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count the hot pixels, and add up the prediction's z-scores there, each (N,).
+def _fixations(maps: _Maps, hot: NDArray[np.bool_], degrees_of_freedom: int) -> tuple[int, float]:
+    """Count the hot pixels, and add up the prediction's z-scores there.
 
     Args:
         maps: maps that are scored.
-        hot: (N, h * w), which pixels of the box are hot.
+        hot: (h * w,), which pixels of the box are hot.
         degrees_of_freedom: number of degrees of freedom that the deviation loses.
     """
-    size = maps.whole.shape[-1]
+    size = maps.whole.size
     mean = maps.prediction_sum / size
     weights = _scratch.take(_WORK, hot.shape)
     np.copyto(weights, hot)
-    count, above = _sum(weights), _dot(maps.prediction, weights)
+    count, above = int(np.count_nonzero(hot)), _dot(maps.prediction, weights)
     squares = _squares(maps.whole, mean)
-    deviation = np.sqrt(squares / max(1, size - degrees_of_freedom))
-    scores = np.divide(
-        above - count * mean, deviation, out=np.zeros_like(deviation), where=squares > 0
-    )
-    return count, scores
+    if squares <= 0:
+        return count, 0.0
+    deviation = math.sqrt(squares / max(1, size - degrees_of_freedom))
+    return count, (above - count * mean) / deviation
 
 
-def _squares(values: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of squared differences from the mean, (N,); exactly 0 for a constant map."""
-    total = _dot(values, values)
-    squares = total - values.shape[-1] * mean**2
-    for place in np.flatnonzero(~(squares > _CANCELLED * total)):
-        one = values[place]
-        # Rounding leaves a constant map a deviation near 1e-17 rather than 0.
-        is_constant = one.min() == one.max()
-        centred = one - mean[place]
-        squares[place] = 0.0 if is_constant else centred @ centred
-    return np.asarray(squares)
+def _squares(values: NDArray[np.float64], mean: float) -> float:
+    """Sum of squared differences from the mean; exactly 0 for a constant map."""
+    total = float(cv2.norm(values, cv2.NORM_L2SQR))
+    squares = total - values.size * mean**2
+    if squares > _CANCELLED * total:
+        return squares
+    # Rounding leaves a constant map a deviation near 1e-17 rather than 0.
+    if values.min() == values.max():
+        return 0.0
+    return float(cv2.norm(values - mean, cv2.NORM_L2SQR))
 
 
-def _dot(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of a product over the last axis, by BLAS."""
-    return np.asarray(np.matmul(first[..., None, :], second[..., :, None])[..., 0, 0])
+def _dot(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Sum of a product of vectors, by BLAS."""
+    return float(first @ second)
 
 
-def _sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over the last axis, by BLAS, which takes half of the time of `values.sum`."""
-    return np.asarray(np.matmul(values, _ones(values.shape[-1])))
-
-
-@lru_cache(maxsize=4)
-def _ones(size: int) -> NDArray[np.float64]:
-    ones = np.ones(size)
-    ones.flags.writeable = False
-    return ones
+def _sum(values: NDArray[np.float64]) -> float:
+    """Sum of values that are not negative, which OpenCV adds up in half of the time of NumPy."""
+    return float(cv2.norm(values, cv2.NORM_L1)) if values.size else 0.0

@@ -92,9 +92,11 @@ class LocateProtocol(EvaluationProtocol):
 
     def prepare_prediction(self, heat: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and min-max; a constant map becomes zero."""
-        resized = resize_map(heat, self.size)
-        low, high = resized.min(), resized.max()
-        return np.asarray((resized - low) / (high - low + 1e-10))
+        resized = _resize(heat, self.size)
+        low, high = float(resized.min()), float(resized.max())
+        prepared = np.subtract(resized, low, dtype=np.float64)
+        prepared /= high - low + 1e-10
+        return prepared
 
     def prepare_raw_map(self, raw: NDArray[np.float32]) -> NDArray[np.float64]:
         """Resize and min-max, as heat."""
@@ -154,12 +156,14 @@ def resize_map(values: NDArray[np.float32], size: int = PROTOCOL_SIZE) -> NDArra
     Returns:
         (size, size) float64.
     """
+    return np.asarray(_resize(values, size), np.float64)
+
+
+def _resize(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     resized = cv2.resize(
-        np.asarray(values, np.float32),
-        (size, size),
-        interpolation=cv2.INTER_LINEAR,
+        np.asarray(values, np.float32), (size, size), interpolation=cv2.INTER_LINEAR
     )
-    return np.asarray(resized, np.float64)
+    return np.asarray(resized)
 
 
 def _distribution(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from affordance_grounding_core.evaluation import metrics
+from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "data"
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
@@ -179,3 +180,12 @@ def test_all_at_once_are_the_metrics_one_by_one() -> None:
     ):
         for together, alone in zip(scores(predicted, true), parts, strict=True):
             np.testing.assert_array_equal(together, alone(predicted, true))
+
+
+def test_a_prepared_prediction_is_min_maxed_in_double_precision() -> None:
+    heat = np.random.default_rng(6).random((224, 224), np.float32)
+    given = heat.copy()
+    prepared = PROTOCOLS["locate"].prepare_prediction(heat)
+    low, high = np.float64(heat.min()), np.float64(heat.max())
+    np.testing.assert_array_equal(prepared, (heat - low) / (high - low + 1e-10))
+    np.testing.assert_array_equal(heat, given)

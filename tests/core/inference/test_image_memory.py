@@ -6,11 +6,17 @@ import sys
 
 import pytest
 
+from affordance_grounding_core.commands.common import load_model
+from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_core.inference import image_memory
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 
 FAULTS = """
 import resource, sys
 import numpy as np
+from affordance_grounding_core.commands.common import load_model
+from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_core.inference import image_memory
 from affordance_grounding_core.inference.image_memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
@@ -41,3 +47,13 @@ def test_the_memory_of_an_image_is_used_again() -> None:
 def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
+
+
+def test_commands_that_load_a_model_keep_the_memory_of_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(image_memory, "keep_freed_memory", lambda: asked.append(True))
+    with pytest.raises(AffordanceGroundingError):
+        load_model("no-such-model", "eager")
+    assert asked == [True]
