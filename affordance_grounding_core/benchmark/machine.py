@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
+_TRIAL = (256, 256, 256)
+_SLOW = 0.5
+"""Of the rate of fp32 in that trial: slower kinds have no product of their own on this machine."""
 _SHAPES = ((1024, 768, 3072), (1024, 3072, 768), (2048, 2048, 2048))
 """Rows, inner size and columns: both layers of a ViT-B's MLP over some images, and a square."""
 
@@ -23,8 +26,8 @@ class Machine:
         threads: threads that PyTorch uses.
         device: "cpu" or the name of the GPU.
         gflops: best rate of a large matrix product, in 10^9 operations per second, a
-            multiplication and an addition counted as two, by precision; "int8" where PyTorch
-            has such a product.
+            multiplication and an addition counted as two, by precision; "fp32", and others where
+            PyTorch has such a product and the machine has instructions for it.
     """
 
     cores: int
@@ -62,13 +65,18 @@ class Rates:
         kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
         if self._is_cuda:
             kinds["fp16"] = torch.float16
+        self._best: dict[str, float] = {}
         self._products: dict[str, list[_Product]] = {}
+        slowest = 0.0
         for name, kind in kinds.items():
             with suppress(RuntimeError):  # no such product on this device
+                trial = self._best_of(_products(device, kind, _TRIAL), repeats=5)
+                if trial < slowest:  # One number after the other: minutes for a large product.
+                    continue
+                slowest = slowest or _SLOW * trial
                 self._products[name] = [
                     product for shape in _SHAPES for product in _products(device, kind, shape)
                 ]
-        self._best: dict[str, float] = {}
 
     def measure(self, repeats: int = 1) -> None:
         """Time every product, after one run that is not timed, and keep the best rates.
@@ -77,8 +85,7 @@ class Rates:
             repeats: timed runs of each.
         """
         for name, products in self._products.items():
-            with torch.inference_mode():
-                rate = max(self._rate(product, repeats) for product in products)
+            rate = self._best_of(products, repeats)
             self._best[name] = max(rate, self._best.get(name, 0.0))
 
     def machine(self) -> Machine:
@@ -89,6 +96,10 @@ class Rates:
             device=torch.cuda.get_device_name(self._device) if self._is_cuda else "cpu",
             gflops=dict(self._best),
         )
+
+    def _best_of(self, products: list[_Product], repeats: int) -> float:
+        with torch.inference_mode():
+            return max(self._rate(product, repeats) for product in products)
 
     def _rate(self, product: _Product, repeats: int) -> float:
         seconds = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 
 from affordance_grounding_core.benchmark.machine import Machine, Rates
 from affordance_grounding_core.benchmark.measure import (
@@ -61,12 +62,33 @@ def test_the_best_rate_of_all_rounds_counts() -> None:
     rates.measure()
     first = rates.machine()
     assert first.cores >= 1
-    assert first.gflops.keys() >= {"fp32", "bf16"}
+    assert {"fp32"} <= first.gflops.keys() <= {"fp32", "bf16", "int8"}
     assert min(first.gflops.values()) > 0
     rates.measure()
     later = rates.machine().gflops
     assert later.keys() == first.gflops.keys()
     assert all(later[name] >= rate for name, rate in first.gflops.items())
+
+
+def test_a_kind_of_number_the_processor_has_no_instructions_for_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mm = torch.mm
+
+    def one_after_the_other(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
+        for _ in range(60 if left.dtype == torch.bfloat16 else 1):
+            mm(left.float(), right.float())
+        assert left.dtype != torch.bfloat16 or len(left) <= 256, "takes minutes"
+
+    def no_layout(weight: torch.Tensor, rows: int) -> None:
+        raise RuntimeError("not on this processor")
+
+    monkeypatch.setattr(torch, "mm", one_after_the_other)
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", no_layout)
+    rates = Rates()
+    rates.measure()
+    assert "fp32" in rates.machine().gflops
+    assert "bf16" not in rates.machine().gflops
 
 
 def test_a_rate_gives_a_roofline() -> None:
