@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.errors import ExportError, RuntimeUnavailableError
 from affordance_grounding_core.images.arrays import RgbImage
+from affordance_grounding_core.inference.device_graphs import DeviceGraphs
 from affordance_grounding_core.inference.device_stages import DeviceStages
 from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.inference.preprocess import Preprocess
@@ -31,15 +32,23 @@ class EagerRuntime(HeatRuntime):
         network: network that runs.
         device: "cpu", "cuda" or "cuda:N".
         stages_on_device: whether image and heat are resized there too; None: on a GPU.
+        graphs: runs what comes before and after the network; None: recorded, on a GPU. The
+            network itself runs operator by operator: it is what recorded ones are compared with.
     """
 
     def __init__(
-        self, network: GroundingNetwork, device: str, *, stages_on_device: bool | None = None
+        self,
+        network: GroundingNetwork,
+        device: str,
+        *,
+        stages_on_device: bool | None = None,
+        graphs: DeviceGraphs | None = None,
     ) -> None:
         self._device = torch.device(device)
         self._network: GroundingNetwork | None = network.eval().to(self._device)
         on_gpu = self._device.type == "cuda"
         self._stages_on_device = on_gpu if stages_on_device is None else stages_on_device
+        self._graphs = graphs or DeviceGraphs(self._device)
         self._stages: DeviceStages | None = None
 
     @property
@@ -101,7 +110,7 @@ class EagerRuntime(HeatRuntime):
         if not self._stages_on_device:
             return None
         if self._stages is None or self._stages.preprocess is not preprocess:
-            self._stages = DeviceStages(preprocess, self._device)
+            self._stages = DeviceStages(preprocess, self._device, self._graphs)
         return self._stages
 
     def evaluation_maps(
@@ -118,21 +127,32 @@ class EagerRuntime(HeatRuntime):
     def close(self) -> None:
         """Free the memory of the network."""
         self._network = None
+        self._graphs.close()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
 
 class TorchEngine(TensorEngine):
-    """A PyTorch module or compiled graph as an engine.
+    """A PyTorch module or compiled graph as an engine; on a GPU recorded as a CUDA graph.
 
     Args:
         module: maps pixels, and indices unless it answers all actions, to heat.
         description: runtime, device and precision; see `Engine`.
         device: its tensors are on.
         answers_all: whether pixels are its only input.
+        graphs: runs the module; None: recorded, on a GPU.
     """
 
-    def __init__(self, module: Any, description: str, device: str, *, answers_all: bool) -> None:
+    def __init__(
+        self,
+        module: Any,
+        description: str,
+        device: str,
+        *,
+        answers_all: bool,
+        graphs: DeviceGraphs | None = None,
+    ) -> None:
+        self._graphs = graphs or DeviceGraphs(torch.device(device))
         self._module = module
         self._description = description
         self._device = torch.device(device)
@@ -150,12 +170,18 @@ class TorchEngine(TensorEngine):
 
     def run_tensor(self, pixels: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Compute heat; see `TensorEngine`."""
-        output = self._module(pixels) if self._answers_all else self._module(pixels, actions)
-        heat = output if isinstance(output, torch.Tensor) else output[0]
+        inputs = (pixels,) if self._answers_all else (pixels, actions)
+        heat = self._graphs.run("network", self._heat, *inputs)
+        return heat.clone() if self._graphs.records else heat
+
+    def _heat(self, *inputs: torch.Tensor) -> torch.Tensor:
+        output = self._module(*inputs)
+        heat: torch.Tensor = output if isinstance(output, torch.Tensor) else output[0]
         return heat.float()
 
     def close(self) -> None:
         """Free memory."""
+        self._graphs.close()
         self._module = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -326,7 +352,10 @@ class CompiledBackend:
     def load(self, work: Work, folder: Path) -> TorchEngine:
         """Load the package."""
         try:
-            model = _compiler().aoti_load_package(str(folder / _PACKAGE))
+            # Its own synchronisation of threads cannot be recorded; one thread runs it.
+            model = _compiler().aoti_load_package(
+                str(folder / _PACKAGE), run_single_threaded=self.device != "cpu"
+            )
         except Exception as error:
             raise ExportError(f"PyTorch cannot load {folder / _PACKAGE} ({error})") from error
         return TorchEngine(

@@ -9,8 +9,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +51,7 @@ class Row:
         config: file in config/train, of a training.
         options: more options of the training; "{root}" stands for the root of the data.
         seeded: whether another seed gives another outcome.
+        model: packaged model that is scored; empty for the one that the command line names.
     """
 
     name: str
@@ -59,6 +61,12 @@ class Row:
     config: str = ""
     options: tuple[str, ...] = ()
     seeded: bool = False
+    model: str = ""
+
+    @property
+    def reads_exocentric(self) -> bool:
+        """Whether it can only learn where there are exocentric pictures."""
+        return "exocentric" in self.learns_from
 
 
 ROWS = (
@@ -94,7 +102,9 @@ ROWS = (
         seeded=True,
     ),
     Row("default_anew", "action head", "part masks", "training", "renders.yaml", seeded=True),
-    Row("default", "the packaged model", "see its model card", "model"),
+    Row("default", "the packaged model `default`", "see its model card", "model"),
+    Row("research", "`research`", "see its model card", "model", model="research"),
+    Row("renders", "`renders`", "see its model card", "model", model="renders"),
     Row("taught_1", "taught, 1 example an action", "1 part mask an action", "taught", seeded=True),
     Row("taught_3", "taught, 3 examples", "3 part masks an action", "taught", seeded=True),
     Row("taught_5", "taught, 5 examples", "5 part masks an action", "taught", seeded=True),
@@ -102,6 +112,9 @@ ROWS = (
 """In the order of the table."""
 
 METRICS = ("kld", "sim", "nss")
+SHOTS = 5
+"""Most examples that a row is taught; actions with fewer part masks are not scored."""
+
 HEAT = "heat"
 """Name of the map that a robot sees; others are what a paper scores."""
 
@@ -134,19 +147,40 @@ _OF_ANOTHER_PROTOCOL = "log_density"
 """WSAG-PLSP scores its softmax, by its own protocol; the table's would min-max a logarithm."""
 
 
-def outcome_of_report(report: Mapping[str, Any], **notes: Any) -> Outcome:
-    """Take the scores out of a report of `affordance-grounding evaluate --json`."""
-    kinds = {HEAT: report["overall"]}
+def outcome_of_report(report: Mapping[str, Any], actions: Collection[str], **notes: Any) -> Outcome:
+    """Take the scores out of a report of `affordance-grounding evaluate --json`.
+
+    Args:
+        report: content of the file.
+        actions: actions that count.
+        notes: more about the outcome.
+
+    Raises:
+        DatasetError: the report has none of the actions.
+    """
+    kinds = {HEAT: report["per_action"]}
     kinds |= {
-        name: scores["overall"]
+        name: scores["per_action"]
         for name, scores in report.get("raw_maps", {}).items()
         if name != _OF_ANOTHER_PROTOCOL
     }
     maps = {
-        name: {metric: float(means[metric]) for metric in (*METRICS, "n")}
-        for name, means in kinds.items()
+        name: _mean([scores[action] for action in scores if action in actions])
+        for name, scores in kinds.items()
     }
     return Outcome(maps, notes={"fingerprint": report.get("fingerprint", ""), **notes})
+
+
+def _mean(of_actions: Sequence[Mapping[str, Any]]) -> Scores:
+    """Mean over pairs of the means of some actions."""
+    count = sum(int(scores["n"]) for scores in of_actions)
+    if not count:
+        raise DatasetError("the model was scored on none of the actions of the training set")
+    means = {
+        metric: sum(scores["n"] * scores[metric] for scores in of_actions) / count
+        for metric in METRICS
+    }
+    return {**means, "n": count}
 
 
 def read_kept(file: Path) -> Outcome | None:
@@ -191,12 +225,24 @@ class Bench:
     call: Call
 
     def data(self) -> tuple[EvaluationSet, TrainingSet]:
-        """Read the lists of pictures.
+        """Read the lists of pictures; those of actions with too few part masks are left out.
 
         Raises:
-            DatasetError: another layout.
+            DatasetError: another layout, or too few part masks of every action.
         """
-        return read_evaluation_set(self.root), read_training_set(self.root)
+        testing, training = read_evaluation_set(self.root), read_training_set(self.root)
+        masks = Counter(item.action for item in training.egocentric if item.part_mask)
+        kept = tuple(image for image in testing.images if masks[image.action] >= SHOTS)
+        if not kept:
+            raise DatasetError(
+                f"training set {str(training.folder)!r} has no action of the test set with "
+                f"{SHOTS} part masks or more; found {dict(masks)}"
+            )
+        return replace(testing, images=kept), training
+
+    def actions(self) -> set[str]:
+        """Actions that are scored."""
+        return {image.action for image in self.data()[0].images}
 
 
 def run_command(arguments: Sequence[str]) -> None:
@@ -328,7 +374,7 @@ def _training(row: Row, run: Run, bench: Bench) -> Outcome:
 
 
 def _model(row: Row, run: Run, bench: Bench) -> Outcome:
-    return _evaluated(bench.model, bench.output / "runs" / row.name, bench)
+    return _evaluated(row.model or bench.model, bench.output / "runs" / row.name, bench)
 
 
 def _evaluated(
@@ -348,7 +394,8 @@ def _evaluated(
             f"--json={report}",
         ]
     )
-    return outcome_of_report(json.loads(report.read_text(encoding="utf-8")), options=list(options))
+    content = json.loads(report.read_text(encoding="utf-8"))
+    return outcome_of_report(content, bench.actions(), options=list(options))
 
 
 def _taught(row: Row, run: Run, bench: Bench) -> Outcome:
@@ -362,6 +409,7 @@ def _taught(row: Row, run: Run, bench: Bench) -> Outcome:
             f"--data={bench.root.resolve()}",
             f"--output={folder}",
             f"--seeds={run.seed}",
+            "--actions-alone",
         ]
     )
     content = json.loads((folder / "few_shot.json").read_text(encoding="utf-8"))

@@ -32,9 +32,7 @@ from tools.studies.benchmark_rows import (
 )
 from tools.studies.harness import Report, Spread, Study, spread, table
 
-START = "<!-- benchmark table, by `python -m tools.studies benchmark_table --write` -->"
-END = "<!-- end of the benchmark table -->"
-_ANY_START = r"<!-- benchmark table,[^>]*-->"  # also as earlier versions wrote it
+BY = "by `python -m tools.studies benchmark_table --write`"
 
 
 @dataclass(frozen=True)
@@ -122,15 +120,18 @@ def as_markdown(lines: Sequence[Line], data: str) -> str:
     return "\n\n".join(blocks)
 
 
-def put_table(document: str, drawn: str) -> str:
-    """Put the table into its place in a document, or at its end where it has none.
+def put_table(document: str, drawn: str, name: str = "benchmark") -> str:
+    """Put a table into its place in a document, or at its end where it has none.
 
     Args:
         document: Markdown; may be empty.
         drawn: Markdown of the table.
+        name: name of the table in the comments around it.
     """
-    block = f"{START}\n\n{drawn}\n\n{END}"
-    place = re.search(rf"{_ANY_START}.*?{re.escape(END)}", document, re.DOTALL)
+    end = f"<!-- end of the {name} table -->"
+    block = f"<!-- {name} table, {BY} -->\n\n{drawn}\n\n{end}"
+    # Also as earlier versions wrote it.
+    place = re.search(rf"<!-- {name} table,[^>]*-->.*?{re.escape(end)}", document, re.DOTALL)
     if place:
         return document[: place.start()] + block + document[place.end() :]
     head = document.rstrip() or "# Benchmark"
@@ -166,30 +167,77 @@ def _lines(row: Row, seeds: Sequence[int], bench: Bench, reason: str) -> list[Li
     return make_lines(row.title, row.learns_from, done or [Outcome({}, missing=reason)])
 
 
+@dataclass(frozen=True)
+class _Section:
+    """One table of the document.
+
+    Attributes:
+        name: name of the table in the comments around it.
+        title: what its data is called.
+        rows: rows that can be made from its data.
+        bench: what they are made from.
+    """
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+    bench: Bench
+
+
+def _sections(options: argparse.Namespace) -> list[_Section]:
+    """The tables that are asked for.
+
+    Raises:
+        DatasetError: data of another layout, found out within a second.
+    """
+
+    def section(name: str, title: str, rows: tuple[Row, ...], root: Path, output: Path) -> _Section:
+        bench = Bench(root, output, options.model, tuple(options.training), run_command)
+        bench.data()
+        return _Section(name, title or root.resolve().name, rows, bench)
+
+    made = [section("benchmark", options.name, ROWS, options.data, options.output)]
+    if options.photographs is not None:
+        rows = tuple(row for row in ROWS if not row.reads_exocentric)  # nobody acts in them
+        title, output = options.photographs_name, options.output / "photographs"
+        made.append(section("photographs", title, rows, options.photographs, output))
+    return made
+
+
 def _run(options: argparse.Namespace) -> Report:
-    chosen = [row for row in ROWS if row.name in options.rows]
-    bench = Bench(options.data, options.output, options.model, tuple(options.training), run_command)
-    bench.data()  # finds out within a second whether the data is there
-    missing = _make(chosen, options.seeds, bench)
-    lines = [
-        line
-        for row in ROWS
-        for line in _lines(row, options.seeds, bench, missing.get(row.name, "not asked for"))
-    ]
-    drawn = as_markdown(lines, options.name or options.data.resolve().name)
-    if options.write is not None:
-        document = options.write.read_text("utf-8") if options.write.is_file() else ""
-        replace_file(options.write, put_table(document, drawn).encode())
-    return Report(
-        drawn, {"lines": [line.as_dict() for line in lines], "training": options.training}
-    )
+    drawn: list[str] = []
+    content: dict[str, Any] = {"training": options.training}
+    for section in _sections(options):
+        chosen = [row for row in section.rows if row.name in options.rows]
+        missing = _make(chosen, options.seeds, section.bench)
+        lines = [
+            line
+            for row in section.rows
+            for line in _lines(
+                row, options.seeds, section.bench, missing.get(row.name, "not asked for")
+            )
+        ]
+        drawn.append(as_markdown(lines, section.title))
+        content[section.name] = [line.as_dict() for line in lines]
+        if options.write is not None:
+            document = options.write.read_text("utf-8") if options.write.is_file() else ""
+            replaced = put_table(document, drawn[-1], section.name)
+            replace_file(options.write, replaced.encode())
+    return Report("\n\n".join(drawn), content)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     names = [row.name for row in ROWS]
     add = parser.add_argument
     add("--write", type=Path, help="document whose table is replaced")
-    add("--name", help="what the data is called in the document")
+    add("--name", default="", help="what the data is called in the document")
+    add(
+        "--photographs",
+        type=Path,
+        metavar="ROOT",
+        help="a second training and test set, of photographs: a table of its own",
+    )
+    add("--photographs-name", default="photographs", help="what those are called")
     add("--model", default="default", help="model of the row 'default'")
     add("--rows", nargs="*", choices=names, default=names, help="to run; others are only shown")
 

@@ -23,12 +23,22 @@ from affordance_grounding_core.data.agd20k import (
     read_evaluation_set,
     read_training_set,
 )
+from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.protocols import PROTOCOLS
 from affordance_grounding_core.loading import load_grounder
 from affordance_grounding_core.teaching.background import generic_background
 from affordance_grounding_core.teaching.teacher import Teacher
 from tools.studies.harness import Report, Spread, Study, kept, spread, table
-from tools.studies.trials import Bench, FeatureCache, Topic, run_trial, test_views, topics
+from tools.studies.trials import (
+    Bench,
+    FeatureCache,
+    TooFewExamplesError,
+    Topic,
+    draw_exemplars,
+    run_trial,
+    test_views,
+    topics,
+)
 
 Outcome = Mapping[str, Any]
 
@@ -114,7 +124,9 @@ def _cells(figures: Mapping[str, Spread]) -> list[str]:
 
 def _prepare(options: argparse.Namespace) -> tuple[Bench, list[Topic]]:
     dataset, training = read_evaluation_set(options.data), read_training_set(options.data)
-    planned = [*topics(training, per_object=True), *topics(training, per_object=False)]
+    planned = topics(training, per_object=False)
+    if not options.actions_alone:
+        planned = [*topics(training, per_object=True), *planned]
     grounder = load_grounder(options.model, "eager")
     features = Teacher(grounder).features
     cache = FeatureCache(options.output / "features", features)
@@ -139,13 +151,42 @@ def _prepare(options: argparse.Namespace) -> tuple[Bench, list[Topic]]:
 
 def _run(options: argparse.Namespace) -> Report:
     bench, planned = _prepare(options)
+    planned, left_out = _teachable(planned, max(options.shots), options.seeds, bench)
     outcomes = [
         _trial(options.output / "trials", topic, shots, seed, bench)
         for seed in tqdm(options.seeds, desc="seeds", disable=None)
         for shots in options.shots
         for topic in planned
     ]
-    return Report(as_markdown(outcomes), {"outcomes": outcomes})
+    written = as_markdown(outcomes)
+    if left_out:
+        written += "\n\nLeft out, with too few parts that can be marked: " + ", ".join(left_out)
+    return Report(written, {"outcomes": outcomes, "left_out": left_out})
+
+
+def _teachable(
+    planned: Sequence[Topic], shots: int, seeds: Sequence[int], bench: Bench
+) -> tuple[list[Topic], list[str]]:
+    """Topics with examples enough for every seed, and the names of the others."""
+    enough = [_has_examples(topic, shots, seeds, bench) for topic in planned]
+    kept = [topic for topic, has in zip(planned, enough, strict=True) if has]
+    left_out = [
+        " ".join(filter(None, (topic.action, topic.object_name)))
+        for topic, has in zip(planned, enough, strict=True)
+        if not has
+    ]
+    if not kept:
+        raise DatasetError(f"no action of the training set has {shots} parts that can be marked")
+    return kept, left_out
+
+
+def _has_examples(topic: Topic, shots: int, seeds: Sequence[int], bench: Bench) -> bool:
+    try:
+        for seed in seeds:
+            draw_exemplars(topic, shots, seed, bench)
+    except TooFewExamplesError:
+        return False
+    return True
 
 
 def _trial(folder: Path, topic: Topic, shots: int, seed: int, bench: Bench) -> dict[str, Any]:
@@ -157,6 +198,9 @@ def _trial(folder: Path, topic: Topic, shots: int, seed: int, bench: Bench) -> d
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="default", help="whose backbone and threshold count")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 3, 5])
+    parser.add_argument(
+        "--actions-alone", action="store_true", help="teach actions, not those of each object"
+    )
 
 
 STUDY = Study("few_shot", __doc__, _add_options, _run)

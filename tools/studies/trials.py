@@ -26,6 +26,10 @@ from affordance_grounding_core.teaching.features import PatchFeatures
 from affordance_grounding_core.teaching.prototypes import Prototypes, TaughtScorer
 
 
+class TooFewExamplesError(DatasetError):
+    """A topic has fewer pictures whose part can be marked than are to be taught."""
+
+
 class FeatureCache:
     """Unit features of pictures, by the content of their files.
 
@@ -175,7 +179,7 @@ def draw_exemplars(topic: Topic, shots: int, seed: int, bench: Bench) -> list[Ex
     """Draw training pictures, the objects of an action in turn, and mark them by their masks.
 
     Raises:
-        DatasetError: there are too few pictures.
+        TooFewExamplesError: there are too few pictures.
     """
     of_topic = zlib.crc32(f"{topic.action}/{topic.object_name}".encode())
     random = np.random.default_rng([seed, of_topic])
@@ -190,7 +194,9 @@ def draw_exemplars(topic: Topic, shots: int, seed: int, bench: Bench) -> list[Ex
     while len(exemplars) < shots:
         queues = [queue for queue in queues if queue]
         if not queues:
-            raise DatasetError(f"{topic} has {len(exemplars)} marked pictures, {shots} are needed")
+            raise TooFewExamplesError(
+                f"{topic} has {len(exemplars)} marked pictures, {shots} are needed"
+            )
         for queue in queues:
             if len(exemplars) < shots and queue:
                 exemplars += _exemplar(queue.pop(), bench.cache)

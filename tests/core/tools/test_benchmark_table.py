@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tools.studies import benchmark_rows as runs
 from tools.studies import benchmark_table as program
 from tools.studies.__main__ import main
 from tools.studies.benchmark_rows import ROWS, Outcome, read_kept
-from tools.studies.benchmark_table import END, START, as_markdown, make_lines, put_table
+from tools.studies.benchmark_table import as_markdown, make_lines, put_table
 from tools.studies.probes import GRID, probe_scores, train_probe
 from tools.studies.zero_shot import zero_shot_scores
 
@@ -43,7 +44,13 @@ class Commands:
         if "evaluate" in arguments:
             seed = re.search(r"-(\d)/last$", options["model"])
             kld = 0.5 + 0.1 * int(seed[1] if seed else 0)
-            scores = {"overall": {"kld": kld, "sim": 0.6, "nss": 2.0, "n": 8}}
+            scores = {
+                "per_action": {
+                    "hold": {"kld": kld, "sim": 0.6, "nss": 2.0, "n": 4},
+                    "hit": {"kld": kld, "sim": 0.6, "nss": 2.0, "n": 4},
+                    "write": {"kld": 9.0, "sim": 0.0, "nss": 0.0, "n": 90},
+                }
+            }
             report = {
                 **scores,
                 "raw_maps": {"class_map": scores, "log_density": scores},
@@ -109,7 +116,7 @@ def test_a_run_that_fails_is_named_and_tried_again(
     said = capsys.readouterr().out
     assert "| WSAG-PLSP | part masks, exocentric pictures | not run | not run | not run |" in said
     assert "- WSAG-PLSP: no plsp_rendered.yaml today" in said
-    assert "| the packaged model |" in said
+    assert "| the packaged model `default` | see its model card | 0.500 |" in said
     commands.failing = ""
     assert run(drawn_data, tmp_path / "out", ["plsp"], "--seeds", "0") == 0
     assert "| WSAG-PLSP | part masks, exocentric pictures | 0.500 |" in capsys.readouterr().out
@@ -126,8 +133,12 @@ def test_an_interrupted_training_goes_on(
 
 
 def test_guesses_are_scored_without_any_command(
-    drawn_data: Path, tmp_path: Path, commands: Commands
+    drawn_data: Path,
+    make_training_set: Callable[[Path, int], None],
+    tmp_path: Path,
+    commands: Commands,
 ) -> None:
+    make_training_set(drawn_data / "trainset", 5)
     guesses = ["uniform", "centre_prior", "mean_of_train"]
     assert run(drawn_data, tmp_path / "out", guesses) == 0
     assert commands.seen == []
@@ -140,6 +151,57 @@ def test_guesses_are_scored_without_any_command(
         assert "log_density" not in outcome.maps
     assert klds["mean_of_train"] < klds["centre_prior"]
     assert klds["mean_of_train"] < klds["uniform"]
+
+
+def test_actions_with_too_few_masks_are_not_scored(
+    drawn_data: Path, tmp_path: Path, commands: Commands
+) -> None:
+    assert run(drawn_data, tmp_path / "out", ["uniform", "default"]) == 0
+    for name in ("uniform", "default"):
+        outcome = read_kept(tmp_path / "out" / "outcomes" / f"{name}-0.json")
+        assert outcome is not None
+        assert outcome.maps["heat"]["n"] == 4, "two of the three actions have 3 masks"
+
+
+def test_data_without_any_action_to_teach_is_one_line(
+    drawn_data: Path, tmp_path: Path, commands: Commands, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(drawn_data / "trainset" / "PL" / "hold")
+    assert run(drawn_data, tmp_path / "out", ["uniform"]) == 2
+    assert "no action of the test set with 5 part masks" in capsys.readouterr().err
+
+
+def test_photographs_have_a_table_of_their_own_without_what_people_do(
+    drawn_data: Path,
+    make_test_set: Callable[[Path, int], None],
+    make_training_set: Callable[[Path, int], None],
+    tmp_path: Path,
+    commands: Commands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photographs, page = tmp_path / "photographs", tmp_path / "page.md"
+    make_training_set(photographs / "trainset", 5)
+    shutil.rmtree(photographs / "trainset" / "exocentric")
+    make_test_set(photographs / "testset", 3)
+    more = ("--photographs", str(photographs), "--photographs-name", "drawings", "--write")
+    assert run(drawn_data, tmp_path / "out", ["uniform", "plsp", "research"], *more, str(page)) == 0
+    first, _, second = page.read_text().partition("end of the benchmark table")
+    assert "WSAG-PLSP" in first
+    assert "WSAG-PLSP" not in second
+    assert '12 pairs of a picture and an action of "drawings"' in second
+    models = [
+        (option(seen, "model"), option(seen, "data"))
+        for seen in commands.seen
+        if "train" not in seen
+    ]
+    assert ("research", str(drawn_data)) in models
+    assert ("research", str(photographs)) in models
+    kept = {file.parent.parent.name for file in (tmp_path / "out").rglob("research-0.json")}
+    assert kept == {"out", "photographs"}
+
+
+def option(arguments: Sequence[str], name: str) -> str:
+    return next(a.partition("=")[2] for a in arguments if a.startswith(f"--{name}="))
 
 
 def test_without_clip_the_row_says_so(
@@ -183,7 +245,9 @@ def test_the_table_replaces_only_itself(tmp_path: Path) -> None:
     assert replaced == document.replace("old", table)
     assert put_table(replaced, table) == replaced
     assert put_table("", table).startswith("# Benchmark\n")
-    assert replaced.index(START) < replaced.index(END)
+    both = put_table(replaced, "photographed", "photographs")
+    assert both.startswith(replaced.rstrip())
+    assert put_table(both, "again", "photographs") == both.replace("photographed", "again")
 
 
 def channels(image: NDArray[np.uint8]) -> torch.Tensor:

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from affordance_grounding_core.errors import DatasetError
+from tools.studies import few_shot
 from tools.studies.few_shot import as_markdown, summarise
+from tools.studies.trials import TooFewExamplesError, Topic
 
 
 def outcome(seed: int, klds: list[float], wrong_found: int, name: str | None) -> dict[str, Any]:
@@ -40,3 +43,19 @@ def test_both_kinds_of_exemplars_have_their_rows() -> None:
     assert "| of the object | 1 | 0.500 ± 0.000 |" in table
     assert "| of all objects of the action | 1 | 0.700 ± 0.000 |" in table
     assert "| hold mug | 0.50 |" in table
+
+
+def test_topics_with_too_few_examples_are_left_out_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def draw(topic: Topic, shots: int, seed: int, bench: Any) -> None:
+        if topic.action == "pour" or (seed == 1 and topic.object_name == "pan"):
+            raise TooFewExamplesError("too few")
+
+    monkeypatch.setattr(few_shot, "draw_exemplars", draw)
+    planned = [Topic("hold", "mug"), Topic("hold", "pan"), Topic("pour", None)]
+    kept, left_out = few_shot._teachable(planned, 5, [0, 1], None)
+    assert kept == planned[:1]
+    assert left_out == ["hold pan", "pour"]
+    with pytest.raises(DatasetError, match="no action of the training set has 5 parts"):
+        few_shot._teachable(planned[1:], 5, [1], None)
