@@ -10,7 +10,8 @@ from affordance_grounding_core.actions.lexicon import GRASPABLE, INSTRUMENT, wor
 
 _FILLERS = word_set(
     "please kindly just now so ok okay hey hi hello robot well alright right quickly slowly "
-    "carefully gently firmly simply first next finally again always go come also still"
+    "carefully gently firmly simply first next finally again always go come also still maybe "
+    "perhaps buddy mate pal friend"
 )
 _CLOSINGS = word_set("please now thanks again here there")
 _FRAMES = tuple(
@@ -21,6 +22,13 @@ _FRAMES = tuple(
         "will you",
         "would you",
         "would you mind",
+        "mind",
+        "be careful",
+        "watch out",
+        "we will need to",
+        "you will need to",
+        "somebody should",
+        "someone should",
         "i would like you to",
         "i would love you to",
         "i would like to",
@@ -71,6 +79,10 @@ _FRAMES = tuple(
         "try",
         "show me",
         "tell me",
+        "point to",
+        "point at",
+        "find",
+        "locate",
         "try to",
         "feel free to",
         "you are free to",
@@ -122,6 +134,9 @@ _TOOL_LEADS = word_set(
     "i we you do need want would like give get find hand fetch bring pass lend look looking for "
     "show me us a an some is there have has got any am are please can could kind of good sharp"
 )
+_DONE_AS_NOUN = word_set("sip swig gulp drink bite seat")
+_AFTER_THING = word_set("of from with in on out by for at to off")
+_PARTS = word_set("part parts end side bit place spot area")
 _SOME_TOOL = word_set("something anything tool object thing item instrument utensil")
 _ENDING = word_set("stop quit cease end enough")
 _PLACES = word_set("from on in at into onto")
@@ -206,6 +221,8 @@ def _without_frame(words: list[str]) -> list[str]:
 
 
 def _where_asked(words: list[str]) -> list[str]:
+    if len(words) > 3 and words[0] in ("which", "what") and words[1] in _PARTS:
+        words = ["where", *words[2:]]
     if len(words) < 3 or words[0] != "where":
         return words
     if words[1] == "to":
@@ -260,13 +277,22 @@ def _done_with(action: list[str], *tool: str) -> list[str]:
 
 
 def _thing_asked_for(words: list[str]) -> list[str]:
-    """Bring "could I have the cup?" to "give me the cup", where the thing can be held."""
+    """Bring "could I have the cup?" to "give me the cup", where the thing can be held.
+
+    "I'd like a sip from the cup" is about the sip: it becomes "have a sip from the cup".
+    """
     words = _without_fillers(words)
     lead = _lead_of(words, _THING_LEADS)
     named = words[len(lead) :]
     while named and named[-1] in _CLOSINGS:
         named = named[:-1]
-    return ["give", "me", *named] if lead and named and named[-1] in GRASPABLE else words
+    if not lead or not named:
+        return words
+    after = next((place for place, word in enumerate(named) if word in _AFTER_THING), len(named))
+    if after and named[after - 1] in _DONE_AS_NOUN:
+        return ["have", *named]
+    whole = named[-1] in GRASPABLE or (after > 0 and named[after - 1] in GRASPABLE)
+    return ["give", "me", *named] if whole else words
 
 
 def _lead_of(words: list[str], leads: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _CONTRACTIONS = (
     (re.compile(r"\b(it|that|what|where|who|how|there|he|she)'s\b"), r"\1 is"),
     (re.compile(r"\b(press|push|click|tap) and hold\b"), r"\1"),
 )
+_HESITATION = re.compile(r"\b(?:u+[hm]+|e+r+m*|e+hm+|h*m{2,}|a+h+)\b,?")
 _BREAKS = re.compile(r"[.,;:!?()\"]+|\b(?:and|then|but|or)\b")
 
 
@@ -40,7 +41,8 @@ def fold(text: str) -> str | None:
         text: a command.
 
     Returns:
-        Lower case, contractions written out, quotations after other words replaced by `QUOTED`.
+        Lower case, contractions written out, quotations after other words replaced by `QUOTED`,
+        without "um" and "uh".
     """
     folded = unicodedata.normalize("NFKC", text).casefold().strip().replace("_", " ")
     folded = re.sub(r"[\u2018\u2019`]", "'", folded.translate(_QUOTES))
@@ -50,7 +52,7 @@ def fold(text: str) -> str | None:
         return None
     for pattern, replacement in _CONTRACTIONS:
         folded = pattern.sub(replacement, folded)
-    return folded
+    return _HESITATION.sub(" ", folded)
 
 
 def clauses_of(folded: str) -> list[list[str]]:

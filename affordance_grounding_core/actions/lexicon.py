@@ -128,7 +128,7 @@ SENSES = (
         "hold, grasp, grip, grab, clasp, clutch, seize, grapple, take, get, fetch, bring, "
         "pass ME, hand ME, give ME, lend ME, pass|hand|give|lend .. to ME, pass OBJECT $, "
         "pass .. OBJECT $, hand over, hand .. over, reach for, take hold, "
-        "get hold, get grip, grab|keep hold, lay hold, retrieve, "
+        "get hold, get grip, get grip on, grab|keep hold, lay hold, retrieve, "
         "hang on to, hold on to, hold onto, use .. HANDLE $",
     ),
     _sense("pick_up lift hold", "pick, pick up, pick .. up"),
@@ -139,11 +139,12 @@ SENSES = (
         "drink, gulp, swallow, quaff, have|take|grab drink, take gulp|swig, use .. CUP $, "
         "bring|lift|raise .. to lips|mouth",
     ),
-    _sense("sip drink_with", "sip, take|have sip, take|have .. sip, slurp"),
+    _sense("sip drink_with", "sip, take|have sip|swig, take|have .. sip|swig, slurp"),
     _sense(
         "cut_with",
         "cut with, cut .. with BLADE|something, "
         "slice|chop|carve|trim|dice|mince|snip .. with BLADE|something, "
+        "cut|slice|chop|carve|trim|dice|mince|snip .. with .. BLADE $, "
         "cut|slice|chop|carve|trim|snip with, saw, snip, shear, use .. BLADE $",
     ),
     _sense("cut cut_with", "cut, slice, chop, carve, trim, dice, mince"),
@@ -151,7 +152,8 @@ SENSES = (
         "hit",
         "hit, hammer, strike, pound, whack, knock, bang, bash, thump, smack, smash, swat, "
         "drive nail, drive .. nail, drive .. with HAMMER, hit .. with HAMMER, "
-        "give .. whack|blow|bang|knock|hit, use .. HAMMER $",
+        "give .. whack|blow|bang|knock|hit, take|have whack|swipe, take|have .. whack|swipe, "
+        "use .. HAMMER $",
     ),
     _sense("beat hit", "beat, drum, drum on, play .. drum|drums"),
     _sense("boxing", "punch, box, box with, throw punch"),
@@ -171,10 +173,12 @@ SENSES = (
     _sense(
         "turn",
         "turn, rotate, twist, spin, turn|switch on|off, turn|switch .. on|off, swivel, crank, "
+        "give twist|turn|spin $, give .. twist|turn|spin $, "
         "turn|twist DOOR, turn|switch on|off KNOB, turn up|down KNOB, turn up|down .. KNOB, "
         "turn .. clockwise|anticlockwise|counterclockwise, "
         "close|shut tap|faucet|valve, close|shut .. tap|faucet|valve $, "
-        "use .. WRENCH|tap|faucet|knob|dial|valve $",
+        "tighten|loosen bolt|nut|screw|LID|KNOB $, tighten|loosen .. bolt|nut|screw|LID|KNOB $, "
+        "use .. WRENCH|tap|faucet|knob|dial|valve $, use key $",
     ),
     _sense(
         "press",
@@ -190,7 +194,7 @@ SENSES = (
         "press push",
         "push BUTTON, push .. BUTTON, push down, push down on, push in, push .. down, flip BUTTON, "
         "flip .. BUTTON, flick BUTTON, flick .. BUTTON, push TOUCHED, push .. TOUCHED, "
-        "give BUTTON push|press, give .. BUTTON push|press",
+        "give BUTTON push|press, give .. BUTTON push|press, give press $, give .. press $",
     ),
     _sense("push", "push, shove, nudge, give .. push|shove"),
     _sense(
@@ -199,7 +203,8 @@ SENSES = (
     ),
     _sense(
         "brush_with",
-        "brush, scrub .. with BROOM, sweep .. with BROOM, scrub|sweep with BROOM, use .. BROOM $",
+        "brush, scrub .. with BROOM, sweep .. with BROOM, scrub|sweep with BROOM, use .. BROOM $, "
+        "give .. brush|brushing $",
     ),
     _sense(
         "write",
@@ -208,7 +213,11 @@ SENSES = (
         "draw circle|line|square|triangle|arrow|sketch|picture, "
         "draw .. circle|line|square|triangle|arrow|sketch|picture $",
     ),
-    _sense("sit_on", "sit, sit down, take|have seat, be seated, seat yourself, use .. SEAT $"),
+    _sense(
+        "sit_on",
+        "sit, sit down, take|have|grab|get|find|need seat $, be seated, seat yourself, "
+        "use .. SEAT $",
+    ),
     _sense("lie_on", "lie, lie down, lay down, lie on"),
     _sense("kick", "kick, give kick, give .. kick, boot"),
     _sense("throw", "throw, toss, hurl, fling, pitch, lob"),
@@ -231,7 +240,7 @@ SENSES = (
     _sense("peel", "peel, skin"),
     _sense("pack", "pack"),
     _sense("drag", "drag, pull, tow, tug"),
-    _sense("swing", "swing"),
+    _sense("swing", "swing, take|have swing, take|have .. swing"),
     _sense("jump", "jump, leap, hop on"),
     _sense("look_out", "look out, look through binoculars|telescope, look .. binoculars|telescope"),
     _sense("stick", "stick, poke, stab, spear, skewer, impale, prick"),

@@ -7,7 +7,7 @@ from affordance_grounding_core.actions.english import clauses_of, fold
 from affordance_grounding_core.actions.lexicon import SENSES, word_set
 from affordance_grounding_core.actions.patterns import verb_forms
 
-_VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind")
+_VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind whoa")
 _ENDING = word_set("stop quit cease cancel abort halt end enough")
 _TAIL = _VERBS | word_set(
     "it that this there here now right immediately instantly already everything all thing "
@@ -97,7 +97,20 @@ _COURTESIES = frozenset(
 )
 _LEADS = tuple(
     tuple(lead.split())
-    for lead in ("oh", "um", "uh", "ah", "no", "well", "wait", "actually", "i said")
+    for lead in (
+        "oh",
+        "ah",
+        "no",
+        "well",
+        "wait",
+        "whoa there",
+        "whoa",
+        "hey there",
+        "hey",
+        "actually",
+        "i said",
+        "just",
+    )
 )
 
 
@@ -119,8 +132,7 @@ def is_stop(text: str) -> bool:
     for words in clauses_of(folded):
         if not words or tuple(words) in _COURTESIES:
             continue
-        lead = next((lead for lead in _LEADS if tuple(words[: len(lead)]) == lead), ())
-        words = words if words[:2] == ["no", "more"] else words[len(lead) :]
+        words = _without_leads(words)
         if tuple(words) in _PHRASES:
             stops = True
             continue
@@ -131,6 +143,16 @@ def is_stop(text: str) -> bool:
             return False
         stops = stops or bool(clause.words)
     return stops
+
+
+def _without_leads(words: list[str]) -> list[str]:
+    """What is left of "no, wait, actually stop": "stop"."""
+    while words[:2] != ["no", "more"]:
+        lead = next((lead for lead in _LEADS if tuple(words[: len(lead)]) == lead), ())
+        if not lead:
+            break
+        words = words[len(lead) :]
+    return words
 
 
 def _stops(clause: Clause) -> bool:

@@ -37,7 +37,7 @@ VOCABULARIES = MappingProxyType(
 )
 REFUSED = "-"
 STOP = "stop"
-KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later", "fresh")
+KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later", "fresh", "spoken")
 
 
 def phrasings(half: str) -> Iterator[tuple[str, str, str]]:
