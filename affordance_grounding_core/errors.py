@@ -74,3 +74,10 @@ class TrainingOptionError(TrainingError, ValueError):
 
 class TeachingError(AffordanceGroundingError, ValueError):
     """A taught action that cannot be added, changed, kept or used."""
+
+
+def abbreviate_error(error: BaseException, length: int = 300) -> str:
+    """First line of an error's message, cut to a length."""
+    lines = str(error).strip().splitlines()
+    first = lines[0] if lines else type(error).__name__
+    return first if len(first) <= length else f"{first[:length]}..."

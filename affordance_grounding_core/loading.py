@@ -211,7 +211,7 @@ def choose_runtime(
     from affordance_grounding_core.runtimes.building.ladder import make_ladder
     from affordance_grounding_core.runtimes.building.maker import Subject
     from affordance_grounding_core.runtimes.eager import EagerRuntime
-    from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
+    from affordance_grounding_core.runtimes.engines.store import ArtifactStore, store_directory
     from affordance_grounding_core.runtimes.gated import GatedRuntime
 
     if not isinstance(reference, EagerRuntime):

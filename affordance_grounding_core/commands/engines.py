@@ -11,7 +11,7 @@ import typer
 from affordance_grounding_core.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from affordance_grounding_core.runtimes.engine_store import ArtifactStore
+    from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 
 engines = typer.Typer(
     no_args_is_help=True, help="List, measure and remove the engines that runtimes have built."
@@ -104,6 +104,6 @@ def megabytes(count: int) -> str:
 
 
 def _store(folder: Path | None) -> ArtifactStore:
-    from affordance_grounding_core.runtimes.engine_store import ArtifactStore, store_directory
+    from affordance_grounding_core.runtimes.engines.store import ArtifactStore, store_directory
 
     return ArtifactStore(folder.expanduser() if folder is not None else store_directory())

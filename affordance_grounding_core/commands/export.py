@@ -172,7 +172,7 @@ def build_for(
         request: precision, store and frames.
     """
     from affordance_grounding_core.runtimes.building.ahead import AheadPlan, build_ahead
-    from affordance_grounding_core.runtimes.engine_store import store_directory
+    from affordance_grounding_core.runtimes.engines.store import store_directory
     from affordance_grounding_core.runtimes.tensorrt_rtx import parse_capability
 
     plan = AheadPlan(

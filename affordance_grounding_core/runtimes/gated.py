@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.errors import ExportError, abbreviate_error
 from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.runtime import HeatRuntime, ImageMaps, RuntimeReport
@@ -26,11 +26,8 @@ from affordance_grounding_core.runtimes.building.maker import (
 )
 from affordance_grounding_core.runtimes.building.search import EngineSearch, Found, reject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_store import (
-    Artifact,
-    ArtifactStore,
-    abbreviate_error,
-)
+from affordance_grounding_core.runtimes.engines.manifest import Artifact
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 

@@ -14,9 +14,9 @@ from typing import Any, TextIO
 
 import torch
 
+from affordance_grounding_core.errors import abbreviate_error
 from affordance_grounding_core.runtimes.building.beside import MARK
 from affordance_grounding_core.runtimes.building.job import BuildJob
-from affordance_grounding_core.runtimes.engine_store import abbreviate_error
 
 
 def main(file: Path) -> int:

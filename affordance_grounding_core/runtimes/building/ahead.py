@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.errors import ExportError, abbreviate_error
 from affordance_grounding_core.runtimes.base import Candidate
 from affordance_grounding_core.runtimes.building.maker import EngineMaker, Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_identity import (
+from affordance_grounding_core.runtimes.engines.identity import (
     engine_identity,
     engine_slot,
     network_identity,
 )
-from affordance_grounding_core.runtimes.engine_store import (
-    Artifact,
-    ArtifactStore,
-    Verdict,
-    abbreviate_error,
-)
+from affordance_grounding_core.runtimes.engines.manifest import Artifact
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore, Verdict
 from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run
 from affordance_grounding_core.runtimes.tensorrt_rtx import TensorrtRtxBackend, candidates_for
 

@@ -17,7 +17,7 @@ from typing import IO, Protocol, cast
 
 import torch
 
-from affordance_grounding_core.errors import ExportError
+from affordance_grounding_core.errors import AffordanceGroundingError, ExportError
 from affordance_grounding_core.runtimes.building.job import BuildJob
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,10 @@ MARK = "\x1e"
 NICENESS = 10
 """Of the process that builds: a tenth of the processor where the answers want all of it. With 19
 it would be a hundredth, and the engine of a busy robot would take an hour."""
+
+
+class BuildsEndedError(AffordanceGroundingError):
+    """A build that was stopped, or not begun, because nobody waits for engines any more."""
 
 
 class Beside(Protocol):
@@ -50,6 +54,7 @@ class Beside(Protocol):
 
         Raises:
             ExportError: it could not be built; the message says why.
+            BuildsEndedError: `close` was called.
         """
         ...
 
@@ -91,6 +96,8 @@ class BuildProcesses:
                 file.unlink(missing_ok=True)
                 folder.rmdir()
             self._process = None
+        if self._closed:
+            raise BuildsEndedError("the runtime was closed during the build")
         if error or code:
             raise ExportError(error or _describe_end(code, last))
 
@@ -113,7 +120,7 @@ class BuildProcesses:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         with self._lock:
             if self._closed:
-                raise ExportError("the runtime was closed")
+                raise BuildsEndedError("the runtime was closed before the build")
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "affordance_grounding_core.runtimes.building", str(file)],
                 stdin=subprocess.PIPE,  # never written to: its end tells the process of ours

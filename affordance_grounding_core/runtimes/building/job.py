@@ -12,8 +12,9 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.runtimes.base import Backend, Candidate
 from affordance_grounding_core.runtimes.building.maker import EngineMaker, Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_identity import engine_identity, network_identity
-from affordance_grounding_core.runtimes.engine_store import Artifact, ArtifactStore, difference
+from affordance_grounding_core.runtimes.engines.identity import engine_identity, network_identity
+from affordance_grounding_core.runtimes.engines.manifest import Artifact, difference
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 from affordance_grounding_core.runtimes.graph import GraphInput
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affordance_grounding_core.errors import abbreviate_error
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
 from affordance_grounding_core.runtimes.base import Backend, Candidate, Engine, TensorEngine, Work
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_store import Verdict, abbreviate_error
+from affordance_grounding_core.runtimes.engines.store import Verdict
 from affordance_grounding_core.runtimes.gate import (
     LIMITS,
     Frames,

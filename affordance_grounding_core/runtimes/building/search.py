@@ -7,23 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from affordance_grounding_core.errors import ArtifactError, ExportError, RuntimeUnavailableError
+from affordance_grounding_core.errors import (
+    ArtifactError,
+    ExportError,
+    RuntimeUnavailableError,
+    abbreviate_error,
+)
 from affordance_grounding_core.runtimes.base import Candidate, Engine, Work
 from affordance_grounding_core.runtimes.building.job import BuildJob
 from affordance_grounding_core.runtimes.building.ladder import Ladder
 from affordance_grounding_core.runtimes.building.maker import EngineMaker
-from affordance_grounding_core.runtimes.engine_identity import (
+from affordance_grounding_core.runtimes.engines.identity import (
     NetworkIdentity,
     engine_identity,
     engine_slot,
     graph_fingerprint,
     network_identity,
 )
-from affordance_grounding_core.runtimes.engine_store import (
-    Artifact,
-    ArtifactStore,
-    abbreviate_error,
-)
+from affordance_grounding_core.runtimes.engines.manifest import Artifact
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 from affordance_grounding_core.runtimes.graph import GraphInput
 
 _log = logging.getLogger(__name__)

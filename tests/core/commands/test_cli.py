@@ -20,7 +20,7 @@ from affordance_grounding_core.commands import benchmark, cli
 from affordance_grounding_core.commands import predict as predict_command
 from affordance_grounding_core.images import read_grey, read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
-from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore, Verdict
 
 Run = Callable[..., int]
 

@@ -25,7 +25,7 @@ from affordance_grounding_core.runtimes.building.job import BuildJob
 from affordance_grounding_core.runtimes.building.ladder import Ladder
 from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_store import ArtifactStore
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.runtimes.request import RuntimeRequest
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from affordance_grounding_core.runtimes import engine_store as artifact
-from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict, difference
+from affordance_grounding_core.runtimes.engines import store as artifact
+from affordance_grounding_core.runtimes.engines.manifest import difference
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore, Verdict
 from affordance_grounding_core.runtimes.gate import GateFigures
 
 REPOSITORY = Path(__file__).parents[3]
@@ -119,6 +120,19 @@ def test_another_identity_is_named_and_built_again(
     assert (found.folder / "engine.bin").read_bytes() == b"new"
 
 
+def test_why_an_engine_is_not_used_is_said_once_a_store(
+    store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.find_or_build(SLOT, IDENTITY, Build())
+    for weights in ("cd", "cd", "ef"):
+        assert store.find(SLOT, {**IDENTITY, "weights_sha256": weights}) is None
+    store.find_or_build(SLOT, {**IDENTITY, "weights_sha256": "cd"}, Build())
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.count("is of another weights_sha256") for line in said] == [1, 1]
+    assert "('cd' wanted" in said[0]
+    assert "('ef' wanted" in said[1]
+
+
 def truncate(folder: Path) -> None:
     (folder / "engine.bin").write_bytes(b"eng")
 
@@ -217,7 +231,7 @@ AS_A_STRANGER = """
 import json, os, sys
 from pathlib import Path
 
-from affordance_grounding_core.runtimes.engine_store import ArtifactStore
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore
 
 root, slot, identity = sys.argv[1:]
 os.setgid(54321)
@@ -297,7 +311,7 @@ BUILDER = """
 import json, os, sys, time
 from pathlib import Path
 
-from affordance_grounding_core.runtimes.engine_store import ArtifactStore, Verdict
+from affordance_grounding_core.runtimes.engines.store import ArtifactStore, Verdict
 
 root, slot, identity, builds, go = sys.argv[1:]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from affordance_grounding_core.errors import ExportError
 from affordance_grounding_core.loading import choose_runtime
 from affordance_grounding_core.runtimes.building import beside as beside_module
-from affordance_grounding_core.runtimes.building.beside import BuildProcesses
+from affordance_grounding_core.runtimes.building.beside import BuildProcesses, BuildsEndedError
 from affordance_grounding_core.runtimes.building.job import BuildJob
 from affordance_grounding_core.runtimes.building.maker import Subject
 from affordance_grounding_core.runtimes.eager import EagerRuntime
@@ -215,9 +215,26 @@ def test_closing_frees_an_engine_that_no_frame_has_taken_over(
     assert all(engine.closed for engine in backend.engines)
 
 
+def test_a_build_that_closing_ends_is_no_candidates_fault(
+    make_runtime: MakeRuntime, beside: Any, pixels: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = make_runtime(ASKED)
+    runtime.run(pixels, [0])
+    asked: list[str] = []
+
+    def end(job: BuildJob, report: Callable[[str], None]) -> None:
+        asked.append(job.name)
+        raise BuildsEndedError("the runtime was closed during the build")
+
+    beside.build = end
+    beside.finish()
+    assert len(asked) == 1, "no other candidate is tried"
+    assert not [line for line in caplog.records if line.levelno >= logging.WARNING]
+
+
 @pytest.mark.parametrize("name", ["action_head", "selective_cl", "plsp"])
 def test_networks_reach_another_process_as_they_are(name: str, tmp_path: Path) -> None:
-    from affordance_grounding_core.runtimes.engine_identity import network_identity
+    from affordance_grounding_core.runtimes.engines.identity import network_identity
     from affordance_grounding_core.runtimes.graph import GraphInput, actions_per_run
 
     network = small_network(name)
@@ -357,11 +374,11 @@ def test_closing_ends_the_process_and_the_tasks(
     def task() -> None:
         try:
             builds.build(job_of(EndingBackend(), preprocess, tmp_path), print)
-        except ExportError as error:
+        except BuildsEndedError as error:
             errors.append(str(error))
 
     builds.submit(task)
     builds.submit(lambda: errors.append("a task after the end"))
     assert started.wait(60)
     builds.close()
-    assert errors == ["the process that built it was ended by signal 9, as when memory is short"]
+    assert errors == ["the runtime was closed during the build"]

@@ -33,7 +33,7 @@ from affordance_grounding_core.methods.selective_cl.network import (
     SelectiveNetwork,
 )
 from affordance_grounding_core.runtimes.eager import EagerRuntime
-from affordance_grounding_core.runtimes.engine_identity import (
+from affordance_grounding_core.runtimes.engines.identity import (
     code_fingerprint,
     graph_fingerprint,
     network_identity,

@@ -22,7 +22,7 @@ from affordance_grounding_core.runtimes.base import Work
 from affordance_grounding_core.runtimes.building import ladder as ladder_module
 from affordance_grounding_core.runtimes.building.ladder import make_ladder
 from affordance_grounding_core.runtimes.eager import EagerRuntime, half_precisions
-from affordance_grounding_core.runtimes.engine_store import store_directory
+from affordance_grounding_core.runtimes.engines.store import store_directory
 from affordance_grounding_core.runtimes.gate import LIMITS, judge
 from affordance_grounding_core.runtimes.graph import GraphInput
 from affordance_grounding_core.runtimes.request import RuntimeRequest, parse_runtime

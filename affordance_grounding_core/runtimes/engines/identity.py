@@ -24,7 +24,7 @@ from affordance_grounding_core.inference.network import GroundingNetwork
 from affordance_grounding_core.runtimes.base import Backend, Work
 from affordance_grounding_core.runtimes.graph import GraphInput, StaticNetwork, frozen
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _NAME = _PACKAGE.name
 _BUILDERS = ("runtimes/**/*.py",)
 _SMALL = 64
