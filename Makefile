@@ -15,6 +15,8 @@ ISOLATED := ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ROS_DOMAIN_ID=$(ROS_DOMAIN_I
 PYTEST ?=
 # Processes that share the tests, file by file; each has a ROS domain of its own. 0: no others.
 WORKERS ?= 2
+# A process that crashes is not replaced: pytest-xdist would lose tests and wait for ever.
+RUN_TESTS = python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --max-worker-restart=0
 # Seconds a soak lasts.
 DURATION ?= 1800
 
@@ -45,12 +47,10 @@ demo: setup  ## ground actions in photographs over ROS topics; writes demo_outpu
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.demo
 
 test: setup  ## run all tests
-	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
-		--dist=loadfile $(PYTEST)
+	@$(ISOLATED) $(ENVIRONMENT) $(RUN_TESTS) $(PYTEST)
 
 test-ros: setup  ## run the tests of the node alone
-	@$(ISOLATED) $(ENVIRONMENT) python -m pytest --numprocesses=$(WORKERS) \
-		--dist=loadfile tests/ros $(PYTEST)
+	@$(ISOLATED) $(ENVIRONMENT) $(RUN_TESTS) tests/ros $(PYTEST)
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)

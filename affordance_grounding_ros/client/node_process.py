@@ -66,11 +66,12 @@ class NodeProcess:
         if (code := self._process.poll()) is not None:
             raise NodeProcessError(f"{self.name} ended with exit code {code}; {self._last_lines()}")
 
-    def stop(self, timeout: float = 20.0) -> None:
+    def stop(self, timeout: float = 60.0) -> None:
         """End the process as Ctrl-C would, and by force if it does not listen.
 
         Args:
-            timeout: seconds it has to end by itself.
+            timeout: seconds it has to end by itself; the grounder waits up to half a minute for
+                the image at work.
 
         Raises:
             NodeProcessError: it did not end in time, or not with exit code 0.

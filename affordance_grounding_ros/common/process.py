@@ -53,11 +53,17 @@ class Host:
     """The process around a node.
 
     Args:
+        name: speaks in the log until there is a node.
         signals: tell when the process is to end.
         library_log: hands on what libraries log.
+
+    Attributes:
+        speaker: name in the log of what the process says: the last node's, which may have been
+            given another name or a namespace.
     """
 
-    def __init__(self, signals: StopSignals, library_log: RosLogHandler) -> None:
+    def __init__(self, name: str, signals: StopSignals, library_log: RosLogHandler) -> None:
+        self.speaker = name
         self._signals = signals
         self._library_log = library_log
         self._nodes: list[ClosableNode] = []
@@ -85,6 +91,7 @@ class Host:
                 one_line(f"no node can be made: {type(error).__name__}: {error}")
             ) from error
         self._nodes.append(node)
+        self.speaker = node.get_logger().name
         self._library_log.speak_as(node.get_logger())
         return node
 
@@ -183,13 +190,13 @@ def run_node(
         library_log = log_libraries(rclpy.logging.get_logger(name))
         if warning:
             rclpy.logging.get_logger(name).warning(warning)
-        host = Host(signals, library_log)
+        host = Host(name, signals, library_log)
         try:
             run(host)
         except ExternalShutdownException:
             pass
         except refused as error:
-            fatal(name, str(error))
+            fatal(host.speaker, str(error))
             return 1
         except Exception:
             # Whatever fails once the context is down, fails because it is down.
@@ -198,7 +205,7 @@ def run_node(
         finally:
             host.close()
             shut_down_ros()
-            _leave_hanging_threads(name)
+            _leave_hanging_threads(host.speaker)
     return 0
 
 

@@ -93,6 +93,7 @@ class SoakPlan:
         height: height of the images, in px.
         goal_period: seconds until the goal changes.
         model: name or folder.
+        inference_timeout: seconds at one image that count as an error; 0: any time is right.
     """
 
     duration: float
@@ -103,6 +104,7 @@ class SoakPlan:
     height: int = 480
     goal_period: float = 5.0
     model: str = "default"
+    inference_timeout: float = 5.0
 
     def __post_init__(self) -> None:
         if min(self.duration, self.warm_up, self.idle, self.goal_period, self.rate) <= 0.0:
@@ -125,7 +127,10 @@ def run(
     Raises:
         AffordanceGroundingError: the node ended early, not cleanly, or did not answer.
     """
-    arguments = ["--ros-args", "-p", f"model:={plan.model}"]
+    parameters = {"model": plan.model, "inference_timeout": float(plan.inference_timeout)}
+    arguments = ["--ros-args"]
+    for name, value in parameters.items():
+        arguments += ["-p", f"{name}:={value}"]
     with (
         NodeProcess("affordance_grounding_ros.grounder_node", arguments, log) as process,
         SoakClient(plan.rate, plan.width, plan.height, process.check) as client,
@@ -286,6 +291,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--idle", type=float, default=20.0, help="seconds without a goal")
     parser.add_argument("--goal-period", type=float, default=5.0, help="seconds of one goal")
     parser.add_argument("--model", default="default", help="name or checkpoint folder")
+    parser.add_argument(
+        "--inference-timeout",
+        type=float,
+        default=5.0,
+        help="seconds at one image that count as an error; 0: any time is right",
+    )
     parser.add_argument("--output", type=Path, default=Path("soak.json"), help="file of figures")
     options = parser.parse_args(arguments)
     try:
@@ -295,6 +306,7 @@ def main(arguments: list[str] | None = None) -> int:
             idle=options.idle,
             goal_period=options.goal_period,
             model=options.model,
+            inference_timeout=options.inference_timeout,
         )
         with tempfile.TemporaryDirectory(prefix="affordance_grounding_soak_") as folder:
             figures = run(plan, Path(folder) / "grounder.log", lambda line: print(line, flush=True))

@@ -163,7 +163,9 @@ def test_heat_that_is_not_finite_is_not_published(scene: Scene, log: Lines) -> N
         lambda: scene.node.status.counts.failed >= 1, "a failed image", scene.client.show
     )
     assert scene.client.results == []
-    assert any("not finite" in text for level, text in log() if level == "error")
+    scene.client.wait(
+        lambda: any("not finite" in text for level, text in log() if level == "error"), "the error"
+    )
 
 
 def test_silence_of_the_camera_is_reported_with_who_should_speak(scene: Scene, log: Lines) -> None:

@@ -97,6 +97,36 @@ def test_a_signal_while_the_model_hangs_ends_the_process_in_bounded_time(
     assert "Traceback" not in process.output()
 
 
+HANGING = """
+import sys, threading
+from rclpy.node import Node
+from affordance_grounding_ros.common.process import run_node
+
+class Own(Node):
+    def __init__(self):
+        super().__init__("grounder")
+
+    def close(self):
+        pass
+
+def run(host):
+    host.make(Own)
+    threading.Thread(target=threading.Event().wait, name="endless").start()
+
+sys.exit(run_node("grounder", run, sys.argv))
+"""
+
+
+def test_the_last_line_is_in_the_name_that_the_node_was_given(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    renamed = ("--ros-args", "-r", "__ns:=/robot", "-r", "__node:=eye")
+    process = Process(tmp_path, "-c", HANGING, *renamed)
+    processes.append(process)
+    assert process.process.wait(DEADLINE) == 1
+    assert "[robot.eye]: ending although these threads hang: endless" in process.output()
+
+
 def test_two_signals_end_the_grounder_once(
     processes: list[Process], client: Client, tmp_path: Path
 ) -> None:

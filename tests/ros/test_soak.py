@@ -36,7 +36,7 @@ def test_a_short_soak_of_the_default_model(
     output = tmp_path / "soak.json"
     soak.main(
         ["--duration", "8", "--warm-up", "3", "--idle", "2", "--goal-period", "2",
-         "--output", str(output)]
+         "--inference-timeout", "0", "--output", str(output)]
     )  # fmt: skip
     figures = json.loads(output.read_text())
     frames = figures["frames"]
