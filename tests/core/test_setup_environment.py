@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tools.setup import machine, wheels
-from tools.setup.commands import pip_environ
+from tools.setup.commands import Commands, pip_environ
 from tools.setup.machine import Interpreter
-from tools.setup.plan import make_plan
+from tools.setup.plan import lent_packages, make_plan
 from tools.setup.steps import SetupError, Stamps, Step, fingerprint, run_steps
 from tools.setup.workspace import Workspace
 
@@ -81,6 +81,33 @@ def test_fingerprint_depends_on_file_contents(tmp_path: Path) -> None:
     before = fingerprint("x", files=[pins])
     pins.write_text("numpy==2\n")
     assert fingerprint("x", files=[pins]) != before
+
+
+def test_a_second_distribution_uses_the_packages_of_the_first(tmp_path: Path) -> None:
+    first, second = Workspace(tmp_path), Workspace(tmp_path, "jazzy")
+    for path in (first.versions, first.python_requirements):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("numpy==2\n")
+    packages = first.environment / "lib/python3.11/site-packages"
+    packages.mkdir(parents=True)
+    assert lent_packages(second, "") is None, "the first is not set up"
+    files = [first.versions, first.python_requirements]
+    key = fingerprint(fingerprint(machine.WHEELS, "", str(tmp_path)), files=files)
+    first.stamps.write("packages", key)
+    assert lent_packages(second, "") == packages
+    assert lent_packages(first, "") is None
+    assert lent_packages(second, "https://elsewhere") is None, "another torch was asked for"
+    first.versions.write_text("numpy==3\n")
+    assert lent_packages(second, "") is None, "the first has the versions of yesterday"
+
+
+def test_packages_are_lent_between_environments_of_one_python(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "jazzy")
+    own = workspace.environment / "lib/python3.11/site-packages"
+    own.mkdir(parents=True)
+    lent = tmp_path / ".venv/lib/python3.11/site-packages"
+    Commands(workspace, machine.WHEELS, "", None).install_packages(lent)
+    assert (own / "lent_packages.pth").read_text() == f"{lent}\n"
 
 
 def test_cmake_paths_of_the_build_machine_are_repaired_once(tmp_path: Path) -> None:

