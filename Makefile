@@ -17,11 +17,14 @@ PYTEST ?=
 WORKERS ?= 2
 # A process that crashes is not replaced: pytest-xdist would lose tests and wait for ever.
 RUN_TESTS = python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --max-worker-restart=0
+# Topics, services, action, life cycle, parameters, quality of service and bad input, over real DDS.
+QUICK := $(patsubst %,tests/ros/test_%.py,goal_topics grounding latched_images ground_service \
+	ground_action lifecycle parameters qos bad_input)
 # Seconds a soak lasts.
 DURATION ?= 1800
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ros soak gpu-check docs lint format shell clean distclean
+.PHONY: help setup demo test test-ros test-ros-quick soak gpu-check docs lint format shell clean distclean
 
 help:  ## show this list
 	@echo "affordance_grounding_ros: image and action to affordance heatmap and grasp regions"
@@ -51,6 +54,9 @@ test: setup  ## run all tests
 
 test-ros: setup  ## run the tests of the node alone
 	@$(ISOLATED) $(ENVIRONMENT) $(RUN_TESTS) tests/ros $(PYTEST)
+
+test-ros-quick: setup  ## the part of these that talks over DDS in one process; two minutes
+	@$(ISOLATED) $(ENVIRONMENT) $(RUN_TESTS) $(QUICK) $(PYTEST)
 
 soak: setup  ## the node under load for DURATION seconds; writes soak.json
 	@$(ISOLATED) $(ENVIRONMENT) python -m affordance_grounding_ros.soak --duration $(DURATION)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from affordance_grounding_core.backbones import download as module
-from affordance_grounding_core.backbones.download import download
+from affordance_grounding_core.backbones.download import download, download_wheel
 from affordance_grounding_core.errors import WeightsError
 
 CONTENT = bytes(range(256)) * 40
@@ -22,7 +24,8 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 class Publisher(ThreadingHTTPServer):
     """Serves `content`, and breaks each answer off after `cut` bytes.
 
-    `knows_parts` False: it answers every request with everything. `asked` has the ranges.
+    `knows_parts` False: it answers every request with everything. `asked` has the ranges. `pages`
+    are answered whole.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class Publisher(ThreadingHTTPServer):
         self.cut = len(CONTENT)
         self.knows_parts = True
         self.asked: list[str | None] = []
+        self.pages: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -41,6 +45,13 @@ class Answer(BaseHTTPRequestHandler):
     server: Publisher
 
     def do_GET(self) -> None:
+        if page := self.server.pages.get(self.path):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page.encode())
+            return
         asked = self.headers.get("Range")
         self.server.asked.append(asked)
         content, whole = self.server.content, len(self.server.content)
@@ -57,6 +68,7 @@ class Answer(BaseHTTPRequestHandler):
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{whole - 1}/{whole}")
         self.send_header("Content-Length", str(whole - begin))
+        self.send_header("ETag", '"of this content"')
         self.end_headers()
         self.wfile.write(content[begin : begin + self.server.cut])
 
@@ -171,3 +183,35 @@ def test_a_server_that_falls_silent_half_way_is_given_up_after_some_tries(
 def part(folder: Path) -> Path:
     """File that holds what has come so far."""
     return folder / f".{DIGEST[:16]}.part"
+
+
+def made_up_wheel() -> bytes:
+    """A wheel that pip accepts, with nothing to run in it."""
+    folder, written = "made_up-1.0.dist-info", io.BytesIO()
+    with zipfile.ZipFile(written, "w") as wheel:
+        wheel.writestr("weights.bin", CONTENT)
+        wheel.writestr(f"{folder}/METADATA", "Metadata-Version: 2.1\nName: made-up\nVersion: 1.0\n")
+        wheel.writestr(f"{folder}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        wheel.writestr(f"{folder}/RECORD", "")
+    return written.getvalue()
+
+
+def test_pip_goes_on_where_its_connection_broke(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.content, publisher.cut = made_up_wheel(), 6000
+    name = "made_up-1.0-py3-none-any.whl"
+    publisher.pages["/simple/made-up/"] = f'<a href="/files/{name}">{name}</a>'
+    address = f"http://127.0.0.1:{publisher.server_address[1]}/simple"
+    for option in ("EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "CONSTRAINT"):
+        monkeypatch.delenv(f"PIP_{option}", raising=False)
+    for option, value in (
+        ("CONFIG_FILE", "/dev/null"),
+        ("INDEX_URL", address),
+        ("NO_CACHE_DIR", "1"),
+    ):
+        monkeypatch.setenv(f"PIP_{option}", value)
+    digest = hashlib.sha256(publisher.content).hexdigest()
+    wheel = download_wheel("made-up==1.0", digest, tmp_path)
+    assert wheel.read_bytes() == publisher.content
+    assert publisher.asked == [None, "bytes=6000-"]
