@@ -32,11 +32,14 @@ from affordance_grounding_core.runtimes.eager import open_runtime
 
 METHOD = "action_head"
 
-_ANEW = ("masks.", "heat_offsets")
-"""Names of tensors that every run begins or fits anew."""
+_ANEW = "heat_offsets"
+"""Name of the tensor that every run fits anew."""
 
-_ADDED = (*_ANEW, "context.")
-"""Names of tensors that a head may have beyond those it begins with."""
+_MASKS = "masks."
+"""Beginning of the names of the tensors that draw part masks."""
+
+_ADDED = (_ANEW, _MASKS, "context.")
+"""Beginnings of the names of tensors that a head may have beyond those it begins with."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def build_grounder(
 def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> ActionHead:
     """Set the weights of a head to those of a trained one; layers that one lacks stay as they are.
 
+    So do the layers that draw part masks, where those of the trained head have another width.
+
     Args:
         head: head of the same sizes.
         name: model of the package, or path of a checkpoint folder.
@@ -156,7 +161,9 @@ def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> ActionHea
     try:
         trained = ActionHead(read_section(checkpoint.config, "network", ActionHeadConfig))
         trained.load_state_dict({"heat_offsets": trained.heat_offsets} | dict(checkpoint.tensors))
-        tensors = {k: v for k, v in checkpoint.tensors.items() if not k.startswith(_ANEW)}
+        other_masks = trained.config.mask_width != head.config.mask_width
+        left = (_ANEW, _MASKS) if other_masks else (_ANEW,)
+        tensors = {k: v for k, v in checkpoint.tensors.items() if not k.startswith(left)}
         own = {k: v for k, v in head.state_dict().items() if k.startswith(_ADDED)}
         head.load_state_dict(own | tensors)
     except (ValueError, RuntimeError) as error:

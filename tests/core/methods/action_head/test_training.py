@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,19 @@ import torch
 from action_head_runs import all_but_time, tiny_run
 
 from affordance_grounding_core import CheckpointError, load_grounder
-from affordance_grounding_core.checkpoints.format import read_checkpoint, write_checkpoint
+from affordance_grounding_core.checkpoints.format import (
+    packaged_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from affordance_grounding_core.checkpoints.sections import read_section
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb, write_png
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
-from affordance_grounding_core.methods.action_head.config import ViewConfig
+from affordance_grounding_core.methods.action_head.checkpoint import start_from
+from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, ViewConfig
 from affordance_grounding_core.methods.action_head.data import ActionHeadData
+from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.samples import (
     SamplePicture,
     read_pictures,
@@ -210,6 +218,22 @@ def test_a_model_of_two_folders_draws_part_masks(
     assert result.mask.shape == image.shape[:2]
     assert result.found
     assert ("research only" in caplog.text) == (config == "research.yaml")
+
+
+@pytest.mark.parametrize("width", [24, 16])
+def test_training_goes_on_with_part_masks_of_the_same_width_alone(width: int) -> None:
+    folder = packaged_checkpoint("default")
+    assert folder is not None
+    stored = read_checkpoint(folder).config
+    sizes = read_section(stored, "network", ActionHeadConfig)
+    head = ActionHead(replace(sizes, mask_width=width))
+    assert head.masks is not None
+    fresh = {name: tensor.clone() for name, tensor in head.masks.state_dict().items()}
+    trained = start_from(head, "default", stored["actions"])
+    assert trained.masks is not None
+    expected = trained.masks.state_dict() if width == sizes.mask_width else fresh
+    for name, tensor in head.masks.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], atol=0, rtol=0)
 
 
 def test_a_list_that_names_no_picture_is_refused(drawn_data: Path) -> None:
