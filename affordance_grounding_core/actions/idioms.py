@@ -78,6 +78,8 @@ _LISTED = pattern_list(
     "turn red|green|blue|white|black|grey|pale|cold|hot|sour|bad|nasty|eighteen|twenty|thirty|"
     "forty|fifty|sixty, turn blind eye, turn .. blind eye, open floodgates|wide, "
     "press into service|action, hold water|true|good, hold up bank|traffic|train|queue|line, "
+    "hold .. together, take heart, turn tide|heads, turn on charm, press case, hit nerve, "
+    "pour money|cash|resources, write history, drink like .., brush .. under carpet|rug, "
     "hold ME accountable|responsible|hostage|captive|liable|back, cut chat|chatter, cut in line, "
     "seize day|moment|opportunity|chance|power|control, "
     "grasp concept|idea|meaning|situation|problem, grab attention|headlines, "

@@ -166,7 +166,9 @@ SENSES = (
         "open",
         "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
         "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
-        "remove .. LID, pull|slide|get|twist|pry|push .. open, pull|slide|pry|push open, "
+        "remove .. LID, get|pull|take LID out, "
+        "get|pull|take .. LID out, pull|slide|get|twist|pry|push .. open, "
+        "pull|slide|pry|push open, "
         "pull DOOR, pull|slide .. DOOR out, pull|slide DOOR out, pull|slide out DOOR, "
         f"{_OFF} off LID, {_OFF} off .. LID, {_OFF} LID off, {_OFF} .. LID off",
     ),
@@ -255,7 +257,9 @@ SENSES = (
         "open",
     ),
     _sense(
-        "put_down place", "put, place, set down, set .. down, set .. on", "hold pick_up lift carry"
+        "put_down place",
+        "put, place, set down, set .. down, set .. on, get .. into|onto",
+        "hold pick_up lift carry",
     ),
     _sense("release drop", "release, let go, let .. go, drop, unhand", "hold"),
     _sense("wipe clean", "wipe, clean, mop, dust, polish", "wash brush_with"),

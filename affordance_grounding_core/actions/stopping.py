@@ -103,8 +103,6 @@ _LEADS = tuple(
         "no",
         "well",
         "wait",
-        "whoa there",
-        "whoa",
         "hey there",
         "hey",
         "actually",
