@@ -15,6 +15,7 @@ from affordance_grounding_core.actions.vocabulary import (
     vocabulary_from_mapping,
 )
 from affordance_grounding_core.errors import CheckpointError
+from affordance_grounding_core.inference.looks import parse_looks
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
@@ -42,6 +43,7 @@ def load_grounder(
     request: RuntimeRequest | None = None,
     taught: str | Path | None = None,
     input_size: int | None = None,
+    looks: str | int = 1,
 ) -> Grounder:
     """Load a model.
 
@@ -59,6 +61,8 @@ def load_grounder(
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
         input_size: side in px of the square that images are brought to, or whose area they keep,
             a multiple of the model's patch; None: the model's own.
+        looks: 1; 2: the network sees every picture again, larger, and both answers are averaged;
+            "auto": where the first is near the threshold. See docs/use/default_model.md.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -69,8 +73,9 @@ def load_grounder(
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
         ArtifactError: an exported folder that is damaged or of another model.
-        ValueError: an input size that is no multiple of the patch.
+        ValueError: an input size that is no multiple of the patch, or other looks.
     """
+    wanted_looks = parse_looks(looks)
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
     folder, exported = _exported(name)
@@ -83,6 +88,7 @@ def load_grounder(
         if input_size is not None:
             own = grounder.preprocess.config
             grounder.preprocess = Preprocess(replace(own, size=input_size))
+        grounder.looks = wanted_looks
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:

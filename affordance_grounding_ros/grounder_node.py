@@ -235,6 +235,7 @@ class GrounderNode(LifecycleNode):
         self._settings = settings  # Now: parameters may be set while the model is loaded.
         grounder = self._load(settings.model, settings.runtime, settings.input_size)
         try:
+            grounder.looks = settings.looks
             if self._closed:
                 raise RuntimeError("the process has ended while the model was loaded")
             self._model = LoadedModel(self, grounder, self._current_settings, self._around)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -53,6 +53,14 @@ InputSizeOption = Annotated[
         help="Side of the network's input in px, a multiple of its patch; default: the model's.",
     ),
 ]
+LooksOption = Annotated[
+    Literal["1", "2", "auto"],
+    typer.Option(
+        "--looks",
+        help="2: the network sees every picture again, larger, which takes three times as long; "
+        "auto: where the first look is near the threshold.",
+    ),
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option(
@@ -81,6 +89,7 @@ def load_model(
     weights: Path | None = None,
     taught: str = "none",
     input_size: int | None = None,
+    looks: str = "1",
 ) -> Grounder:
     """Load a grounder; PyTorch is imported here and not before, so that --help is quick.
 
@@ -91,6 +100,7 @@ def load_model(
         taught: see `TaughtOption`. With "auto", a file that cannot be used is named on stderr
             and left alone: nobody asked for it here.
         input_size: see `InputSizeOption`.
+        looks: see `LooksOption`.
     """
     from affordance_grounding_core.inference.image_memory import keep_freed_memory
     from affordance_grounding_core.loading import add_taught, load_grounder
@@ -101,7 +111,7 @@ def load_model(
     request = RuntimeRequest(*parse_runtime(runtime), wait=True)
     try:
         grounder = load_grounder(
-            model, backbone_weights=weights, request=request, input_size=input_size
+            model, backbone_weights=weights, request=request, input_size=input_size, looks=looks
         )
     except ValueError as error:
         if input_size is None:

@@ -11,6 +11,7 @@ import typer
 from affordance_grounding_core.commands.common import (
     InputSizeOption,
     JsonOption,
+    LooksOption,
     ModelOption,
     RuntimeOption,
     SplitOption,
@@ -93,6 +94,7 @@ def evaluate(
     objects: ObjectsOption = None,
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
+    looks: LooksOption = "1",
     baselines: BaselinesOption = False,
     pictures: PicturesOption = None,
     picture_count: PictureCountOption = 6,
@@ -110,7 +112,7 @@ def evaluate(
         raise typer.BadParameter("--split and --object choose from --data, not from a --manifest")
     dataset = None if data is None else read_evaluation_set(data, split)
     training = None if dataset is None else training_set_beside(dataset)
-    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks)
     chosen = PROTOCOLS[protocol]
     if dataset is not None:
         evaluation = evaluate_test_set(

@@ -16,6 +16,7 @@ from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.commands.common import (
     InputSizeOption,
     JsonOption,
+    LooksOption,
     ModelOption,
     RuntimeOption,
     TaughtOption,
@@ -109,6 +110,7 @@ def predict(
     model: ModelOption = "default",
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
+    looks: LooksOption = "1",
     threshold: ThresholdOption = None,
     heatmap: HeatmapOption = "png",
     json_file: JsonOption = None,
@@ -125,7 +127,7 @@ def predict(
     if threshold is not None and not 0.0 < threshold <= 1.0:
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
-    grounder = load_model(model, runtime, backbone_weights, taught, input_size)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks)
     resolutions = [grounder.resolve(text) for text in action]
     for resolution in resolutions:
         if resolution.found != "exact":
@@ -135,6 +137,7 @@ def predict(
     report = {
         **asdict(grounder.information),
         "runtime": grounder.runtime,
+        "looks": looks,
         "resolutions": [resolution.as_dict() for resolution in resolutions],
         "results": entries,
         "unreadable": unreadable,

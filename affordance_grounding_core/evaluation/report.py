@@ -49,6 +49,7 @@ class EvaluationReport:
         evaluation: the pairs.
         misplaced: image files of the data set that do not lie in an ACTION/OBJECT folder.
         baselines: scores of guesses that do not look at the image, by name.
+        looks: looks at a picture, see `inference.looks`.
     """
 
     protocol: str
@@ -62,6 +63,7 @@ class EvaluationReport:
     evaluation: Evaluation
     misplaced: int = 0
     baselines: Mapping[str, Sequence[ImageScore]] = field(default_factory=dict)
+    looks: str = "1"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, ready for `json.dump`; shares lie in [0, 1]."""
@@ -74,6 +76,7 @@ class EvaluationReport:
             "method": self.method,
             "fingerprint": self.fingerprint,
             "runtime": self.runtime,
+            "looks": self.looks,
             "overall": asdict(mean_score(scores)),
             "per_action": _plain(mean_by_action(scores)),
             "per_object": _plain(mean_by_object(scores)),
@@ -130,8 +133,9 @@ class EvaluationReport:
 
     def _heading(self) -> str:
         split = f" {self.split}" if self.split else ""
+        looks = "" if self.looks == "1" else f", looks {self.looks}"
         return (
-            f"{self.model} ({self.method}, {self.fingerprint[:12]}, {self.runtime}) on "
+            f"{self.model} ({self.method}, {self.fingerprint[:12]}, {self.runtime}{looks}) on "
             f"{self.data}{split}, protocol {self.protocol}\n"
             f"KLD: lower is better; SIM, NSS: higher is better; found at heat >= "
             f"{self.threshold:g}"
@@ -270,6 +274,7 @@ def make_report(
         evaluation=evaluation,
         misplaced=misplaced,
         baselines=baselines,
+        looks=grounder.looks,
     )
 
 

@@ -15,6 +15,7 @@ from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images.arrays import RgbImage
+from affordance_grounding_core.inference.looks import Looks, larger, merge, to_look_at_again
 from affordance_grounding_core.inference.preprocess import Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
@@ -49,7 +50,12 @@ class Grounder:
         information: what the model is.
         similarity: finds the action that free text means; None where the model brings no text
             encoder.
+
+    Attributes:
+        looks: number of looks at a picture, "1", "2" or "auto"; see `inference.looks`.
     """
+
+    looks: Looks = "1"
 
     def __init__(
         self,
@@ -108,10 +114,10 @@ class Grounder:
             ValueError: no action.
             RuntimeError: the network returned values that are not finite.
         """
-        return self._look(image, actions)[0]
+        return self._look(image, actions, self.regions.threshold)[0]
 
     def _look(
-        self, image: NDArray[np.uint8], actions: Sequence[str]
+        self, image: NDArray[np.uint8], actions: Sequence[str], threshold: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Heat of some actions and their part masks, (K, H, W) float32 each; None for none."""
         if not len(actions):
@@ -121,16 +127,26 @@ class Grounder:
             )
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
         check_image(image)
-        answer = self._runtime.image_maps(image, self.preprocess, indices)
+        maps = self._maps(image, self.preprocess, indices)
+        again = to_look_at_again(maps[: len(indices)], threshold, self.looks)
+        if again:
+            second = self._maps(image, larger(self.preprocess), [indices[place] for place in again])
+            merge(maps, second, again)
+        heat, masks = maps[: len(indices)], maps[len(indices) :]
+        return heat, masks if len(masks) else None
+
+    def _maps(
+        self, image: NDArray[np.uint8], preprocess: Preprocess, indices: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Maps of one look in the pixels of the image; see `ImageMaps.values`."""
+        answer = self._runtime.image_maps(image, preprocess, indices)
         if not answer.is_finite:
             raise RuntimeError(
                 f"model {self.information.name!r} on {self.runtime} returned heat that is not "
                 "finite; expected values in [0, 1]. The frame is refused: try another runtime "
                 "or precision, or load the checkpoint again"
             )
-        maps = answer.values
-        heat, masks = maps[: len(indices)], maps[len(indices) :]
-        return heat, masks if len(masks) else None
+        return answer.values
 
     def evaluation_maps(
         self, image: RgbImage, actions: Sequence[str]
@@ -218,7 +234,8 @@ class Grounder:
         if threshold is not None:
             options = options.with_threshold(threshold)
         resolutions = [self.resolve(action) for action in actions]
-        heatmaps, masks = self._look(image, [resolution.action for resolution in resolutions])
+        names = [resolution.action for resolution in resolutions]
+        heatmaps, masks = self._look(image, names, options.threshold)
         share = (time.perf_counter() - started) / len(resolutions)
         return [
             self._result(heatmap, mask, resolution, options, share)
@@ -276,9 +293,12 @@ class Grounder:
             wait: whether an engine that has to be built is built now; otherwise that begins,
                 and PyTorch answers meanwhile.
         """
-        geometry = self.preprocess.geometry(height, width)
-        self._runtime.prepare(geometry.input_height, geometry.input_width, wait=wait)
-        self.ground(np.full((height, width, 3), 127, np.uint8), self.actions[0])
+        image = np.full((height, width, 3), 127, np.uint8)
+        second = [] if self.looks == "1" else [larger(self.preprocess)]
+        for preprocess in (*second, self.preprocess):
+            geometry = preprocess.geometry(height, width)
+            self._runtime.prepare(geometry.input_height, geometry.input_width, wait=wait)
+            self._maps(image, preprocess, [0])
 
     def close(self) -> None:
         """Free the memory of the model; the grounder cannot be used afterwards."""

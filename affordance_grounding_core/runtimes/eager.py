@@ -18,7 +18,7 @@ from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.device_graphs import DeviceGraphs
 from affordance_grounding_core.inference.device_stages import DeviceStages
 from affordance_grounding_core.inference.network import GroundingNetwork
-from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.runtime import HeatRuntime, ImageMaps
 from affordance_grounding_core.runtimes.base import Candidate, TensorEngine, Work
 from affordance_grounding_core.runtimes.graph import StaticNetwork, export_network
@@ -49,7 +49,7 @@ class EagerRuntime(HeatRuntime):
         on_gpu = self._device.type == "cuda"
         self._stages_on_device = on_gpu if stages_on_device is None else stages_on_device
         self._graphs = graphs or DeviceGraphs(self._device)
-        self._stages: DeviceStages | None = None
+        self._stages: dict[PreprocessConfig, DeviceStages] = {}
 
     @property
     def description(self) -> str:
@@ -109,9 +109,10 @@ class EagerRuntime(HeatRuntime):
         """What comes before and after the network on its device; None: the processor does that."""
         if not self._stages_on_device:
             return None
-        if self._stages is None or self._stages.preprocess is not preprocess:
-            self._stages = DeviceStages(preprocess, self._device, self._graphs)
-        return self._stages
+        if preprocess.config not in self._stages:
+            stages = DeviceStages(preprocess, self._device, self._graphs)
+            self._stages[preprocess.config] = stages
+        return self._stages[preprocess.config]
 
     def evaluation_maps(
         self, pixels: NDArray[np.float32], actions: Sequence[int]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import get_args
 
+from affordance_grounding_core.inference.looks import Looks
 from affordance_grounding_core.inference.overlay import Colormap, OverlayConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_ros.common.parameters import ParameterSpecification, ParameterTable, Value
@@ -32,6 +33,14 @@ PARAMETERS = ParameterTable(
             "patch of 14 px; 0: the model's own. Larger is slower and finds smaller parts.",
             minimum=0,
             maximum=1064,
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "looks",
+            "1",
+            'Looks at an image; "2": the network sees it again, larger, which takes three times as '
+            'long; "auto": where the first look is near the threshold.',
+            one_of=get_args(Looks),
             needs_reconfigure=True,
         ),
         ParameterSpecification(
@@ -199,6 +208,7 @@ class GrounderSettings:
     model: str
     runtime: str
     input_size: int
+    looks: Looks
     taught_file: str
     action: str
     goal_timeout: float

@@ -140,6 +140,12 @@ def test_a_model_can_be_changed_by_reconfiguring(scene: Scene) -> None:
     scene.client.wait_for_status("with the second model", model="second", state="active")
 
 
+def test_the_model_looks_as_often_as_the_parameter_says(scene: Scene) -> None:
+    grounder = make_grounder(scene.runtime)
+    scene.start(loader=lambda model, runtime, input_size: grounder, looks="auto")
+    assert grounder.looks == "auto"
+
+
 def test_a_failed_configuration_says_why_and_can_be_repeated(scene: Scene, log: Lines) -> None:
     broken = True
 

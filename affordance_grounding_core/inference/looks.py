@@ -1,0 +1,83 @@
+"""A second look at a picture, larger, where it may change what the first has found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal, TypeAlias, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+
+Looks: TypeAlias = Literal["1", "2", "auto"]
+"""Looks at a picture; "auto": a second one for actions whose first look is near the threshold."""
+
+LARGER = 1.5
+"""Side of the second look's input over that of the first."""
+
+NEAR = (0.5, 3.0)
+"""Peak heats, over the threshold, between which "auto" looks again."""
+
+
+def parse_looks(looks: str | int) -> Looks:
+    """Check a number of looks.
+
+    Args:
+        looks: 1, 2 or "auto".
+
+    Raises:
+        ValueError: another value.
+    """
+    if str(looks) not in get_args(Looks):
+        raise ValueError(f"looks must be one of {list(get_args(Looks))}, got {looks!r}")
+    return cast(Looks, str(looks))
+
+
+def larger(preprocess: Preprocess) -> Preprocess:
+    """Preprocessing of the second look."""
+    return _larger(preprocess.config)
+
+
+@lru_cache(maxsize=4)
+def _larger(config: PreprocessConfig) -> Preprocess:
+    patches = round(LARGER * config.size / config.multiple)
+    return Preprocess(replace(config, size=patches * config.multiple))
+
+
+def to_look_at_again(heat: NDArray[np.float32], threshold: float, looks: Looks) -> list[int]:
+    """Places of the actions that get a second look.
+
+    Args:
+        heat: (K, H, W) heat of the first look.
+        threshold: heat from which an action is found.
+        looks: what was asked for.
+    """
+    if looks == "1":
+        return []
+    if looks == "2":
+        return list(range(len(heat)))
+    least, most = (share * threshold for share in NEAR)
+    return [place for place, one in enumerate(heat) if least <= float(one.max()) <= most]
+
+
+def merge(first: NDArray[np.float32], second: NDArray[np.float32], again: list[int]) -> None:
+    """Put two looks together: the mean of their heat, and the second's part masks.
+
+    Both are maps of the same pixels of the image, whatever the size of the network's input.
+    The second's masks have finer cells.
+
+    Args:
+        first: (K, H, W) heat of all actions; or (2 K, H, W), their part masks behind it. Changed.
+        second: likewise, of the actions that got a second look.
+        again: places of these among the K.
+    """
+    has_masks = len(second) > len(again)
+    count = len(first) // 2 if has_masks else len(first)
+    for number, place in enumerate(again):
+        heat = first[place]
+        heat += second[number]
+        heat *= 0.5
+        if has_masks:
+            first[count + place] = second[len(again) + number]

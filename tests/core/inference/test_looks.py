@@ -1,0 +1,127 @@
+"""A second look is merged in the pixels of the image, and taken where it may change an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from affordance_grounding_core.actions.vocabulary import ActionVocabulary
+from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
+from affordance_grounding_core.inference.looks import larger, merge, parse_looks, to_look_at_again
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
+from affordance_grounding_core.loading import load_grounder
+
+PEAKS = (0.9, 0.3, 0.05)
+"""Heat of the first look at each action; the threshold is .2."""
+
+
+class TwoSizes(HeatRuntime):
+    """Even heat; half as much in the larger picture, and part masks where they are asked for."""
+
+    description = "two sizes"
+
+    def __init__(self, with_masks: bool = False) -> None:
+        self.seen: list[tuple[int, int, tuple[int, ...]]] = []
+        self.prepared: list[tuple[int, int]] = []
+        self.with_masks = with_masks
+
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
+        height, width = pixels.shape[1:]
+        self.seen.append((height, width, tuple(actions)))
+        share = 1.0 if height * width <= 56 * 56 else 0.5
+        heat = [np.full((4, 4), share * PEAKS[action], np.float32) for action in actions]
+        masks = [np.full((4, 4), share, np.float32) for _ in actions] if self.with_masks else []
+        return np.stack([*heat, *masks])
+
+    def prepare(self, height: int, width: int, *, wait: bool = True) -> RuntimeReport | None:
+        self.prepared.append((height, width))
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def grounder_of(runtime: HeatRuntime, looks: str) -> Grounder:
+    grounder = Grounder(
+        runtime,
+        Preprocess(PreprocessConfig("squash", 56, 14)),
+        ActionVocabulary(("hold", "hit", "pour"), {}),
+        RegionConfig(threshold=0.2),
+        ModelInformation("two sizes", "drawn", "0" * 64),
+    )
+    grounder.looks = parse_looks(looks)
+    return grounder
+
+
+IMAGE = np.zeros((30, 40, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("looks", "heat", "again"),
+    [
+        ("1", [0.9, 0.3, 0.05], None),
+        ("2", [0.675, 0.225, 0.0375], (0, 1, 2)),
+        ("auto", [0.9, 0.225, 0.05], (1,)),
+    ],
+)
+def test_the_mean_of_two_looks_answers_where_a_second_is_taken(
+    looks: str, heat: list[float], again: tuple[int, ...] | None
+) -> None:
+    runtime = TwoSizes()
+    found = grounder_of(runtime, looks).heatmaps(IMAGE, ["hold", "hit", "pour"])
+    assert found.shape == (3, 30, 40)
+    assert found[:, 3, 5].tolist() == pytest.approx(heat)
+    second = [(84, 84, again)] if again else []
+    assert runtime.seen == [(56, 56, (0, 1, 2)), *second]
+
+
+def test_no_second_look_is_taken_where_nothing_is_near_the_threshold() -> None:
+    runtime = TwoSizes()
+    grounder_of(runtime, "auto").heatmaps(IMAGE, ["hold", "pour"])
+    assert len(runtime.seen) == 1
+
+
+def test_the_threshold_of_the_call_counts() -> None:
+    runtime = TwoSizes()
+    grounder_of(runtime, "auto").ground(IMAGE, "pour", threshold=0.05)
+    assert len(runtime.seen) == 2
+
+
+def test_heat_is_averaged_and_part_masks_are_the_second_look_s() -> None:
+    grounder = grounder_of(TwoSizes(with_masks=True), "auto")
+    heat, masks = grounder._look(IMAGE, ["hit", "pour"], 0.2)
+    assert masks is not None
+    assert heat[:, 0, 0].tolist() == pytest.approx([0.225, 0.05])
+    assert masks[:, 0, 0].tolist() == pytest.approx([0.5, 1.0])
+
+
+def test_places_of_a_merge_are_those_of_the_actions() -> None:
+    first = np.arange(8, dtype=np.float32).reshape(8, 1, 1)  # four actions, then their masks
+    merge(first, np.full((4, 1, 1), 10, np.float32), [0, 2])
+    assert first.ravel().tolist() == [5, 1, 6, 3, 10, 5, 10, 7]
+
+
+def test_the_second_look_is_half_as_large_again() -> None:
+    assert larger(Preprocess(PreprocessConfig("aspect", 224, 14))).config.size == 336
+    assert larger(Preprocess(PreprocessConfig("squash", 42, 14))).config.size == 56
+    assert to_look_at_again(np.ones((2, 1, 1), np.float32), 0.1, "2") == [0, 1]
+
+
+def test_both_sizes_are_prepared_ahead() -> None:
+    runtime = TwoSizes()
+    grounder_of(runtime, "auto").warm_up()
+    assert set(runtime.prepared) == {(56, 56), (84, 84)}
+    alone = TwoSizes()
+    grounder_of(alone, "1").warm_up()
+    assert alone.prepared == [(56, 56)]
+
+
+@pytest.mark.parametrize("looks", [0, 3, "two", ""])
+def test_other_looks_are_refused(looks: str | int) -> None:
+    with pytest.raises(ValueError, match="looks must be one of"):
+        load_grounder("plsp-random", "eager", looks=looks)
