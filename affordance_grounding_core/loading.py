@@ -52,17 +52,15 @@ def load_grounder(
             or a folder that `export -o` wrote: then its engines answer, in the runtime they
             were built for.
         runtime: one of `runtimes.request.RUNTIMES`, with a precision after a hyphen if wanted
-            ("openvino-int8"). "auto" takes the fastest that is installed and passes the
-            numeric gate.
+            ("openvino-int8"). "auto" takes the fastest that passes the numeric gate.
         precision: one of `runtimes.request.PRECISIONS`.
         backbone_weights: local file of the frozen backbone; where None, the cached or
             pinned weights, which are fetched once.
         request: more options of the runtime, in place of `runtime` and `precision`.
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
-        input_size: side in px of the square that images are brought to, or whose area they keep,
-            a multiple of the model's patch; None: the model's own.
-        looks: 1; 2: the network sees every picture again, larger, and both answers are averaged;
-            "auto": where the first is near the threshold. See docs/use/default_model.md.
+        input_size: side in px of the square that images are brought to, or whose area they
+            keep, a multiple of the model's patch; None: the model's own.
+        looks: 1, 2 or "auto": a second look, larger; see docs/use/default_model.md.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -75,7 +73,6 @@ def load_grounder(
         ArtifactError: an exported folder that is damaged or of another model.
         ValueError: an input size that is no multiple of the patch, or other looks.
     """
-    wanted_looks = parse_looks(looks)
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
     folder, exported = _exported(name)
@@ -88,7 +85,7 @@ def load_grounder(
         if input_size is not None:
             own = grounder.preprocess.config
             grounder.preprocess = Preprocess(replace(own, size=input_size))
-        grounder.looks = wanted_looks
+        grounder.looks = parse_looks(looks)
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
+
 # PyTorch's compiler needs setuptools' distutils, and refuses where another came first.
 import setuptools  # noqa: F401
 
 from affordance_grounding_core.runtimes.telemetry import refuse_reports
 
 refuse_reports()
+
+# A busy machine takes a second for what a quiet one does in ten milliseconds: that is no failure.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # Test processes beside each other share the cores; PyTorch reads this when it is imported.
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
