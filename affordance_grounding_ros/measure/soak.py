@@ -136,7 +136,7 @@ def run(
         SoakClient(plan.rate, plan.width, plan.height, process.check) as client,
     ):
         say("loading the model")
-        client.plan_goals(client.wait_until_active(timeout=180.0).vocabulary)
+        client.plan_goals(client.wait_until_active(timeout=600.0).vocabulary)
         say(f"idle for {plan.idle:g} s")
         idle_before = _idle(plan, client, process.number)
         say(f"warm-up for {plan.warm_up:g} s")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
-from ros_support import BrightnessRuntime, Scene, make_grounder, overrides
+from ros_support import DEADLINE, BrightnessRuntime, Scene, make_grounder, overrides
 
 from affordance_grounding_core.checkpoints.format import packaged_checkpoint, read_checkpoint
 from affordance_grounding_core.inference.grounder import Grounder
@@ -99,6 +99,8 @@ def test_a_model_that_hangs_is_reported_and_goes_on_with_the_newest_image(
     client.command("pour")
     assert scene.node.set_parameters(overrides(threshold=0.5))[0].successful
     scene.runtime.gate.set()
+    # From now on a busy machine may take its time.
+    assert scene.node.set_parameters(overrides(inference_timeout=DEADLINE))[0].successful
     assert client.wait_for_answer("pour", None).threshold == pytest.approx(0.5)
     client.wait_for_status("recovered", level="0", message="grounding 'pour'")
     client.wait(lambda: any(text == "the model answers again" for _, text in log()), "the note")

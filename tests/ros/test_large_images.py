@@ -36,7 +36,7 @@ def test_images_larger_than_the_default_shared_memory_arrive(
     client.node.create_subscription(
         Image, "image", lambda image: seen.append(image.data[0]), qos.image_input()
     )
-    arguments = ["--ros-args", "-p", f"path:='{tmp_path}'", "-p", "rate:=10.0"]
+    arguments = ["--ros-args", "-p", f"path:='{tmp_path}'", "-p", "rate:=5.0"]
     with NodeProcess("affordance_grounding_ros.player.image_player", arguments, tmp_path / "log"):
         client.wait(lambda: len(seen) >= 15, "images")
     client.executor.shutdown()
