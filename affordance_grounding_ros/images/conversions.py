@@ -69,8 +69,11 @@ def image_to_rgb(message: Image, levels: LevelRange | None = None) -> RgbImage:
         ImageMessageError: an unsupported encoding, sizes that contradict each other, or float
             values that are not finite or not in [0, 1].
     """
-    values = image_to_array(message)
     encoding = UNNAMED_COLOURS.get(message.encoding, message.encoding)
+    if encoding in _COLOUR_CODES:  # Their colours are a copy; the values need not be one.
+        check_layout(message)
+        return np.asarray(cv2.cvtColor(_view(message), _COLOUR_CODES[encoding]), np.uint8)
+    values = image_to_array(message)
     if encoding == "32FC1":
         values = _grey_from_float(values)
     elif values.dtype == np.uint16:
@@ -114,6 +117,11 @@ def read_with_numpy(message: Image) -> NDArray[Any]:
     Returns:
         As `image_to_array`.
     """
+    return np.array(_view(message), LAYOUTS[message.encoding].dtype, order="C", copy=True)
+
+
+def _view(message: Image) -> NDArray[Any]:
+    """The values of a checked image message where they lie, in the byte order they were sent in."""
     layout = LAYOUTS[message.encoding]
     rows = message.height + int(message.height * layout.extra_rows)
     sent = layout.dtype.newbyteorder(">" if message.is_bigendian else "<")
@@ -121,8 +129,7 @@ def read_with_numpy(message: Image) -> NDArray[Any]:
     strides: tuple[int, ...] = (message.step, layout.pixel_bytes)
     if layout.channels > 1:
         shape, strides = (*shape, layout.channels), (*strides, layout.dtype.itemsize)
-    view: NDArray[Any] = np.ndarray(shape, sent, buffer=_buffer(message), strides=strides)
-    return np.array(view, layout.dtype, order="C", copy=True)
+    return np.ndarray(shape, sent, buffer=_buffer(message), strides=strides)
 
 
 @functools.cache
