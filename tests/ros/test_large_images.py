@@ -17,7 +17,7 @@ from affordance_grounding_ros.common import qos
 
 pytestmark = [
     pytest.mark.skipif(
-        "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ,
+        not {"FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"} & {*os.environ},
         reason="config/fastdds.xml is not in use; run through tools/setup/with_environment.bash",
     ),
     pytest.mark.skipif(
