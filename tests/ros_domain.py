@@ -24,4 +24,6 @@ def enter_own_domain() -> None:
     offset = int(worker.group(1)) if worker else 0
     os.environ["ROS_DOMAIN_ID"] = str((first - 1 + offset) % DOMAINS + 1)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ["ROS_LOCALHOST_ONLY"] = "1" if os.environ.get("ROS_DISTRO") == "humble" else "0"
+    os.environ.pop("ROS_LOCALHOST_ONLY", None)
+    if os.environ.get("ROS_DISTRO") == "humble":  # Jazzy warns of it at every start.
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"
