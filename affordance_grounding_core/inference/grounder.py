@@ -238,7 +238,7 @@ class Grounder:
         heatmaps, masks = self._look(image, names, options.threshold)
         share = (time.perf_counter() - started) / len(resolutions)
         return [
-            self._result(heatmap, mask, resolution, options, share)
+            self._result(image, heatmap, mask, resolution, options, share)
             for heatmap, mask, resolution in zip(
                 heatmaps,
                 [None] * len(heatmaps) if masks is None else masks,
@@ -249,6 +249,7 @@ class Grounder:
 
     def _result(
         self,
+        image: RgbImage,
         heatmap: NDArray[np.float32],
         part_mask: NDArray[np.float32] | None,
         resolution: ActionResolution,
@@ -256,7 +257,7 @@ class Grounder:
         seconds: float,
     ) -> GroundingResult:
         started = time.perf_counter()
-        found, mask = extract_regions(heatmap, options, part_mask)
+        found, mask = extract_regions(heatmap, options, part_mask, image)
         return GroundingResult(
             heatmap=heatmap,
             mask=mask,
