@@ -8,6 +8,8 @@ their cut: a threshold for every pixel is all that changes.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +58,21 @@ def colour_thresholds(
     scale = _SIDE / max(shape)
     if scale < 1.0:
         size = (max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale)))
-        piece = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
-        values = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
-    ratio = _colour_ratio(np.ascontiguousarray(piece), np.asarray(values), threshold)
+        piece, values = _reduced(piece, size), _reduced(values, size)
+    ratio = _colour_ratio(np.ascontiguousarray(piece), values, threshold)
     against = (1.0 - threshold) / threshold * np.exp(np.clip(weight * ratio, -60.0, 60.0))
     needed = np.asarray(1.0 / (1.0 + against), np.float32)
     if scale < 1.0:
-        needed = cv2.resize(needed, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        whole = cv2.resize(needed, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+        needed = np.asarray(whole, np.float32)
     return (rows, columns), needed
+
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def _reduced(values: _Array, size: tuple[int, int]) -> _Array:
+    return cast(_Array, cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
 
 def _colour_ratio(
@@ -80,9 +89,9 @@ def _colour_ratio(
     return np.asarray(cv2.blur(ratio, (3, 3)))
 
 
-def _histogram(bins: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+def _histogram(bins: NDArray[np.int32], weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Share of each colour and its neighbours, (levels^3,) float64, none of them zero."""
-    counts = np.bincount(bins.ravel(), weights.ravel(), _LEVELS**3)
+    counts = np.asarray(np.bincount(bins.ravel(), weights.ravel(), _LEVELS**3), np.float64)
     cube = counts.reshape(_LEVELS, _LEVELS, _LEVELS)
     for _ in range(3):  # every channel once
         cube = np.moveaxis(cube, 0, -1)

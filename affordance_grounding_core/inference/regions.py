@@ -86,7 +86,7 @@ def extract_regions(
     if part_mask is not None and heatmap.max() >= config.threshold:
         chosen = part_mask >= config.mask_threshold
         candidates = _hot_pieces(chosen, heatmap, config)
-        if candidates and image is not None and 0.0 < config.colour_weight:
+        if candidates and image is not None and config.colour_weight > 0.0:
             _follow_colours(chosen, candidates, part_mask, image, config)
             candidates = _hot_pieces(chosen, heatmap, config) or candidates
     if not candidates:
@@ -123,7 +123,13 @@ def _follow_colours(
         min(config.mask_threshold, 0.99),
         config.colour_weight,
     )
-    chosen[place] = part_mask[place] >= needed
+    following = part_mask[place] >= needed
+    # Colours move the border; a lamp's reflection makes no hole.
+    outlines, _ = cv2.findContours(
+        following.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    filled = cv2.drawContours(np.zeros(following.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
+    chosen[place] = following | (chosen[place] & (filled > 0))
 
 
 def _hot_pieces(

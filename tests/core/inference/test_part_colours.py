@@ -69,6 +69,15 @@ def test_a_part_is_not_followed_to_things_of_its_colour_far_away() -> None:
     assert not sharp[5:20, 120:150].any()
 
 
+def test_a_reflection_makes_no_hole() -> None:
+    image, part = handle()
+    image[54:58, 70:76] = 255
+    mask = drawn(part, 4.0, 0)
+    (region,), sharp = extract_regions(mask, replace(CONFIG, colour_weight=1.5), mask, image)
+    assert sharp[54:58, 70:76].all()
+    assert region.area == sharp.sum()
+
+
 def test_the_last_good_region_stays_where_colours_leave_none() -> None:
     image, part = handle()
     config = replace(CONFIG, minimum_area=0.03, colour_weight=50.0)
