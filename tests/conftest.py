@@ -14,7 +14,10 @@ from affordance_grounding_core.runtimes.telemetry import refuse_reports
 refuse_reports()
 
 # A busy machine takes a second for what a quiet one does in ten milliseconds: that is no failure.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# The same examples in every run, so that a failure speaks of what was changed;
+# --hypothesis-profile=explore looks for others.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("any machine")
 
 # Test processes beside each other share the cores; PyTorch reads this when it is imported.

@@ -66,9 +66,7 @@ class Commander:
         return Goal(self, action=action, **fields)
 
     def check(self, action: str, **fields: Any) -> Any:
-        future = self.checks.call_async(CheckGoal.Request(action=action, **fields))
-        self.client.wait(future.done, "the answer to a check")
-        return future.result()
+        return self.client.ask(self.checks, CheckGoal.Request(action=action, **fields))
 
 
 @pytest.fixture

@@ -35,10 +35,7 @@ def change_state(client: Client, transition: int) -> bool:
 
 def current_state(client: Client) -> int:
     service = client.node.create_client(GetState, "grounder/get_state")
-    client.wait(service.service_is_ready, "the get_state service")
-    future = service.call_async(GetState.Request())
-    client.wait(future.done, "the state")
-    return int(future.result().current_state.id)
+    return int(client.ask(service, GetState.Request()).current_state.id)
 
 
 def test_a_manager_leads_the_node_through_all_states(scene: Scene) -> None:

@@ -145,10 +145,8 @@ def test_parameters_are_described(scene: Scene) -> None:
     scene.start(autostart=False)
     client = scene.client
     service = client.node.create_client(DescribeParameters, "grounder/describe_parameters")
-    client.wait(service.service_is_ready, "the service")
-    future = service.call_async(DescribeParameters.Request(names=list(DEFAULTS)))
-    client.wait(future.done, "the descriptions")
-    for descriptor in future.result().descriptors:
+    answer = client.ask(service, DescribeParameters.Request(names=list(DEFAULTS)))
+    for descriptor in answer.descriptors:
         row = PARAMETERS.specifications[descriptor.name]
         assert descriptor.description.startswith(row.description)
         assert row.constraints in descriptor.additional_constraints

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import ChangeState, GetState
 from node_programs import GROUNDER, Process
 from ros_support import DEADLINE, Client
 
@@ -67,6 +67,8 @@ def test_the_grounder_ends_cleanly_where_a_manager_led_it(
     processes.append(process)
     service = client.node.create_client(ChangeState, "grounder/change_state")
     client.wait(service.service_is_ready, "the node")
+    # Its answer shows that the node has discovered this process, too.
+    client.ask(client.node.create_client(GetState, "grounder/get_state"), GetState.Request())
     steps = {
         "inactive": [Transition.TRANSITION_CONFIGURE],
         "finalized": [Transition.TRANSITION_UNCONFIGURED_SHUTDOWN],

@@ -42,11 +42,7 @@ def start(processes: list[Process], folder: Path, *values: str, **changed: str |
 
 
 def call(client: Client, kind: Any, name: str, request: Any) -> Any:
-    service = client.node.create_client(kind, f"grounder/{name}")
-    client.wait(service.service_is_ready, f"the service {name}")
-    future = service.call_async(request)
-    client.wait(future.done, f"the answer of {name}")
-    return future.result()
+    return client.ask(client.node.create_client(kind, f"grounder/{name}"), request)
 
 
 def set_values(client: Client, **values: Any) -> Any:

@@ -18,6 +18,7 @@ from render_affordances.hands.contact import (
 from render_affordances.meshes.geometry import box, sweep
 
 SPACING = 0.002
+CELL = 0.005
 
 
 def _surface(vertices: np.ndarray, faces: list) -> PointSurface:
@@ -48,7 +49,9 @@ def test_distance_is_that_of_the_cube(cube: PointSurface, x: float, y: float, z:
 def test_grid_agrees_with_the_surface(cube: PointSurface, x: float, y: float, z: float) -> None:
     grid = _grid(cube)
     place = np.array([[x, y, z]])
-    assert abs(float((grid.signed_distance(place) - cube.signed_distance(place))[0])) < 0.005
+    # Points are apart, and between the nodes of a grid a distance with a kink is not linear.
+    allowed = 2 * SPACING + CELL
+    assert abs(float((grid.signed_distance(place) - cube.signed_distance(place))[0])) < allowed
 
 
 _GRIDS: dict[int, DistanceGrid] = {}
@@ -56,7 +59,7 @@ _GRIDS: dict[int, DistanceGrid] = {}
 
 def _grid(surface: PointSurface) -> DistanceGrid:
     if id(surface) not in _GRIDS:
-        _GRIDS[id(surface)] = DistanceGrid(surface, np.zeros(3), half=0.1, cell=0.005)
+        _GRIDS[id(surface)] = DistanceGrid(surface, np.zeros(3), half=0.1, cell=CELL)
     return _GRIDS[id(surface)]
 
 
