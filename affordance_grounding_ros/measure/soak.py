@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from affordance_grounding_core.errors import AffordanceGroundingError
+from affordance_grounding_ros.client.grounder_client import NoAnswerError
 from affordance_grounding_ros.client.node_process import NodeProcess
 from affordance_grounding_ros.measure.soak_client import SoakClient
 
@@ -94,6 +95,8 @@ class SoakPlan:
         goal_period: seconds until the goal changes.
         model: name or folder.
         inference_timeout: seconds at one image that count as an error; 0: any time is right.
+        engine_timeout: seconds that the warm-up goes on for while an engine is built beside the
+            answers; 0: it does not wait.
     """
 
     duration: float
@@ -105,6 +108,7 @@ class SoakPlan:
     goal_period: float = 5.0
     model: str = "default"
     inference_timeout: float = 5.0
+    engine_timeout: float = 600.0
 
     def __post_init__(self) -> None:
         if min(self.duration, self.warm_up, self.idle, self.goal_period, self.rate) <= 0.0:
@@ -140,7 +144,7 @@ def run(
         say(f"idle for {plan.idle:g} s")
         idle_before = _idle(plan, client, process.number)
         say(f"warm-up for {plan.warm_up:g} s")
-        warmed, _ = _load(plan, plan.warm_up, client, process.number)
+        warmed = _warm_up(plan, client, process.number, say)
         client.forget()
         say(f"load for {plan.duration:g} s")
         began, counts_before = time.monotonic(), client.frame_counts()
@@ -158,6 +162,25 @@ def run(
     figures["cpu_idle"] = {"before": idle_before, "after": idle_after}
     figures["errors_in_log"] = log.read_text(errors="replace").count("[ERROR]")
     return {"plan": asdict(plan), "machine": _machine(), **figures, "limits": limits(figures)}
+
+
+def _warm_up(
+    plan: SoakPlan, client: SoakClient, process: int, say: Callable[[str], None]
+) -> ProcessFigures:
+    """Loads the node until its memory is what it stays; an engine that takes over needs its own."""
+    warmed, _ = _load(plan, plan.warm_up, client, process)
+    end = time.monotonic() + plan.engine_timeout
+    if not client.building or not plan.engine_timeout:
+        return warmed
+    say(f"warm-up goes on until the engine answers: {client.building}")
+    while client.building and time.monotonic() < end:
+        _load(plan, plan.goal_period, client, process)
+    if client.building:
+        raise NoAnswerError(
+            f"the engine is still being built after {plan.engine_timeout:g} s: {client.building}; "
+            "build it ahead with `affordance-grounding export`, or raise --engine-timeout"
+        )
+    return _load(plan, plan.warm_up, client, process)[0]
 
 
 def _load(
@@ -297,6 +320,12 @@ def main(arguments: list[str] | None = None) -> int:
         default=5.0,
         help="seconds at one image that count as an error; 0: any time is right",
     )
+    parser.add_argument(
+        "--engine-timeout",
+        type=float,
+        default=600.0,
+        help="seconds to wait for an engine that is built at the first start; 0: do not wait",
+    )
     parser.add_argument("--output", type=Path, default=Path("soak.json"), help="file of figures")
     options = parser.parse_args(arguments)
     try:
@@ -307,6 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
             goal_period=options.goal_period,
             model=options.model,
             inference_timeout=options.inference_timeout,
+            engine_timeout=options.engine_timeout,
         )
         with tempfile.TemporaryDirectory(prefix="affordance_grounding_soak_") as folder:
             figures = run(plan, Path(folder) / "grounder.log", lambda line: print(line, flush=True))

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from diagnostic_msgs.msg import DiagnosticArray
+
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.measure.ping_client import (
     MeasuringClient,
@@ -32,6 +34,9 @@ class SoakClient(MeasuringClient):
         width: width of the images, in px.
         height: height of the images, in px.
         check: called while waiting; raises where waiting has become pointless.
+
+    Attributes:
+        building: what the grounder says of the engine that it builds; empty while it builds none.
     """
 
     def __init__(self, rate: float, width: int, height: int, check: Callable[[], None]) -> None:
@@ -40,6 +45,8 @@ class SoakClient(MeasuringClient):
         self._node.create_subscription(
             AffordanceResult, "grounder/result", self._on_result, qos.output()
         )
+        self.building = ""
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._pictures = [picture(height, width, seed) for seed in range(_PICTURES)]
         self._plan: itertools.cycle[str] = itertools.cycle([""])
         self._ending = threading.Event()
@@ -122,6 +129,12 @@ class SoakClient(MeasuringClient):
             image.header.stamp = self._node.get_clock().now().to_msg()
             self._images.publish(image)
             self._sent += 1
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            for entry in status.values:
+                if entry.key == "runtime_building":
+                    self.building = entry.value
 
     def _on_result(self, message: AffordanceResult) -> None:
         self._answered += 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
 from ros_support import NEEDS_WEIGHTS
 
+from affordance_grounding_ros.client.grounder_client import NoAnswerError
 from affordance_grounding_ros.measure import soak
 from affordance_grounding_ros.measure.soak import SoakPlan, limits, table
 
@@ -36,7 +39,7 @@ def test_a_short_soak_of_the_default_model(
     output = tmp_path / "soak.json"
     soak.main(
         ["--duration", "8", "--warm-up", "3", "--idle", "2", "--goal-period", "2",
-         "--inference-timeout", "0", "--output", str(output)]
+         "--inference-timeout", "0", "--engine-timeout", "0", "--output", str(output)]
     )  # fmt: skip
     figures = json.loads(output.read_text())
     frames = figures["frames"]
@@ -51,6 +54,40 @@ def test_a_short_soak_of_the_default_model(
     assert set(figures["cpu_idle"]) == {"before", "after"}
     assert figures["limits"]["no error"] is True
     assert "frames" in capsys.readouterr().out
+
+
+class EngineThatIsBuilt:
+    """A client whose grounder builds an engine for so many goals."""
+
+    def __init__(self, goals: int) -> None:
+        self.goals = goals
+
+    @property
+    def building(self) -> str:
+        return "openvino-fp32" if self.goals > 0 else ""
+
+    def next_goal(self) -> None:
+        self.goals -= 1
+
+    def spin(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def test_the_warm_up_goes_on_until_the_engine_answers() -> None:
+    """Its memory is no growth: a first start would break the limit without any leak."""
+    plan = SoakPlan(duration=1.0, warm_up=0.02, goal_period=0.01)
+    said: list[str] = []
+    client = EngineThatIsBuilt(goals=8)
+    soak._warm_up(plan, client, os.getpid(), said.append)
+    assert client.goals <= -2, "the engine itself was not warmed up"
+    assert len(said) == 1
+    assert "openvino-fp32" in said[0]
+
+
+def test_an_engine_that_is_never_there_ends_the_soak() -> None:
+    plan = SoakPlan(duration=1.0, warm_up=0.02, goal_period=0.01, engine_timeout=0.05)
+    with pytest.raises(NoAnswerError, match="still being built"):
+        soak._warm_up(plan, EngineThatIsBuilt(goals=10**6), os.getpid(), lambda line: None)
 
 
 def test_limits_are_kept_or_broken_by_the_figures() -> None:
