@@ -1,7 +1,7 @@
 """Other words for the actions of the packaged vocabularies.
 
 Single commands only, listed by `affordance-grounding actions`; phrases are understood by
-`lexicon`, which knows what to do where a vocabulary has a better entry.
+`phrases.lexicon`, which knows what to do where a vocabulary has a better entry.
 """
 
 from __future__ import annotations

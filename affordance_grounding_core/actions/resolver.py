@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affordance_grounding_core.actions.phrases import (
+from affordance_grounding_core.actions.phrases.reading import (
     PhraseRefusedError,
     Reading,
     read_phrase,
 )
+from affordance_grounding_core.actions.phrases.stopping import is_stop
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.actions.similarity import ActionSimilarity
-from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     ActionVocabulary,
     abbreviate,

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from affordance_grounding_core.actions.phrases.stopping import is_stop
 from affordance_grounding_core.actions.resolution import ActionResolution
 from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.similarity import ActionSimilarity
-from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     MAXIMUM_ACTION_LENGTH,
     ActionVocabulary,

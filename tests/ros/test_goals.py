@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ros_support import VOCABULARY
 
+from affordance_grounding_core.actions.phrases.stopping import is_stop
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
-from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_ros.node.goals import ActiveGoal, GoalError, GoalKeeper

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from affordance_grounding_core.actions.phrases.stopping import is_stop
 from affordance_grounding_core.actions.resolver import resolve_action
-from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.commands.actions import resolve_phrases
 from affordance_grounding_core.errors import UnknownActionError

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.datasets import AGD20K_SEEN
-from affordance_grounding_core.actions.idioms import IDIOMS
-from affordance_grounding_core.actions.lexicon import SENSES, Sense
+from affordance_grounding_core.actions.phrases.idioms import IDIOMS
+from affordance_grounding_core.actions.phrases.lexicon import SENSES, Sense
+from affordance_grounding_core.actions.phrases.stopping import is_stop
 from affordance_grounding_core.actions.resolution import ActionResolution, Candidate
 from affordance_grounding_core.actions.resolver import resolve_action
-from affordance_grounding_core.actions.stopping import is_stop
 from affordance_grounding_core.actions.vocabulary import (
     ActionVocabulary,
     normalize_action,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from affordance_grounding_core.actions.clauses import Clause, command_of
-from affordance_grounding_core.actions.english import clauses_of, fold
-from affordance_grounding_core.actions.lexicon import SENSES, word_set
-from affordance_grounding_core.actions.patterns import verb_forms
+from affordance_grounding_core.actions.phrases.clauses import Clause, command_of
+from affordance_grounding_core.actions.phrases.english import clauses_of, fold
+from affordance_grounding_core.actions.phrases.lexicon import SENSES, word_set
+from affordance_grounding_core.actions.phrases.patterns import verb_forms
 
 _VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind whoa")
 _ENDING = word_set("stop quit cease cancel abort halt end enough")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from affordance_grounding_core.actions.english import ARTICLES
-from affordance_grounding_core.actions.lexicon import GRASPABLE, INSTRUMENT, word_set
+from affordance_grounding_core.actions.phrases.english import ARTICLES
+from affordance_grounding_core.actions.phrases.lexicon import GRASPABLE, INSTRUMENT, word_set
 
 _FILLERS = word_set(
     "please kindly just now so ok okay hey hi hello robot well alright right quickly slowly "

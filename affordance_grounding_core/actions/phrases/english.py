@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from affordance_grounding_core.actions.lexicon import word_set
+from affordance_grounding_core.actions.phrases.lexicon import word_set
 
 QUOTED = "label"
 """Word that stands for what was said in quotation marks, the name on a button for example."""

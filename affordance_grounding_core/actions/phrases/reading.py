@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from affordance_grounding_core.actions.clauses import Clause, command_of
-from affordance_grounding_core.actions.english import clauses_of, fold
-from affordance_grounding_core.actions.idioms import (
+from affordance_grounding_core.actions.phrases.clauses import Clause, command_of
+from affordance_grounding_core.actions.phrases.english import clauses_of, fold
+from affordance_grounding_core.actions.phrases.idioms import (
     IDIOMS,
     is_about_nothing_to_hold,
     is_about_the_robot,
 )
-from affordance_grounding_core.actions.lexicon import (
+from affordance_grounding_core.actions.phrases.lexicon import (
     HINTS,
     OBJECTS,
     SENSES,
@@ -24,8 +24,8 @@ from affordance_grounding_core.actions.lexicon import (
     Sense,
     word_set,
 )
-from affordance_grounding_core.actions.patterns import Pattern, PatternIndex, verb_forms
-from affordance_grounding_core.actions.prohibitions import forbidding_word
+from affordance_grounding_core.actions.phrases.patterns import Pattern, PatternIndex, verb_forms
+from affordance_grounding_core.actions.phrases.prohibitions import forbidding_word
 
 _FINITE = word_set("is are was were has had does did will would can could am be been")
 _PRESSING = word_set("press click tap")

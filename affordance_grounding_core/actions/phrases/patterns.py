@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from affordance_grounding_core.actions.lexicon import (
+from affordance_grounding_core.actions.phrases.lexicon import (
     NOUN_VERBS,
     WORD_CLASSES,
     Sense,

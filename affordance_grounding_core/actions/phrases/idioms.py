@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affordance_grounding_core.actions.clauses import Clause
-from affordance_grounding_core.actions.lexicon import pattern_list, word_set
-from affordance_grounding_core.actions.patterns import ENDS_NOUN
+from affordance_grounding_core.actions.phrases.clauses import Clause
+from affordance_grounding_core.actions.phrases.lexicon import pattern_list, word_set
+from affordance_grounding_core.actions.phrases.patterns import ENDS_NOUN
 
 _ENERGY = (
     "power|engine|engines|motor|motors|current|electricity|ignition|throttle|noise|chatter|call|"

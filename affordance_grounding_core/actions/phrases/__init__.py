@@ -1,0 +1,1 @@
+"""Everyday English that asks for an action or to stop."""
