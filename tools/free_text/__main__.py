@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from affordance_grounding_core.actions.aliases import ALIASES
-from affordance_grounding_core.actions.phrases.lexicon import word_set
+from affordance_grounding_core.actions.phrases.things import word_set
 from affordance_grounding_core.actions.resolver import resolve_action
 from affordance_grounding_core.actions.vocabulary import (
     ActionVocabulary,

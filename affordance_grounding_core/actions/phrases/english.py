@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from affordance_grounding_core.actions.phrases.lexicon import word_set
+from affordance_grounding_core.actions.phrases.things import word_set
 
 QUOTED = "label"
 """Word that stands for what was said in quotation marks, the name on a button for example."""
 
 ARTICLES = word_set("the a an this that these those my your its his her our their some any one")
+
+PRONOUNS = word_set("i you we they he she it one anyone somebody someone people")
+AUXILIARIES = word_set(
+    "is are was were am do does did has had shall should may might must can could will would"
+)
 
 _QUOTES = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"'})
 _ALLOWED = re.compile(r"[\w\s.,;:!?'\"()\-]*")
@@ -29,8 +34,35 @@ _CONTRACTIONS = (
     (re.compile(r"'ve\b"), " have"),
     (re.compile(r"\b(it|that|what|where|who|how|there|he|she)'s\b"), r"\1 is"),
     (re.compile(r"\b(press|push|click|tap) and hold\b"), r"\1"),
+    (re.compile(r"\bgimme\b"), "give me"),
+    (re.compile(r"\blemme\b"), "let me"),
+    (re.compile(r"\b(want|going|got|have|need|try) ?(?:na|ta)\b|\b(wan)na\b"), r"\1 to"),
+)
+_MOMENT = (
+    r"(?:if|when|whenever|once|as soon as) (?:you (?:can|could|would|will|please|like|wish|want|"
+    r"are ready|(?:get|have) (?:(?:a|the) )?(?:chance|moment|minute|second|time))|"
+    r"(?:it is )?(?:possible|convenient))"
+)
+_POLITE = (
+    # Words that forbid elsewhere: "don't forget to pour", "why don't you pour", "can't you pour".
+    (re.compile(r"\b(?:do not|never) (?:forget|hesitate|fail|neglect|be afraid) to\b"), "please"),
+    (re.compile(r"\bwhy (?:do|does) not (?:you|we)\b|\bwhy not\b"), "please"),
+    (re.compile(r"(?:^|(?<=[,.;!?]))\s*(?:can|could|will|would) (?:not you|you not)\b"), "please"),
+    (re.compile(r"\bif you (?:do|would) not mind\b|\bif it is not too much\b( \w+)?"), " "),
+    # What is said of the moment, and the reason.
+    (re.compile(rf"(?:^|(?<=[.,;!?]))\s*{_MOMENT}(?! not)\b"), " "),
+    (re.compile(rf"\s{_MOMENT}\s*(?=$|[.,;!?])"), " "),
+    (
+        re.compile(
+            r"(?<=\w)[\s,]+(?:so that|so (?=it |you |they |we |i |nothing |nobody )|because|"
+            r"so as not to|in order not to|to avoid|to prevent|otherwise|lest)\b"
+            r"(?:(?!\b(?:and|then|but)\b)[^.,;!?])*"
+        ),
+        " ",
+    ),
 )
 _HESITATION = re.compile(r"\b(?:u+[hm]+|e+r+m*|e+hm+|h*m{2,}|a+h+)\b,?")
+_REPEATED = re.compile(r"\b(\w+(?: \w+)?)(?: \1\b)+")
 _BREAKS = re.compile(r"[.,;:!?()\"]+|\b(?:and|then|but|or)\b")
 
 
@@ -52,12 +84,21 @@ def fold(text: str) -> str | None:
         return None
     for pattern, replacement in _CONTRACTIONS:
         folded = pattern.sub(replacement, folded)
-    return _HESITATION.sub(" ", folded)
+    folded = _HESITATION.sub(" ", folded)
+    for pattern, replacement in _POLITE:
+        folded = pattern.sub(replacement, folded)
+    once = _REPEATED.sub(r"\1", folded)
+    return once if " " in once.strip() else folded  # "chop chop" is no "chop"
 
 
 def clauses_of(folded: str) -> list[list[str]]:
     """Split a folded command at its punctuation and conjunctions; clauses may be empty."""
-    return [re.findall(r"\w+", part) for part in _BREAKS.split(folded)]
+    return [words_of(part) for part in _BREAKS.split(folded)]
+
+
+def words_of(folded: str) -> list[str]:
+    """List the words of a folded text."""
+    return re.findall(r"\w+", folded)
 
 
 def _quotation(match: re.Match[str]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from affordance_grounding_core.actions.phrases.clauses import Clause
-from affordance_grounding_core.actions.phrases.lexicon import pattern_list, word_set
+from affordance_grounding_core.actions.phrases.figures import FIGURES
+from affordance_grounding_core.actions.phrases.lexicon import pattern_list
 from affordance_grounding_core.actions.phrases.patterns import ENDS_NOUN
+from affordance_grounding_core.actions.phrases.things import word_set
 
 _ENERGY = (
     "power|engine|engines|motor|motors|current|electricity|ignition|throttle|noise|chatter|call|"
@@ -104,7 +107,7 @@ def _ending(pattern: str) -> list[str]:
     return [*split, *([f"{' '.join(before)} {'|'.join(others)}"] if others else [])]
 
 
-IDIOMS = tuple(ending for pattern in _LISTED for ending in _ending(pattern))
+IDIOMS = tuple(ending for pattern in (*_LISTED, *FIGURES) for ending in _ending(pattern))
 """Phrases whose verb does not mean the action."""
 
 _ABSTRACT_THINGS = word_set(
@@ -140,6 +143,10 @@ _ABSTRACT_THINGS = word_set(
 )
 """What nobody can take hold of. Words that are things as well are not here."""
 
+_WAYS_IN = word_set("door doors window windows key keys gate gates lid")
+_ROOMS = word_set("office market markets party session meeting project service")
+"""Abstract things that are also places, as in "open the door to the office"."""
+
 _ABOUT_WORDS = word_set("write text_on type_on talk_on take_photo press eat look_out")
 """Senses whose object may be anything that can be said or shown; buttons bear any name."""
 
@@ -151,6 +158,21 @@ _BODY = word_set(
     "legs feet neck torso"
 )
 _BEFORE_BODY = word_set("s left right other both robot end up down around back own on off")
+
+
+_SAYINGS = re.compile(
+    r"\b(?:take it or leave it|cut and (?:run|dried|thrust)|hit (?:or|and) (?:miss|run|hope)|"
+    r"(?:pick|mix) and (?:choose|match|mix)|open and shut|sink or swim|twist and shout|"
+    r"drink and (?:be merry|drive)|eat drink and be merry|shake rattle and roll|rock and roll|"
+    r"turn and (?:run|face|go|leave|look|walk)|open up and say|wash and go|hit and run|"
+    r"take (?:the money|it) and run|stop and (?:smell|think|stare)|give and take|"
+    r"lift and separate|stand up and be counted|shut up and \w+|let live)\b"
+)
+
+
+def is_saying(folded: str) -> bool:
+    """Whether a folded text is a saying of several verbs: "take it or leave it"."""
+    return _SAYINGS.search(folded) is not None
 
 
 def is_about_the_robot(clause: Clause) -> bool:
@@ -190,8 +212,11 @@ def is_about_nothing_to_hold(clause: Clause, sense: str) -> bool:
     while place < len(words) and words[place] in ENDS_NOUN:
         place += 1
     head = _head(clause, place)
-    if words[head + 1 : head + 2] == ("of",):
+    after = words[head + 1 : head + 2]
+    if after == ("of",):
         return words[_head(clause, head + 2)] in _ABSTRACT_THINGS
+    if after in (("to",), ("for",), ("on",)) and words[head] in _WAYS_IN:
+        return words[_head(clause, head + 2)] in _ABSTRACT_THINGS - _ROOMS
     return head < len(words) and words[head] in _ABSTRACT_THINGS
 
 

@@ -12,24 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-
-def word_set(text: str) -> frozenset[str]:
-    """Make a set of the words of a text."""
-    return frozenset(text.split())
-
-
-OBJECTS = word_set(
-    "mug cup glass bowl bottle jar can jug pitcher kettle teapot pot pan wok plate tray spoon fork "
-    "knife scissors saw axe hammer mallet screwdriver wrench brush toothbrush broom bag suitcase "
-    "backpack umbrella racket bat drawer door cupboard cabinet fridge oven box bucket basket lamp "
-    "spatula whisk ladle faucet tap valve panel coffee tea water milk juice"
-)
-"""Nouns that a phrase without a verb may begin with: "bottle cap off"."""
-
-GRASPABLE = OBJECTS - word_set(
-    "drawer door cupboard cabinet fridge oven faucet tap valve panel coffee tea water milk juice"
-)
-"""Things that are asked for by their name: "could I have the cup?"."""
+from affordance_grounding_core.actions.phrases.things import GRASPABLE, OBJECTS, word_set
 
 INSTRUMENT = "something"
 """Word for a tool that is not named."""
@@ -60,12 +43,16 @@ WORD_CLASSES = MappingProxyType(
         "CUP": word_set("cup cups mug mugs glass"),
         "JUG": word_set("jug jugs pitcher kettle teapot carafe decanter"),
         "WRENCH": word_set("wrench spanner screwdriver"),
+        "SCREW": word_set(
+            "bolt bolts nut nuts screw screws clamp vice vise fitting hinge thumbscrew wingnut "
+            "strap fastener chuck joint ring collar jaw"
+        ),
         "PEN": word_set("pen pens pencil pencils marker chalk crayon"),
         "SEAT": word_set("chair stool sofa couch bench armchair"),
         "BROOM": word_set("brush broom toothbrush paintbrush hairbrush"),
         "HANDLE": word_set("handle handles grip shaft haft hilt"),
         "ME": word_set("me us him them"),
-        "OBJECT": OBJECTS,
+        "OBJECT": OBJECTS | GRASPABLE,
     }
 )
 """Name of a class to its words."""
@@ -127,7 +114,8 @@ SENSES = (
         "hold",
         "hold, grasp, grip, grab, clasp, clutch, seize, grapple, take, get, fetch, bring, "
         "pass ME, hand ME, give ME, lend ME, pass|hand|give|lend .. to ME, pass OBJECT $, "
-        "pass .. OBJECT $, hand over, hand .. over, reach for, take hold, "
+        "pass .. OBJECT $, hand over, hand .. over, "
+        "give|hand|pass it|them $, reach for, take hold, "
         "get hold, get grip, get grip on, grab|keep hold, lay hold, retrieve, "
         "hang on to, hold on to, hold onto, use .. HANDLE $",
     ),
@@ -151,7 +139,7 @@ SENSES = (
     _sense(
         "hit",
         "hit, hammer, strike, pound, whack, knock, bang, bash, thump, smack, smash, swat, "
-        "drive nail, drive .. nail, drive .. with HAMMER, hit .. with HAMMER, "
+        "tap .. with HAMMER, drive nail, drive .. nail, drive .. with HAMMER, hit .. with HAMMER, "
         "give .. whack|blow|bang|knock|hit, take|have whack|swipe, take|have .. whack|swipe, "
         "use .. HAMMER $",
     ),
@@ -167,9 +155,11 @@ SENSES = (
         "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
         "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
         "remove .. LID, get|pull|take LID out, "
-        "get|pull|take .. LID out, pull|slide|get|twist|pry|push .. open, "
-        "pull|slide|pry|push open, "
+        "get|pull|take .. LID out, pull|slide|get|twist|pry|push|swing|throw|fling|lift|flip "
+        ".. open $, "
+        "pull|slide|pry|push|swing|throw|fling|twist|flip|lift open, "
         "pull DOOR, pull|slide .. DOOR out, pull|slide DOOR out, pull|slide out DOOR, "
+        "pull|slide out .. DOOR $, "
         f"{_OFF} off LID, {_OFF} off .. LID, {_OFF} LID off, {_OFF} .. LID off",
     ),
     _sense(
@@ -179,7 +169,8 @@ SENSES = (
         "turn|twist DOOR, turn|switch on|off KNOB, turn up|down KNOB, turn up|down .. KNOB, "
         "turn .. clockwise|anticlockwise|counterclockwise, "
         "close|shut tap|faucet|valve, close|shut .. tap|faucet|valve $, "
-        "tighten|loosen bolt|nut|screw|LID|KNOB $, tighten|loosen .. bolt|nut|screw|LID|KNOB $, "
+        "tighten|loosen SCREW|LID|KNOB $, "
+        "tighten|loosen .. SCREW|LID|KNOB $, tighten|loosen it|them $, "
         "use .. WRENCH|tap|faucet|knob|dial|valve $, use key $",
     ),
     _sense(

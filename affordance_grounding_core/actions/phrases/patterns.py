@@ -6,12 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from affordance_grounding_core.actions.phrases.lexicon import (
-    NOUN_VERBS,
-    WORD_CLASSES,
-    Sense,
-    word_set,
-)
+from affordance_grounding_core.actions.phrases.lexicon import NOUN_VERBS, WORD_CLASSES, Sense
+from affordance_grounding_core.actions.phrases.things import word_set
 
 ENDS_NOUN = word_set(
     "to on in of by from at so because if for off up down around over out away back with through "

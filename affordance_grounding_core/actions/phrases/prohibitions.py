@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from affordance_grounding_core.actions.phrases.english import ARTICLES
-from affordance_grounding_core.actions.phrases.lexicon import word_set
+from affordance_grounding_core.actions.phrases.things import word_set
 
 _FORBIDDING = word_set(
     "not no never nothing none nobody neither nor stop avoid refuse unless instead forbid quit "

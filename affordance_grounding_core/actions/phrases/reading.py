@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from affordance_grounding_core.actions.phrases.clauses import Clause, command_of
-from affordance_grounding_core.actions.phrases.english import clauses_of, fold
+from affordance_grounding_core.actions.phrases.context import commands_of, is_intention
+from affordance_grounding_core.actions.phrases.english import fold
 from affordance_grounding_core.actions.phrases.idioms import (
     IDIOMS,
     is_about_nothing_to_hold,
     is_about_the_robot,
+    is_saying,
 )
-from affordance_grounding_core.actions.phrases.lexicon import (
-    HINTS,
-    OBJECTS,
-    SENSES,
-    THINGS,
-    Sense,
-    word_set,
-)
+from affordance_grounding_core.actions.phrases.lexicon import HINTS, SENSES, THINGS, Sense
 from affordance_grounding_core.actions.phrases.patterns import Pattern, PatternIndex, verb_forms
 from affordance_grounding_core.actions.phrases.prohibitions import forbidding_word
+from affordance_grounding_core.actions.phrases.things import OBJECTS, word_set
 
 _FINITE = word_set("is are was were has had does did will would can could am be been")
 _PRESSING = word_set("press click tap")
@@ -74,10 +70,15 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
         PhraseRefusedError: a question, a negation, several actions, an idiom, a command to the
             robot itself, or signs that no phrase has.
     """
-    clauses = _clauses(text)
-    first = next((clause for clause in clauses if clause.words), None)
-    if first is None:
+    folded = fold(text)
+    if folded is None:
+        raise PhraseRefusedError("holds signs that no spoken command has")
+    if is_saying(folded):
+        raise _not_about_an_object(names)
+    clauses = [clause for clause in _clauses(folded, names) if clause.words]
+    if not clauses:
         return []
+    first = clauses[0]
     readings = _read_clause(first, names)
     if readings is None:
         raise _not_about_an_object(names)
@@ -85,7 +86,7 @@ def read_phrase(text: str, names: Sequence[str]) -> list[Reading]:
         return []
     unread = 0
     for clause in clauses:
-        if clause is first or not clause.words:
+        if clause is first:
             continue
         others = _read_clause(clause, names)
         if others is None and is_about_the_robot(clause):
@@ -107,18 +108,21 @@ def _not_about_an_object(names: Sequence[str]) -> PhraseRefusedError:
     )
 
 
-def _clauses(text: str) -> list[Clause]:
-    folded = fold(text)
-    if folded is None:
-        raise PhraseRefusedError("holds signs that no spoken command has")
-    spoken = clauses_of(folded)
-    forbidding = next(filter(None, map(forbidding_word, spoken)), None)
+def _clauses(folded: str, names: Sequence[str]) -> list[Clause]:
+    commands = commands_of(folded)
+    forbidding = next(filter(None, map(forbidding_word, commands)), None)
     if forbidding:
         raise PhraseRefusedError(f"says what not to do ({forbidding!r})")
-    clauses = [command_of(words) for words in spoken]
+    clauses = [command_of(words) for words in commands]
     if any(clause is None for clause in clauses):
         raise PhraseRefusedError("is a question, not a command")
-    return [clause for clause in clauses if clause is not None]
+    read = [clause for clause in clauses if clause is not None]
+    asked = [
+        clause
+        for words, clause in zip(commands, read, strict=True)
+        if not (is_intention(words) and clause.words and _read_clause(clause, names) == [])
+    ]
+    return asked or read
 
 
 def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from affordance_grounding_core.actions.phrases.clauses import Clause, command_of
-from affordance_grounding_core.actions.phrases.english import clauses_of, fold
-from affordance_grounding_core.actions.phrases.lexicon import SENSES, word_set
+from affordance_grounding_core.actions.phrases.context import is_statement, spoken_clauses
+from affordance_grounding_core.actions.phrases.english import fold
+from affordance_grounding_core.actions.phrases.lexicon import SENSES
 from affordance_grounding_core.actions.phrases.patterns import verb_forms
+from affordance_grounding_core.actions.phrases.things import word_set
 
 _VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind whoa")
 _ENDING = word_set("stop quit cease cancel abort halt end enough")
@@ -13,7 +15,8 @@ _TAIL = _VERBS | word_set(
     "it that this there here now right immediately instantly already everything all thing "
     "things at once current goal task action job command order request robot arm gripper motion "
     "movement please instead thanks thank you mission operation process plan execution actions "
-    "tasks goals commands for grounding"
+    "tasks goals commands for grounding today tonight last previous my ever i said say really "
+    "yet then"
 )
 _PHRASES = tuple(
     tuple(phrase.split())
@@ -67,9 +70,11 @@ _PHRASES = tuple(
         "we are finished",
         "all done",
         "stop with",
-        "stop what you are",
-        "quit what you are",
-        "cease what you are",
+        "that will be all",
+        "will be all",
+        "that will be it",
+        "you have done enough",
+        "you are done",
     )
 )
 _DOING = frozenset(
@@ -100,6 +105,22 @@ _LEADS = tuple(
     for lead in (
         "oh",
         "ah",
+        "ok",
+        "okay",
+        "right",
+        "all right",
+        "alright",
+        "good",
+        "great",
+        "fine",
+        "yeah",
+        "yes",
+        "cheers",
+        "thanks",
+        "thank you",
+        "please",
+        "so",
+        "and",
         "no",
         "well",
         "wait",
@@ -127,19 +148,21 @@ def is_stop(text: str) -> bool:
     if folded is None:
         return False
     stops = False
-    for words in clauses_of(folded):
-        if not words or tuple(words) in _COURTESIES:
+    for words in spoken_clauses(folded):
+        if tuple(words) in _COURTESIES:
             continue
         words = _without_leads(words)
         if tuple(words) in _PHRASES:
             stops = True
             continue
         clause = command_of(words)
-        if clause is None:
+        if clause is not None and clause.words and _stops(clause):
+            stops = True
+            continue
+        if is_statement(words):
+            continue
+        if clause is None or clause.words:
             return False
-        if clause.words and not _stops(clause):
-            return False
-        stops = stops or bool(clause.words)
     return stops
 
 
@@ -159,8 +182,10 @@ def _stops(clause: Clause) -> bool:
         return True
     phrase = max((one for one in _PHRASES if words[: len(one)] == one), key=len, default=())
     rest = words[len(phrase) :]
-    if phrase and (_TAIL.issuperset(rest) or phrase[-2:] == ("you", "are")):
+    if phrase and _TAIL.issuperset(rest):
         return True
+    if words[0] in _ENDING and words[1:2] and words[1] in ("what", "whatever"):
+        return words[2:3] == ("you",)  # "are doing"
     return _ends_doing(clause)
 
 

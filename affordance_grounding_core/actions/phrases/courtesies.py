@@ -1,0 +1,191 @@
+"""What is said around a command: courtesies, fillers, "how do I" and "where can I"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from affordance_grounding_core.actions.phrases.english import AUXILIARIES, PRONOUNS
+from affordance_grounding_core.actions.phrases.things import word_set
+
+_FILLERS = word_set(
+    "please kindly just now so ok okay hey hi hello robot well alright right quickly slowly "
+    "carefully gently firmly simply first next finally again always go come also still maybe "
+    "perhaps buddy mate pal friend yeah yes yep sure like basically actually literally oi "
+    "alexa siri google computer machine assistant lovely great good cheers ta dear "
+    "love man dude guys lastly meanwhile anyway"
+)
+CLOSINGS = word_set(
+    "please now thanks again here there ta cheers mate robot buddy ok okay then yeah"
+)
+
+
+def _listed(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(frame.split()) for frame in text.split(","))
+
+
+def _products(*choices: str) -> tuple[tuple[str, ...], ...]:
+    """Every way to take one of each: "a|b, c|" are "a c", "a", "b c" and "b"."""
+    ways = product(*(choice.split("|") for choice in choices))
+    return tuple(tuple(" ".join(way).split()) for way in ways)
+
+
+_FRAMES = frozenset(
+    (
+        *_listed(
+            "can you, could you, will you, would you, would you mind, mind, be careful, watch out, "
+            "we will need to, excuse me, reach out, reach over, you will need to, somebody should, "
+            "someone should, you should, you must, you may, you can, you could, you have to, "
+            "you need to, we should, we need to, we have to, we must, let me, let us, help me to, "
+            "help me, help us, help us to, go ahead, go on, go over there, come on, come here, "
+            "come over here, hurry, hurry up, get on with it, try, show me, tell me, point to, "
+            "point at, find, locate, try to, feel free to, you are free to, how about, what about, "
+            "do you mind, time to, to, start to, begin to, continue to, i think, i guess, i mean, "
+            "you know, i say, what i want is to, what i need is to, all you have to do is, "
+            "all i want is to, your job is to, your task is to, the task is to, "
+            "the next step is to, the goal is to, the plan is to, it is your turn to, "
+            "you had better, you better, "
+            "you ought to, you are supposed to, i have to, i have got to, i must, i should"
+        ),
+        *_products("would|will|are", "you", "be able to|able to"),
+        *_products("i", "wonder|was wondering|am wondering", "if", "you", "could|can|would|might"),
+        *_products(
+            "i|we",
+            "would like|would love|want|need|would like for|would prefer|would have|expect|am "
+            "asking|ask|am telling|told|require",
+            "you|that you",
+            "to|",
+        ),
+        *_products(
+            "i|we", "would like|would love|want|need|wish|am trying|am going|are going", "to"
+        ),
+        *_products("you", "are going", "to"),
+        ("i", "would", "like"),
+        *_products(
+            "i",
+            "would|will",
+            "be|",
+            "very|so|really|",
+            "grateful|thankful|happy|glad|pleased|obliged|delighted|appreciate it|appreciate",
+            "if",
+            "you",
+            "could|would|can",
+        ),
+        *_products(
+            "it",
+            "would|will",
+            "be",
+            "great|nice|good|lovely|helpful|wonderful|kind|super|cool|"
+            "useful|fantastic|a help|a great help|best",
+            "if you|if you could|if you would|if you can|to",
+        ),
+        *_products("would it be|is it|will it be|would it", "possible", "for you|", "to"),
+        *_products(
+            "i was hoping|i am hoping|i hope|i was thinking|i think|i believe",
+            "you|that you",
+            "could|would|can|should|might",
+        ),
+        *_products("do|", "you", "think", "you|that you|we", "could|can|might"),
+        *_products(
+            "is there|have you|", "any chance", "you|that you|of you|we", "could|can|might|would|"
+        ),
+        *_products("is there any way|any way", "you|to", "could|can|"),
+        *_products(
+            "may|can|could|might",
+            "i",
+            "ask|trouble|bother|get|have|beg|persuade|bother",
+            "you",
+            "to|for",
+        ),
+        *_products("do|would you do", "me|us", "a|the", "favor|favour|kindness"),
+        *_products(
+            "would you|be", "be|", "so|as|", "kind|good|nice|sweet|helpful", "as to|enough to|and|"
+        ),
+        *_products("make", "sure|certain", "to|you|that you|we|that we"),
+        *_products("be sure|be certain|remember|try|mind|see", "to|that you|you"),
+        *_products("it is|", "time|high time|about time", "to|you|that you|we|for you to"),
+        *_products("all|", "you", "need|have|are", "to"),
+    )
+)
+"""What leads to a command and asks for nothing itself."""
+
+_SIZES = sorted({len(frame) for frame in _FRAMES}, reverse=True)
+_LONGEST_TITLE = 4
+_PARTS = word_set("part parts end side bit place spot area")
+_WAYS = word_set("way place spot point somewhere anywhere")
+_BEST = word_set("the a an best right good proper correct safe safest easiest better is there any")
+_MAY = AUXILIARIES - word_set("is are was were did am does has had")
+_ASKING = (["i"], ["we"], ["you"], ["one"])
+_ONGOING = word_set("start begin keep continue resume try")
+
+
+def without_frame(words: list[str]) -> list[str]:
+    """Leave out what asks for the command: "could you please", "how do I"."""
+    before = None
+    while words and words != before:
+        before = list(words)
+        if words[:2] in (["be", "a"], ["be", "an"]) and len(words) <= _LONGEST_TITLE:
+            return []  # "be a darling and pour it"
+        size = next((n for n in _SIZES if tuple(words[:n]) in _FRAMES), 0)
+        if not size and words[0] in _FILLERS:
+            words = words[1:]
+            continue
+        words = words[size:]
+        if len(words) > 1 and words[0] in _ONGOING and words[1].endswith("ing"):
+            words = words[1:]
+        words = _where_asked(words)
+    return words
+
+
+def _where_asked(words: list[str]) -> list[str]:
+    """What is to be done in "where can I hold it", "how to open it", "the best way to hold it"."""
+    named = _thing_in_question(words)
+    if named:
+        return named
+    if len(words) > 3 and words[0] in ("which", "what") and words[1] in _PARTS:
+        words = ["where", *words[2:]]
+    if words[:2] == ["what", "is"] and _way(words[2:]) != words[2:]:
+        return _way(words[2:])
+    if len(words) < 3 or words[0] not in ("where", "how"):
+        return _way(words)
+    if words[1] == "to":
+        return words[2:]
+    asked = words[1] in _MAY and words[2] in PRONOUNS
+    yours = words[0] == "how" and "your" in words  # "how do you take your tea"
+    return words[3:] if asked and not yours else words
+
+
+def _thing_in_question(words: list[str]) -> list[str]:
+    """Bring "which end of the hammer do I grab" to "grab the hammer"."""
+    asked = next((place for place, word in enumerate(words[:8]) if place and word in _MAY), 0)
+    if words[:1] != ["which"] or asked < 2 or words[asked + 1 : asked + 2] not in _ASKING:
+        return []
+    thing = words[1:asked]
+    if thing[0] in _PARTS:
+        thing = thing[2:]
+    return [*words[asked + 2 :], *thing] if len(words) == asked + 3 else words[asked + 2 :]
+
+
+def _way(words: list[str]) -> list[str]:
+    place = 0
+    while place < len(words) and words[place] in _BEST:
+        place += 1
+    if (
+        words[place : place + 1]
+        and words[place] in _WAYS
+        and words[place + 1 : place + 2] == ["to"]
+    ):
+        return words[place + 2 :]
+    return words
+
+
+def without_fillers(words: list[str]) -> list[str]:
+    """Leave out what is said before a request: "okay, please"."""
+    while words and words[0] in _FILLERS and words[0] not in ("go", "come"):
+        words = words[1:]
+    return words
+
+
+def begins_request(words: Sequence[str]) -> bool:
+    """Whether a clause begins as a request does: "you need to pour it"."""
+    return any(tuple(words[:size]) in _FRAMES for size in _SIZES)
