@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from affordance_grounding_core.actions.phrases.english import AUXILIARIES, PRONOUNS
+from affordance_grounding_core.actions.phrases.questions import asked_after
 from affordance_grounding_core.actions.phrases.things import word_set
 
 _FILLERS = word_set(
@@ -47,6 +47,7 @@ _FRAMES = frozenset(
             "you had better, you better, "
             "you ought to, you are supposed to, i have to, i have got to, i must, i should"
         ),
+        *_products("can|could|would|will", "somebody|someone|anybody|anyone|we"),
         *_products("would|will|are", "you", "be able to|able to"),
         *_products("i", "wonder|was wondering|am wondering", "if", "you", "could|can|would|might"),
         *_products(
@@ -111,11 +112,6 @@ _FRAMES = frozenset(
 
 _SIZES = sorted({len(frame) for frame in _FRAMES}, reverse=True)
 _LONGEST_TITLE = 4
-_PARTS = word_set("part parts end side bit place spot area")
-_WAYS = word_set("way place spot point somewhere anywhere")
-_BEST = word_set("the a an best right good proper correct safe safest easiest better is there any")
-_MAY = AUXILIARIES - word_set("is are was were did am does has had")
-_ASKING = (["i"], ["we"], ["you"], ["one"])
 _ONGOING = word_set("start begin keep continue resume try")
 
 
@@ -127,55 +123,15 @@ def without_frame(words: list[str]) -> list[str]:
         if words[:2] in (["be", "a"], ["be", "an"]) and len(words) <= _LONGEST_TITLE:
             return []  # "be a darling and pour it"
         size = next((n for n in _SIZES if tuple(words[:n]) in _FRAMES), 0)
+        if words[0] == "like" and (words[1:2] == ["to"] or words[1:] and words[1].endswith("ing")):
+            return words  # "would you like to pour"
         if not size and words[0] in _FILLERS:
             words = words[1:]
             continue
         words = words[size:]
         if len(words) > 1 and words[0] in _ONGOING and words[1].endswith("ing"):
             words = words[1:]
-        words = _where_asked(words)
-    return words
-
-
-def _where_asked(words: list[str]) -> list[str]:
-    """What is to be done in "where can I hold it", "how to open it", "the best way to hold it"."""
-    named = _thing_in_question(words)
-    if named:
-        return named
-    if len(words) > 3 and words[0] in ("which", "what") and words[1] in _PARTS:
-        words = ["where", *words[2:]]
-    if words[:2] == ["what", "is"] and _way(words[2:]) != words[2:]:
-        return _way(words[2:])
-    if len(words) < 3 or words[0] not in ("where", "how"):
-        return _way(words)
-    if words[1] == "to":
-        return words[2:]
-    asked = words[1] in _MAY and words[2] in PRONOUNS
-    yours = words[0] == "how" and "your" in words  # "how do you take your tea"
-    return words[3:] if asked and not yours else words
-
-
-def _thing_in_question(words: list[str]) -> list[str]:
-    """Bring "which end of the hammer do I grab" to "grab the hammer"."""
-    asked = next((place for place, word in enumerate(words[:8]) if place and word in _MAY), 0)
-    if words[:1] != ["which"] or asked < 2 or words[asked + 1 : asked + 2] not in _ASKING:
-        return []
-    thing = words[1:asked]
-    if thing[0] in _PARTS:
-        thing = thing[2:]
-    return [*words[asked + 2 :], *thing] if len(words) == asked + 3 else words[asked + 2 :]
-
-
-def _way(words: list[str]) -> list[str]:
-    place = 0
-    while place < len(words) and words[place] in _BEST:
-        place += 1
-    if (
-        words[place : place + 1]
-        and words[place] in _WAYS
-        and words[place + 1 : place + 2] == ["to"]
-    ):
-        return words[place + 2 :]
+        words = asked_after(words)
     return words
 
 

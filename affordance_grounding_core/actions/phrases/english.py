@@ -48,6 +48,14 @@ _POLITE = (
     (re.compile(r"\b(?:do not|never) (?:forget|hesitate|fail|neglect|be afraid) to\b"), "please"),
     (re.compile(r"\bwhy (?:do|does) not (?:you|we)\b|\bwhy not\b"), "please"),
     (re.compile(r"(?:^|(?<=[,.;!?]))\s*(?:can|could|will|would) (?:not you|you not)\b"), "please"),
+    (
+        re.compile(
+            r"\bdo not (?:you )?worry\b(?: about (?:it|that))?|\bnever fear\b|\bnot a problem\b|"
+            r"(?:^|(?<=[,.;!?]))\s*no (?:problem|worries|rush|hurry|pressure)\b"
+        ),
+        " ",
+    ),
+    (re.compile(r"^((?:what|which|where)\b.*) to stop\b.*"), r"\1 to end it"),
     (re.compile(r"\bif you (?:do|would) not mind\b|\bif it is not too much\b( \w+)?"), " "),
     # What is said of the moment, and the reason.
     (re.compile(rf"(?:^|(?<=[.,;!?]))\s*{_MOMENT}(?! not)\b"), " "),

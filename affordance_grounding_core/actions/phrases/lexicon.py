@@ -109,6 +109,11 @@ _OFF = (
 )
 """What brings a lid off."""
 
+_OPENING = (
+    "pull|slide|pry|push|swing|throw|fling|twist|flip|lift|pop|prop|break|force|wedge|prise|jam"
+)
+"""What somebody does to a thing until it is open."""
+
 SENSES = (
     _sense(
         "hold",
@@ -155,9 +160,7 @@ SENSES = (
         "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
         "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
         "remove .. LID, get|pull|take LID out, "
-        "get|pull|take .. LID out, pull|slide|get|twist|pry|push|swing|throw|fling|lift|flip "
-        ".. open $, "
-        "pull|slide|pry|push|swing|throw|fling|twist|flip|lift open, "
+        f"get|pull|take .. LID out, {_OPENING}|get .. open $, {_OPENING} open, "
         "pull DOOR, pull|slide .. DOOR out, pull|slide DOOR out, pull|slide out DOOR, "
         "pull|slide out .. DOOR $, "
         f"{_OFF} off LID, {_OFF} off .. LID, {_OFF} LID off, {_OFF} .. LID off",

@@ -138,7 +138,8 @@ def _read_clause(clause: Clause, names: Sequence[str]) -> list[Reading] | None:
     best_weight, best = matches[0]
     lone = best_weight < 2.0  # no pattern reaches past the verb
     second = lone and words[0] not in _PRESSING and _is_second_verb(clause)
-    if len(words) > 1 and (words[1] in _FINITE or second):
+    says = len(words) > 1 and words[1] in _FINITE and not clause.after_article[1]
+    if second or (says and tuple(words[1:]) != ("can",)):
         return []
     if best_weight < _OWN_WORDS:
         idiom = any(sense is None and weight >= best_weight for weight, sense in matches)

@@ -24,9 +24,21 @@ _THING_LEADS = tuple(
         "can i have",
         "could i have",
         "can i get",
+        "can i take",
+        "could i take",
+        "may i take",
+        "may i get",
         "could i get",
+        "i could do with",
+        "i could use",
+        "we could use",
     )
 )
+_POLITE_LEADS = frozenset(
+    (modal, "i", verb) for modal in ("can", "could", "may") for verb in ("have", "get", "take")
+)
+_POINTING = word_set("the that this these those")
+_LONGEST_NAME = 4
 _FETCHING = tuple(
     (verb, "me") for verb in ("give", "get", "find", "fetch", "bring", "hand", "pass", "lend")
 )
@@ -119,7 +131,8 @@ def thing_asked_for(words: list[str]) -> list[str]:
         return ["have", *named]
     if after and named[after - 1] in _PORTIONS:
         return words
-    whole = named[-1] in GRASPABLE or (after > 0 and named[after - 1] in GRASPABLE)
+    pointed = lead in _POLITE_LEADS and named[0] in _POINTING and len(named) <= _LONGEST_NAME
+    whole = pointed or named[-1] in GRASPABLE or (after > 0 and named[after - 1] in GRASPABLE)
     return ["give", "me", *named] if whole else words
 
 

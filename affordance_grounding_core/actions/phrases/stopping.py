@@ -52,6 +52,9 @@ _PHRASES = tuple(
         "come to stop",
         "make it stop",
         "do nothing",
+        "never you mind",
+        "call it day",
+        "call it quits",
         "do not do anything",
         "do not do it",
         "do not do that",
@@ -128,6 +131,9 @@ _LEADS = tuple(
         "hey",
         "actually",
         "i said",
+        "hold up",
+        "hold on",
+        "hang on",
         "just",
     )
 )
