@@ -11,11 +11,12 @@ from affordance_grounding_core.actions.phrases.courtesies import (
     without_frame,
 )
 from affordance_grounding_core.actions.phrases.english import ARTICLES, AUXILIARIES, PRONOUNS
-from affordance_grounding_core.actions.phrases.passives import active
+from affordance_grounding_core.actions.phrases.passives import VERBS, active
 from affordance_grounding_core.actions.phrases.requests import thing_asked_for, tool_asked_for
 from affordance_grounding_core.actions.phrases.things import word_set
 
 _ENDING = word_set("stop quit cease end enough")
+_BEFORE_VERB = word_set("using with in on from at inside under behind near by")
 _QUESTIONS = AUXILIARIES | word_set("what who whom whose why when how which where")
 
 
@@ -85,6 +86,11 @@ def _instrument_last(words: list[str]) -> list[str]:
     if words and words[0] in ("use", "using", "with") and "to" in words:
         place = words.index("to")
         return [*words[place + 1 :], "with", *words[1:place]]
+    if words and words[0] in _BEFORE_VERB:
+        for place in range(2, len(words)):  # "with a knife cut the string"
+            if words[place] in VERBS and words[place - 1] not in ARTICLES:
+                before = ["with" if word == "using" else word for word in words[:place]]
+                return [*words[place:], *before]
     if words and words[0] in _ENDING:
         return words
     return ["with" if word == "using" else word for word in words]

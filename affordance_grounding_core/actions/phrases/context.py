@@ -18,11 +18,18 @@ from affordance_grounding_core.actions.phrases.prohibitions import forbidding_wo
 from affordance_grounding_core.actions.phrases.things import word_set
 
 _FINITE = word_set("is are was were am has have had looks seems feels smells got s need needs")
+_PAST = word_set(
+    "ran broke lost found put made spilt fell left forgot bought heard saw took came went did "
+    "thought felt kept"
+)
+_NOT_PAST = word_set("need red bed feed speed shed sled")
+_REASONS = (("since",), ("now", "that"), ("seeing",), ("given", "that"))
 _SUBJECTS = PRONOUNS | word_set("there that this these those")
 _UNABLE = tuple(
     tuple(lead.split())
     for lead in ("i can not", "we can not", "i could not", "we could not", "i am not able to")
 )
+_LETTING = word_set("let allow have permit")
 _NAMED = word_set("it them this that these those one")
 _BEFORE_VERB = PRONOUNS | AUXILIARIES | word_set(
     "to not never who which what that how where when if and or please just help let me us it "
@@ -65,17 +72,26 @@ def commands_of(folded: str) -> list[list[str]]:
 
 def is_statement(words: Sequence[str]) -> bool:
     """Whether a clause only says how things are: "the kettle has boiled", "i can't open it"."""
-    if tuple(words[:3]) in _UNABLE or tuple(words[:5]) in _UNABLE:
-        return True
+    if any(tuple(words[: len(lead)]) == lead for lead in _UNABLE):
+        return _LETTING.isdisjoint(words)
     return _says(words) and not forbidding_word(words)
 
 
 def _says(words: Sequence[str]) -> bool:
+    gives_reason = False
+    for lead in _REASONS:
+        if tuple(words[: len(lead)]) == lead:
+            words, gives_reason = words[len(lead) :], True
     if not words or not (words[0] in ARTICLES or words[0] in _SUBJECTS) or begins_request(words):
         return False
-    if active(words) != list(words) or (words[0] == "you" and "see" not in words[:3]):
+    if active(words) != list(words) or (
+        words[0] == "you" and not gives_reason and "see" not in words[:3]
+    ):
         return False
-    return not _FINITE.isdisjoint(words[1:_LONGEST_STATEMENT])
+    happened = words[0] in _SUBJECTS and any(
+        word in _PAST or (word.endswith("ed") and word not in _NOT_PAST) for word in words[1:3]
+    )
+    return happened or not _FINITE.isdisjoint(words[1:_LONGEST_STATEMENT])
 
 
 def is_intention(words: Sequence[str]) -> bool:
@@ -107,7 +123,9 @@ def sentences_of(words: Sequence[str]) -> list[list[str]]:
         for place in range(2, len(words) - 1):
             verb, after, before = words[place], words[place + 1], words[place - 1]
             begins = after in _NAMED and (after not in ARTICLES or place + 2 == len(words))
-            begins = begins or (says and after in ARTICLES and verb not in NOUN_VERBS)
+            begins = begins or (
+                says and (after in ARTICLES or after in ("me", "us")) and verb not in NOUN_VERBS
+            )
             if says and (verb, after) in _ASKING:
                 return [list(words[:place]), list(words[place:])]
             if verb in VERBS and begins and before not in _BEFORE_VERB:

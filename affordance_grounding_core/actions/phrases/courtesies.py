@@ -123,7 +123,7 @@ def without_frame(words: list[str]) -> list[str]:
         if words[:2] in (["be", "a"], ["be", "an"]) and len(words) <= _LONGEST_TITLE:
             return []  # "be a darling and pour it"
         size = next((n for n in _SIZES if tuple(words[:n]) in _FRAMES), 0)
-        if words[0] == "like" and (words[1:2] == ["to"] or words[1:] and words[1].endswith("ing")):
+        if words[0] == "like" and "".join(words[1:2]).endswith(("to", "ing")):
             return words  # "would you like to pour"
         if not size and words[0] in _FILLERS:
             words = words[1:]

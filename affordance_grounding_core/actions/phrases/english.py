@@ -43,7 +43,13 @@ _MOMENT = (
     r"are ready|(?:get|have) (?:(?:a|the) )?(?:chance|moment|minute|second|time))|"
     r"(?:it is )?(?:possible|convenient))"
 )
-_POLITE = (
+_ON = (
+    r"(?:(?!\b(?:and|then|but|no|wait|never|actually|cancel|(?<!say )(?<!says )stop|"
+    r"(?<!you )(?<!they )(?<!we )(?<!i )do not)\b)[^.,;!?])*"
+)
+"""How a subordinate clause goes on, up to a pause or to what takes the command back."""
+
+_ASIDES = (
     # Words that forbid elsewhere: "don't forget to pour", "why don't you pour", "can't you pour".
     (re.compile(r"\b(?:do not|never) (?:forget|hesitate|fail|neglect|be afraid) to\b"), "please"),
     (re.compile(r"\bwhy (?:do|does) not (?:you|we)\b|\bwhy not\b"), "please"),
@@ -55,20 +61,43 @@ _POLITE = (
         ),
         " ",
     ),
-    (re.compile(r"^((?:what|which|where)\b.*) to stop\b.*"), r"\1 to end it"),
+    (re.compile(r"^((?:what|which|where)\b.*) to stop (?:it|this|that)$"), r"\1 to end it"),
     (re.compile(r"\bif you (?:do|would) not mind\b|\bif it is not too much\b( \w+)?"), " "),
+    (re.compile(r"(?<=\w)[\s,]+(?:can|could|will|would)(?: not)? you(?: please)?[\s?!.]*$"), " "),
+    (re.compile(r"\bon top of\b"), "onto"),
+    (re.compile(r"(?<=\w) instead(?=\s*$)"), " "),
+    # "What I need you to do is pour", "the first thing is to pour", "first of all, pour".
+    (
+        re.compile(
+            r"^\W*(?:(?:so|ok|okay|right|well|and|now)\W+)*(?:what (?:i|we) (?:need|want|would "
+            r"like)(?: you)?(?: to do)? is(?: for you)?(?: to)?|all (?:you|i)(?: (?:need|have|"
+            r"want))?(?: you)?(?: to)? do is(?: to)?|the (?:first|next|only|last|other) (?:thing|"
+            r"step)(?: to do| you (?:need|have) to do)? is(?: to)?|here is the thing|first of all|"
+            r"one more time|once more|you know what|tell you what|after that|(?:as|like) i said|"
+            r"this time|for now|in that case|before (?:that|you do anything(?: else)?))\b"
+        ),
+        " ",
+    ),
     # What is said of the moment, and the reason.
+    (
+        re.compile(
+            r"(?<=\w)[\s,]+(?:until|till) (?:i|it|you|we|he|she|they|the)\b"
+            rf"{_ON}"
+        ),
+        " ",
+    ),
     (re.compile(rf"(?:^|(?<=[.,;!?]))\s*{_MOMENT}(?! not)\b"), " "),
     (re.compile(rf"\s{_MOMENT}\s*(?=$|[.,;!?])"), " "),
     (
         re.compile(
             r"(?<=\w)[\s,]+(?:so that|so (?=it |you |they |we |i |nothing |nobody )|because|"
             r"so as not to|in order not to|to avoid|to prevent|otherwise|lest)\b"
-            r"(?:(?!\b(?:and|then|but)\b)[^.,;!?])*"
+            rf"{_ON}"
         ),
         " ",
     ),
 )
+"""What is said around a command, and what to put in its place, in this order."""
 _HESITATION = re.compile(r"\b(?:u+[hm]+|e+r+m*|e+hm+|h*m{2,}|a+h+)\b,?")
 _REPEATED = re.compile(r"\b(\w+(?: \w+)?)(?: \1\b)+")
 _BREAKS = re.compile(r"[.,;:!?()\"]+|\b(?:and|then|but|or)\b")
@@ -93,7 +122,7 @@ def fold(text: str) -> str | None:
     for pattern, replacement in _CONTRACTIONS:
         folded = pattern.sub(replacement, folded)
     folded = _HESITATION.sub(" ", folded)
-    for pattern, replacement in _POLITE:
+    for pattern, replacement in _ASIDES:
         folded = pattern.sub(replacement, folded)
     once = _REPEATED.sub(r"\1", folded)
     return once if " " in once.strip() else folded  # "chop chop" is no "chop"

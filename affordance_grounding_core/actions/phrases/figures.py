@@ -77,6 +77,9 @@ FIGURES = pattern_list(
     get carried|bogged|knocked|taken|caught|stuck|fired .., get .. goat|sea legs $,
     get green light, get boot|edge|sack|picture $, get thinking cap, get ears lowered,
     get .. shit|ducks|stuff together|out, get dirt under,
+    get .. ready|hot|warm|cold|clean|dry|wet|full|empty|lit $,
+    get .. organised|organized|tidy|sorted $, get .. under control, get .. out of hand,
+    get .. back on|in track|order|shape, get .. on track,
     bring home bacon, bring house down, bring it on, bring down house|government|price|prices,
     bring .. to light|life|justice|boil|mind|halt|close|knees|attention, bring .. to senses,
     bring out best|worst, bring ME luck, bring .. to terms|heel, bring to end, bring ME|it to end,
@@ -112,10 +115,8 @@ FIGURES = pattern_list(
     hit skids|rocks|stride|puberty|rush|traffic|lottery $,
     hit hay|sack|beach|town|clubs|dirt|heights|low|high $, hit lows|highs|pavement|nerve|paydirt $,
     hit brick wall, hit pay dirt, hit dance floor, hit close to home, hit like .., hit where ..,
-    hit ME for|where|with,
-    hit|strike|knock|punch|kick|slap|smack|bang|bash|whack|stab|beat|thump|poke me|him|us|people|someone|somebody|anyone|anybody $,
-    hit|strike|knock|punch|kick|slap|smack|bang|bash|whack|stab|beat|thump|poke man|woman|child|boy|girl|cat|dog|baby|person $,
-    hit|strike|knock me|him|us .., hit bulls|bullseye|fan|lotto $, hit bull s eye,
+    hit ME for|where|with, hit|strike|knock me|him|us .., hit bulls|bullseye|fan|lotto $,
+    hit bull s eye, hit|strike|knock|punch|kick|slap|smack|bang|bash PERSON $, whack PERSON $,
     strike while, strike bargain|oil|fear|terror|medium|blow|parallel|union $,
     strike it rich|lucky, strike happy medium, strike back|down|from|lucky, strike fear into,
     strike blow for, strike off|that|at $, strike as .., strike nerve,
@@ -242,7 +243,8 @@ FIGURES = pattern_list(
     lay down and,
     leap to mind,
     rinse and repeat,
-    shove off ..
+    shove off ..,
+    stab|beat|thump|poke PERSON $
     """
 )
 """Phrases whose verb does not mean the action, beside those of `idioms`."""

@@ -166,7 +166,8 @@ _SAYINGS = re.compile(
     r"drink and (?:be merry|drive)|eat drink and be merry|shake rattle and roll|rock and roll|"
     r"turn and (?:run|face|go|leave|look|walk)|open up and say|wash and go|hit and run|"
     r"take (?:the money|it) and run|stop and (?:smell|think|stare)|give and take|"
-    r"lift and separate|slice and dice|beat .* to (?:a|the) punch|stand up and be counted|shut up and \w+|let live)\b"
+    r"lift and separate|slice and dice|beat .* to (?:a|the) punch|"
+    r"stand up and be counted|shut up and \w+|let live)\b"
 )
 
 

@@ -52,6 +52,10 @@ WORD_CLASSES = MappingProxyType(
         "BROOM": word_set("brush broom toothbrush paintbrush hairbrush"),
         "HANDLE": word_set("handle handles grip shaft haft hilt"),
         "ME": word_set("me us him them"),
+        "PERSON": word_set(
+            "me him us people someone somebody anyone anybody man woman child boy girl cat dog "
+            "baby person kid"
+        ),
         "OBJECT": OBJECTS | GRASPABLE,
     }
 )
@@ -158,8 +162,8 @@ SENSES = (
     _sense(
         "open",
         "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
-        "take LID off, take .. LID off, take off LID, take off .. LID, remove LID, "
-        "remove .. LID, get|pull|take LID out, "
+        "take LID off, take .. LID off, take off LID, take off .. LID $, remove LID $, "
+        "remove .. LID $, get|pull|take LID out, "
         f"get|pull|take .. LID out, {_OPENING}|get .. open $, {_OPENING} open, "
         "pull DOOR, pull|slide .. DOOR out, pull|slide DOOR out, pull|slide out DOOR, "
         "pull|slide out .. DOOR $, "
@@ -189,7 +193,8 @@ SENSES = (
     _sense(
         "press push",
         "push BUTTON, push .. BUTTON, push down, push down on, push in, push .. down, flip BUTTON, "
-        "flip .. BUTTON, flick BUTTON, flick .. BUTTON, push TOUCHED, push .. TOUCHED, "
+        "flip .. BUTTON, toggle BUTTON, toggle .. BUTTON, flick BUTTON, "
+        "flick .. BUTTON, push TOUCHED, push .. TOUCHED, "
         "give BUTTON push|press, give .. BUTTON push|press, give press $, give .. press $",
     ),
     _sense("push", "push, shove, nudge, give .. push|shove"),

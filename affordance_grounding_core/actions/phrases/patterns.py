@@ -13,7 +13,8 @@ ENDS_NOUN = word_set(
     "to on in of by from at so because if for off up down around over out away back with through "
     "into onto toward towards now again immediately please quickly slowly carefully twice once "
     "left right here there still when until while before after regardless "
-    "clockwise anticlockwise counterclockwise against about during where together tight wide "
+    "gently softly firmly completely fully clockwise anticlockwise counterclockwise against about "
+    "during where together tight wide "
     "running"
 )
 """Words that a noun phrase does not go on with."""

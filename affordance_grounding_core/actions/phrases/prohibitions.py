@@ -9,7 +9,7 @@ from affordance_grounding_core.actions.phrases.things import word_set
 
 _FORBIDDING = word_set(
     "not no never nothing none nobody neither nor stop avoid refuse unless instead forbid quit "
-    "cease prevent undo"
+    "cease prevent undo myself"
 )
 _NOUNS = word_set("stop quit undo")
 _PRESSING = word_set("press push hit tap click touch pressing pushing hitting tapping clicking")
@@ -23,6 +23,7 @@ _LABELLED = word_set(
 )
 _CALLED = word_set("called labelled labeled named marked saying reading says reads titled")
 _LONGEST_LABEL = 5
+_LONGEST_NAME = 2
 
 
 def forbidding_word(words: Sequence[str]) -> str | None:
@@ -47,7 +48,7 @@ def _is_name(words: Sequence[str], place: int) -> bool:
         return False
     before = words[start - 1]
     after = words[place + 1 : place + 1 + _LONGEST_LABEL]
-    if not _CALLED.isdisjoint(words[:start]):
+    if not _CALLED.isdisjoint(words[max(0, place - _LONGEST_NAME) : start]):
         return True
     if before in ARTICLES:
         return word in _NOUNS or not _LABELLED.isdisjoint(after)

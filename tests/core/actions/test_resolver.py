@@ -37,7 +37,16 @@ VOCABULARIES = MappingProxyType(
 )
 REFUSED = "-"
 STOP = "stop"
-KINDS = ("stop", "labels", "idioms", "asked", "untaught", "later", "fresh", "spoken")
+KINDS = (
+    *("stop", "labels", "idioms", "asked", "untaught", "later", "fresh", "spoken"),
+    *("rooms", "remarks", "errands", "manners"),
+)
+FORBIDDING = (
+    *("don't {}", "never {}", "you must not {}", "no don't {}", "whatever you do don't {}"),
+    *("{} no don't", "{}, wait, don't", "{} no stop", "{}, no, stop", "{} actually don't"),
+    *("it is hot, do not {}", "if it is hot don't {}", "i told you not to {}", "you can't {}"),
+    *("i can't let you {}", "nobody should {}", "is it safe to {}", "did you {}"),
+)
 
 
 def phrasings(half: str) -> Iterator[tuple[str, str, str]]:
@@ -77,6 +86,20 @@ def test_every_sentence_of_a_kind_is_understood_as_labelled(kind: str) -> None:
     ]
     assert not wrong
     assert len({text for text, _, _ in phrasings(kind)}) >= 40
+
+
+@pytest.mark.parametrize("forbidding", FORBIDDING)
+def test_what_is_forbidden_or_asked_about_is_never_done(forbidding: str) -> None:
+    vocabulary = VOCABULARIES["household"]
+    asked = {
+        text
+        for kind in KINDS
+        for text, place, entry in phrasings(kind)
+        if place == "household" and entry not in (REFUSED, STOP)
+    }
+    assert len(asked) >= 900
+    done = [text for text in asked if answer(forbidding.format(text), vocabulary) != REFUSED]
+    assert not done
 
 
 def outcome_of(text: str, vocabulary: ActionVocabulary) -> str:
