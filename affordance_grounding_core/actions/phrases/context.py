@@ -31,16 +31,25 @@ _UNABLE = tuple(
 )
 _LETTING = word_set("let allow have permit")
 _NAMED = word_set("it them this that these those one")
-_BEFORE_VERB = PRONOUNS | AUXILIARIES | word_set(
+_BEFORE_VERB = (PRONOUNS - {"one"}) | AUXILIARIES | word_set(
     "to not never who which what that how where when if and or please just help let me us it "
     "before after without by for of with the a an my your no"
 )  # fmt: skip
-_LOOKING = (("see",), ("you", "see"), ("do", "you", "see"), ("can", "you", "see"), ("look", "at"))
+_LOOKING = (
+    ("see",),
+    ("you", "know"),
+    ("you", "see"),
+    ("do", "you", "see"),
+    ("can", "you", "see"),
+    ("look", "at"),
+)
 _INTENDING = tuple(
     (*who, *what.split(), "to")
     for who in (("i",), ("we",))
     for what in ("want", "need", "have", "would like", "am going", "are going", "am trying")
 )
+_HALTING = word_set("stop halt cancel")
+_BEFORE_HALT = word_set("emergency bus full hard door e red")
 _ASKING = frozenset(
     (("you", "can"), ("can", "you"), ("could", "you"), ("would", "you"), ("will", "you"))
 )
@@ -126,7 +135,10 @@ def sentences_of(words: Sequence[str]) -> list[list[str]]:
             begins = begins or (
                 says and (after in ARTICLES or after in ("me", "us")) and verb not in NOUN_VERBS
             )
-            if says and (verb, after) in _ASKING:
+            if says and verb == "so":
+                return [list(words[:place]), list(words[place + 1 :])]
+            halts = verb in _HALTING and before not in _BEFORE_HALT and before not in _BEFORE_VERB
+            if says and (halts or (verb, after) in _ASKING):
                 return [list(words[:place]), list(words[place:])]
             if verb in VERBS and begins and before not in _BEFORE_VERB:
                 return [list(words[:place]), list(words[place:])]

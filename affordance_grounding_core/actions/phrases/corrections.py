@@ -7,6 +7,7 @@ import re
 from affordance_grounding_core.actions.phrases.english import ARTICLES, words_of
 from affordance_grounding_core.actions.phrases.passives import VERBS
 from affordance_grounding_core.actions.phrases.patterns import verb_forms
+from affordance_grounding_core.actions.phrases.prohibitions import forbidding_word
 from affordance_grounding_core.actions.phrases.things import word_set
 
 _TAKEN_BACK = re.compile(
@@ -15,13 +16,15 @@ _TAKEN_BACK = re.compile(
     r"(?:it|that)|not that|hang on|hold on|i mean|i meant|oops|rather|better))+"
     r"|(?:well[\s,]+)?i mean|i meant|or rather|make that|scratch that|correction|my mistake"
     r"|oops|sorry|actually|wait|"
-    r"no(?=[\s,]+(?:the|that|this|a|an|my|stop|leave|cancel|forget|wait)\b)"
+    r"no(?=[\s,]+(?:the|that|this|a|an|my|stop|leave|cancel|forget|wait|"
+    r"hold|press|push|pull|turn|open|close|pour|cut|take|pick|grab|hit|give|get|use)\b)"
     r"|(?<=[,.;-]) *no(?=[,. ])"
     r")(?=[\s,.;-])[\s,.;-]*"
 )
 _WEAK = re.compile(r"[\s,.;-]*(?:actually|sorry|wait|no)[\s,.;-]*")
 _FORMS = frozenset(form for verb in VERBS for form in verb_forms(verb))
 _ENDING = word_set("stop cancel abort halt never nevermind leave forget quit enough do")
+_ASKING = word_set("is are was were am do does did has had have who why when")
 _INSTEAD = frozenset(ARTICLES | {"it"})
 
 
@@ -39,6 +42,8 @@ def settled(folded: str) -> str:
         before, after = words_of(head), words_of(tail)
         if not before or not after or _FORMS.isdisjoint(before):
             continue
+        if after[0] not in _ENDING and (forbidding_word(before) or before[0] in _ASKING):
+            return folded
         if after[0] in _FORMS or after[0] in _ENDING:
             return settled(tail)
         if after[0] in _INSTEAD or not _WEAK.fullmatch(match[0]):

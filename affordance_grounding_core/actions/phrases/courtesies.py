@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+from affordance_grounding_core.actions.phrases.english import ARTICLES
+from affordance_grounding_core.actions.phrases.passives import DONE, VERBS
 from affordance_grounding_core.actions.phrases.questions import asked_after
 from affordance_grounding_core.actions.phrases.things import word_set
 
@@ -13,7 +15,7 @@ _FILLERS = word_set(
     "carefully gently firmly simply first next finally again always go come also still maybe "
     "perhaps buddy mate pal friend yeah yes yep sure like basically actually literally oi "
     "alexa siri google computer machine assistant lovely great good cheers ta dear "
-    "love man dude guys lastly meanwhile anyway"
+    "love man dude yo guys lastly meanwhile anyway"
 )
 CLOSINGS = word_set(
     "please now thanks again here there ta cheers mate robot buddy ok okay then yeah"
@@ -48,7 +50,7 @@ _FRAMES = frozenset(
             "you ought to, you are supposed to, i have to, i have got to, i must, i should"
         ),
         *_products("can|could|would|will", "somebody|someone|anybody|anyone|we"),
-        *_products("would|will|are", "you", "be able to|able to"),
+        *_products("would|will|are|might|may", "you", "be able to|able to"),
         *_products("i", "wonder|was wondering|am wondering", "if", "you", "could|can|would|might"),
         *_products(
             "i|we",
@@ -70,7 +72,7 @@ _FRAMES = frozenset(
             "grateful|thankful|happy|glad|pleased|obliged|delighted|appreciate it|appreciate",
             "if",
             "you",
-            "could|would|can",
+            "could|would|can|",
         ),
         *_products(
             "it",
@@ -86,7 +88,14 @@ _FRAMES = frozenset(
             "you|that you",
             "could|would|can|should|might",
         ),
-        *_products("do|", "you", "think", "you|that you|we", "could|can|might"),
+        *_products("i|we", "beg|order|command|urge|implore|instruct|invite", "you", "to|"),
+        *_products(
+            "would it be|is it|would it",
+            "too much trouble|too much|ok|okay|all right|alright|a problem|fine",
+            "for you|if you|",
+            "to|could",
+        ),
+        *_products("do|", "you", "think|reckon|suppose", "you|that you|we", "could|can|might"),
         *_products(
             "is there|have you|", "any chance", "you|that you|of you|we", "could|can|might|would|"
         ),
@@ -112,6 +121,12 @@ _FRAMES = frozenset(
 
 _SIZES = sorted({len(frame) for frame in _FRAMES}, reverse=True)
 _LONGEST_TITLE = 4
+_WARNINGS = frozenset(
+    (*lead, word)
+    for lead in (("be", "careful"),)
+    for word in ("with", "of", "about", "around", "when", "as")
+)
+_THIS = ARTICLES | {"it", "them"}
 _ONGOING = word_set("start begin keep continue resume try")
 
 
@@ -122,13 +137,23 @@ def without_frame(words: list[str]) -> list[str]:
         before = list(words)
         if words[:2] in (["be", "a"], ["be", "an"]) and len(words) <= _LONGEST_TITLE:
             return []  # "be a darling and pour it"
+        if tuple(words[:3]) in _WARNINGS:
+            return []  # "be careful with the knife and hand it over"
         size = next((n for n in _SIZES if tuple(words[:n]) in _FRAMES), 0)
         if words[0] == "like" and "".join(words[1:2]).endswith(("to", "ing")):
             return words  # "would you like to pour"
         if not size and words[0] in _FILLERS:
             words = words[1:]
             continue
+        if words[: size - 1 and size][-2:] == ["if", "you"]:
+            words = [
+                *words[:size],
+                *(DONE.get(word, word) for word in words[size : size + 1]),
+                *words[size + 1 :],
+            ]
         words = words[size:]
+        if words[:1] == ["you"] and len(words) > 2 and words[1] in VERBS and words[2] in _THIS:
+            words = words[1:]  # "you hold this end"
         if len(words) > 1 and words[0] in _ONGOING and words[1].endswith("ing"):
             words = words[1:]
         words = asked_after(words)

@@ -62,6 +62,7 @@ _ASIDES = (
         " ",
     ),
     (re.compile(r"^((?:what|which|where)\b.*) to stop (?:it|this|that)$"), r"\1 to end it"),
+    (re.compile(r"\byou would not happen to have\b|\bdo you happen to have\b"), "do you have"),
     (re.compile(r"\bif you (?:do|would) not mind\b|\bif it is not too much\b( \w+)?"), " "),
     (re.compile(r"(?<=\w)[\s,]+(?:can|could|will|would)(?: not)? you(?: please)?[\s?!.]*$"), " "),
     (re.compile(r"\bon top of\b"), "onto"),

@@ -95,7 +95,7 @@ FIGURES = pattern_list(
     give ME thumbs|business|shout|out|piece of mind|earful|space,
     lend ear|hand|support|weight|credence, lend ME ear|hand|support,
     pass buck|muster|judgement|judgment|sentence|around $, pass away|time|law|bill $,
-    hand in, hand it to ME, hand over fist,
+    hand in, hand over fist,
     pick hole|holes in, pick .. apart, pick brain|brains|pocket|pockets|nose|battle|battles $,
     pick fights|quarrel|poison|favorites|favourites|teeth $,
     pick up chicks|girls|bug|cold|flu|trick|tricks|skills|threads,

@@ -29,7 +29,7 @@ WORD_CLASSES = MappingProxyType(
             "label"
         ),
         "TOUCHED": word_set(
-            "screen touchscreen display icon app tile touchpad trackpad spacebar stop estop "
+            "screen touchscreen display icon app tile option touchpad trackpad spacebar stop estop "
             "cancel undo quit abort play pause enter start escape reset return"
         ),
         "SCREEN": word_set("screen touchscreen display icon touchpad trackpad pad"),
@@ -161,7 +161,7 @@ SENSES = (
     ),
     _sense(
         "open",
-        "open, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
+        "open, get door $, crack open, uncover, unscrew, uncork, uncap, unseal, unlatch, unlid, "
         "take LID off, take .. LID off, take off LID, take off .. LID $, remove LID $, "
         "remove .. LID $, get|pull|take LID out, "
         f"get|pull|take .. LID out, {_OPENING}|get .. open $, {_OPENING} open, "
@@ -184,7 +184,7 @@ SENSES = (
         "press",
         "press, press down, press on, hit BUTTON, hit .. BUTTON, tap BUTTON, tap .. BUTTON, "
         "tap on, click, click on, depress, hold down BUTTON, hold down .. BUTTON, "
-        "hit|tap TOUCHED, hit|tap .. TOUCHED, hit|tap space bar, hit|tap .. space bar, "
+        "hit|tap TOUCHED $, hit|tap .. TOUCHED $, hit|tap space bar, hit|tap .. space bar, "
         "touch|poke|ring|smack|slap|bang|thump|whack BUTTON, "
         "touch|poke|ring|smack|slap|bang|thump|whack .. BUTTON, "
         "touch SCREEN, touch .. SCREEN, give SCREEN|BUTTON tap|click, "
@@ -194,7 +194,7 @@ SENSES = (
         "press push",
         "push BUTTON, push .. BUTTON, push down, push down on, push in, push .. down, flip BUTTON, "
         "flip .. BUTTON, toggle BUTTON, toggle .. BUTTON, flick BUTTON, "
-        "flick .. BUTTON, push TOUCHED, push .. TOUCHED, "
+        "flick .. BUTTON, push TOUCHED $, push .. TOUCHED $, "
         "give BUTTON push|press, give .. BUTTON push|press, give press $, give .. press $",
     ),
     _sense("push", "push, shove, nudge, give .. push|shove"),

@@ -33,7 +33,9 @@ def _participle(verb: str) -> str:
     return verb_forms(verb)[1].removesuffix("ing") + "ed"
 
 
-_DONE = {_participle(verb): verb for verb in sorted(VERBS)}
+DONE = {_participle(verb): verb for verb in sorted(VERBS)}
+"""Participle of each of them to the verb."""
+
 _DOING = {verb_forms(verb)[1]: verb for verb in sorted(VERBS)}
 _NEEDS = (
     ("needs",), ("need",), ("wants",), ("requires",), ("require",), ("could", "do", "with"),
@@ -47,10 +49,11 @@ _TO_BE = tuple(
         "wants to be", "had better be", "is supposed to be",
     )
 )  # fmt: skip
+_LEADING = frozenset(lead[0] for lead in (*_NEEDS, *_TO_BE))
 _NEED_NOUNS = word_set("stir turn twist spin push press whack mix brush knock bang shake kick")
 _DEGREES = word_set("a an some good quick little bit of gentle proper hard quarter half another")
 _SUBJECTS = word_set("i you we they he she who what which there nobody someone somebody")
-_ORDERED = tuple(
+_ORDERED = frozenset(
     tuple(lead.split())
     for lead in (
         "get", "have", "i want", "i need", "we need", "we want", "i would like", "let us have",
@@ -83,9 +86,11 @@ def _of_subject(words: list[str]) -> list[str] | None:
     if not words or words[0] in _SUBJECTS:
         return None
     for place in range(1, min(len(words), _LONGEST_NOUN)):
+        if words[place] not in _LEADING:
+            continue
         for lead in _TO_BE:
             if tuple(words[place : place + len(lead)]) == lead:
-                return _done_to(words[:place], words[place + len(lead) :], _DONE)
+                return _done_to(words[:place], words[place + len(lead) :], DONE)
         for lead in _NEEDS:
             if tuple(words[place : place + len(lead)]) == lead:
                 rest = words[place + len(lead) :]
@@ -101,12 +106,12 @@ def _asked_of_subject(words: list[str]) -> list[str] | None:
     if words[:1] and words[0] in ("can", "could", "may", "will", "would") and "be" in words[2:]:
         place = words.index("be", 2)
         if words[1] not in _SUBJECTS and place <= _LONGEST_NOUN:
-            return _done_to(words[1:place], words[place + 1 :], _DONE)
+            return _done_to(words[1:place], words[place + 1 :], DONE)
     return None
 
 
 def _ordered(words: list[str]) -> list[str] | None:
-    lead = max((one for one in _ORDERED if tuple(words[: len(one)]) == one), key=len, default=())
+    lead = next((lead for n in (6, 5, 4, 3, 2, 1) if (lead := tuple(words[:n])) in _ORDERED), ())
     named = words[len(lead) :]
     if not lead or not named or named[0] in _SUBJECTS:
         return None
@@ -115,15 +120,15 @@ def _ordered(words: list[str]) -> list[str] | None:
         after = named[place + 1 :]
         ends = not after or after[0] in ENDS_NOUN or after[0] in _TAIL
         doing = named[place] in _DOING and lead[-1] in ("need", "want") and not after
-        if ends and (named[place] in _DONE or doing):
+        if ends and (named[place] in DONE or doing):
             thing = named[:place]
             while len(thing) > 1 and (thing[-1] in _COPULAS or thing[-2:] == ["to", "be"]):
                 thing = thing[:-1] if thing[-1] in _COPULAS else thing[:-2]
-            return _done_to(thing, named[place:], {**_DOING, **_DONE})
+            return _done_to(thing, named[place:], {**_DOING, **DONE})
     return None
 
 
 def _done_to(thing: list[str], rest: list[str], verbs: dict[str, str]) -> list[str] | None:
-    if rest and rest[0] in verbs and thing and _NO_PART.isdisjoint(thing):
+    if rest and rest[0] in verbs and thing and _NO_PART.isdisjoint(thing[1:]):
         return [verbs[rest[0]], *thing, *rest[1:]]
     return None

@@ -13,6 +13,7 @@ _FORBIDDING = word_set(
 )
 _NOUNS = word_set("stop quit undo")
 _PRESSING = word_set("press push hit tap click touch pressing pushing hitting tapping clicking")
+_SETTING = word_set("turn set switch rotate twist")
 _PRESSED = word_set("stop quit undo no")
 _BEFORE_STOP = word_set(
     "emergency e door bus safety machine end hard full limit big red quick truck tab master main"
@@ -52,6 +53,8 @@ def _is_name(words: Sequence[str], place: int) -> bool:
         return True
     if before in ARTICLES:
         return word in _NOUNS or not _LABELLED.isdisjoint(after)
+    if word in _NOUNS and before == "to" and words[0] in _SETTING:
+        return True
     if word in _PRESSED and before in _PRESSING:
         return True
     return word in _NOUNS and (before in _BEFORE_STOP or not _LABELLED.isdisjoint(after[:1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affordance_grounding_core.actions.phrases.english import AUXILIARIES, PRONOUNS
-from affordance_grounding_core.actions.phrases.passives import VERBS
+from affordance_grounding_core.actions.phrases.passives import DONE, VERBS
 from affordance_grounding_core.actions.phrases.things import word_set
 
 _PARTS = word_set("part parts end side bit place spot area")
@@ -32,11 +32,14 @@ def asked_after(words: list[str]) -> list[str]:
         return _way(words)
     if words[1] == "to" and words[0] in ("where", "how"):
         return words[2:]
+    if words[0] == "how" and (others := _how_of_thing(words)):
+        return others
     asked = next(
         (
             place
             for place in range(1, min(len(words) - 2, _LONGEST_THING))
-            if words[place] in _MAY | {"am", "are"} and words[place + 1] in PRONOUNS
+            if (words[place] in _MAY | {"am", "are"} and words[place + 1] in PRONOUNS)
+            or words[place : place + 2] == ["does", "one"]
         ),
         0,
     )
@@ -64,6 +67,15 @@ def _asked_of(question: list[str], who: str, action: list[str]) -> list[str]:
     if word == "what" and not thing and who in _DOERS and "to" in action[1:]:
         return action[:1]  # "what do I press to start it"
     return []
+
+
+def _how_of_thing(words: list[str]) -> list[str]:
+    """Bring "how does this bottle open" and "how is it opened" to "open it"."""
+    verb = words[-1]
+    if words[1] in ("is", "are") and verb in DONE:
+        return [DONE[verb], *words[2:-1]]
+    does = words[1] in ("do", "does") and words[2] not in _SPEAKERS and verb in VERBS
+    return [verb, *words[2:-1]] if does and len(words) > 3 else []
 
 
 def _done_by_others(words: list[str]) -> list[str]:

@@ -161,16 +161,22 @@ def _is_second_verb(clause: Clause) -> bool:
 
 
 def _read_hint(words: Sequence[str], names: Sequence[str]) -> list[Reading]:
+    of = next((place for place, word in enumerate(words) if place and word in ("of", "on")), None)
+    words = words[:of]
     for pattern, sense in _HINTS:
         size = len(pattern.items)
         before = words[: len(words) - size]
         if (
             size <= len(words)
             and pattern.matches(words[len(words) - size :])
-            and all(word in OBJECTS for word in before)
+            and all(word in OBJECTS or _names_button(sense, word) for word in before)
         ):
             return _readings([sense], names, _HINTED, _HINTED)
     return []
+
+
+def _names_button(sense: Sense, word: str) -> bool:
+    return sense.name == "press" and word not in _FINITE and not _INDEX.is_plain_verb(word)
 
 
 def _readings(

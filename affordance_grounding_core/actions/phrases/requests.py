@@ -50,6 +50,7 @@ _TOOL_LEADS = word_set(
 _DONE_AS_NOUN = word_set("sip swig gulp drink bite seat")
 _PORTIONS = word_set("slice piece bite bit drop share taste spoonful pinch portion")
 _AFTER_THING = word_set("of from with in on out by for at to off")
+_USING = word_set("use need want take")
 _KIND = word_set(
     "sharp blunt heavy long pointed pointy flat soft hard clean big small thin strong good better "
     "else suitable useful handy stiff"
@@ -93,10 +94,21 @@ def tool_asked_for(words: list[str]) -> list[str]:
         asked = next((place for place, word in enumerate(words[:4]) if word in AUXILIARIES), 0)
         if asked and words[asked + 1] in PRONOUNS:
             return [*words[asked + 2 :], INSTRUMENT]
-    asked_use = words[:1] == ["what"] and words[3:4] == ["use"] and words[1] in AUXILIARIES
-    if asked_use and words[2] in PRONOUNS and (action := _purpose(words[4:])):
-        return _done_with(action, INSTRUMENT)
-    return words
+    action = _tool_in_question(words)
+    return _done_with(action, INSTRUMENT) if action else words
+
+
+def _tool_in_question(words: list[str]) -> list[str]:
+    """What is to be done in "what do I use to cut it", "which tool do I need to cut it"."""
+    if words[:1] not in (["what"], ["which"]):
+        return []
+    rest = words[2:] if words[1:2] and words[1] in _SOME_TOOL else words[1:]
+    if rest[:1] and rest[0] in AUXILIARIES and rest[1:2] and rest[1] in PRONOUNS:
+        if rest[2:3] and rest[2] in _USING:
+            return _purpose(rest[3:])
+        if len(rest) > 3 and rest[-1] in _PLACES:
+            return rest[2:]
+    return []
 
 
 def _purpose(words: list[str]) -> list[str]:

@@ -9,13 +9,16 @@ from affordance_grounding_core.actions.phrases.lexicon import SENSES
 from affordance_grounding_core.actions.phrases.patterns import verb_forms
 from affordance_grounding_core.actions.phrases.things import word_set
 
-_VERBS = word_set("stop cancel halt abort quit cease desist freeze enough nevermind whoa")
+_VERBS = word_set(
+    "stop disregard ignore cancel halt abort quit cease desist freeze enough nevermind whoa"
+)
 _ENDING = word_set("stop quit cease cancel abort halt end enough")
 _TAIL = _VERBS | word_set(
     "it that this there here now right immediately instantly already everything all thing "
     "things at once current goal task action job command order request robot arm gripper motion "
     "movement please instead thanks thank you mission operation process plan execution actions "
-    "tasks goals commands for grounding today tonight last previous my ever i said say really "
+    "tasks goals commands for grounding today tonight last previous my ever folks "
+    "guys everyone what one moment second minute sec bit while i said say really "
     "yet then"
 )
 _PHRASES = tuple(
@@ -131,6 +134,9 @@ _LEADS = tuple(
         "hey",
         "actually",
         "i said",
+        "wait a second",
+        "wait a minute",
+        "wait a moment",
         "hold up",
         "hold on",
         "hang on",
@@ -175,7 +181,8 @@ def is_stop(text: str) -> bool:
 def _without_leads(words: list[str]) -> list[str]:
     """What is left of "no, wait, actually stop": "stop"."""
     while words[:2] != ["no", "more"]:
-        lead = next((lead for lead in _LEADS if tuple(words[: len(lead)]) == lead), ())
+        leads = (lead for lead in _LEADS if tuple(words[: len(lead)]) == lead)
+        lead = max(leads, key=len, default=())
         if not lead:
             break
         words = words[len(lead) :]
@@ -198,7 +205,7 @@ def _stops(clause: Clause) -> bool:
 def _ends_doing(clause: Clause) -> bool:
     """Whether what is to end is something that is being done: "no more cutting"."""
     words = clause.words
-    if words[:2] == ("no", "more"):
+    if words[:2] == ("no", "more") or words[:2] == ("leave", "off"):
         place = 2
     elif words[0] in _ENDING:
         place = 1
