@@ -17,6 +17,7 @@ from affordance_grounding_core.actions.vocabulary import (
 from affordance_grounding_core.errors import CheckpointError
 from affordance_grounding_core.inference.looks import parse_looks
 from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.turn import parse_image_turn
 from affordance_grounding_core.methods.base import METHODS, RANDOM_MODELS
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
@@ -44,6 +45,7 @@ def load_grounder(
     taught: str | Path | None = None,
     input_size: int | None = None,
     looks: str | int = 1,
+    image_turn: str | int = 0,
 ) -> Grounder:
     """Load a model.
 
@@ -61,6 +63,8 @@ def load_grounder(
         input_size: side in px of the square that images are brought to, or whose area they
             keep, a multiple of the model's patch; None: the model's own.
         looks: 1, 2 or "auto": a second look, larger; see docs/use/default_model.md.
+        image_turn: degrees counterclockwise that bring the camera's images upright: 0, 90, 180
+            or 270. The network sees them upright; answers are of their own pixels.
 
     Returns:
         A grounder; `warm_up` makes its first call as fast as the others.
@@ -71,7 +75,7 @@ def load_grounder(
         RuntimeUnavailableError: no such runtime or precision on this machine.
         TeachingError: the taught actions cannot be read, or used with this model.
         ArtifactError: an exported folder that is damaged or of another model.
-        ValueError: an input size that is no multiple of the patch, or other looks.
+        ValueError: an input size that is no multiple of the patch, other looks or another turn.
     """
     request = request or RuntimeRequest(*parse_runtime(runtime, precision))
     weights = Path(backbone_weights).expanduser() if backbone_weights else None
@@ -82,10 +86,7 @@ def load_grounder(
     try:
         if exported is not None:
             exported.require(folder, grounder.information.fingerprint)
-        if input_size is not None:
-            own = grounder.preprocess.config
-            grounder.preprocess = Preprocess(replace(own, size=input_size))
-        grounder.looks = parse_looks(looks)
+        _set_sight(grounder, input_size, looks, image_turn)
         if (request.runtime, request.precision) not in (("eager", "auto"), ("eager", "fp32")):
             grounder.use_runtime(lambda eager: choose_runtime(grounder, eager, request))
         if taught is not None:
@@ -94,6 +95,17 @@ def load_grounder(
         grounder.close()
         raise
     return grounder
+
+
+def _set_sight(
+    grounder: Grounder, input_size: int | None, looks: str | int, image_turn: str | int
+) -> None:
+    """Set how a grounder sees images; see `load_grounder`."""
+    if input_size is not None:
+        own = grounder.preprocess.config
+        grounder.preprocess = Preprocess(replace(own, size=input_size))
+    grounder.looks = parse_looks(looks)
+    grounder.image_turn = parse_image_turn(image_turn)
 
 
 def add_taught(grounder: Grounder, file: str | Path) -> None:

@@ -314,6 +314,7 @@ class GrounderNode(LifecycleNode):
             goal=self._goals.status,
             requested=self._ground_action.running,
             depth=model.pipeline.depth_status,
+            turn=model.turns.status,
             problem=model.pipeline.problem,
             busy=model.pipeline.busy,
             images_needed=self._needs_images,

@@ -61,6 +61,14 @@ LooksOption = Annotated[
         "auto: where the first look is near the threshold.",
     ),
 ]
+ImageTurnOption = Annotated[
+    Literal["0", "90", "180", "270"],
+    typer.Option(
+        "--image-turn",
+        help="Degrees counterclockwise that bring the pictures upright, for a camera that is "
+        "mounted sideways or upside down; answers stay in the pictures' own pixels.",
+    ),
+]
 JsonOption = Annotated[
     Path | None,
     typer.Option(
@@ -90,6 +98,7 @@ def load_model(
     taught: str = "none",
     input_size: int | None = None,
     looks: str = "1",
+    image_turn: str = "0",
 ) -> Grounder:
     """Load a grounder; PyTorch is imported here and not before, so that --help is quick.
 
@@ -101,6 +110,7 @@ def load_model(
             and left alone: nobody asked for it here.
         input_size: see `InputSizeOption`.
         looks: see `LooksOption`.
+        image_turn: see `ImageTurnOption`.
     """
     from affordance_grounding_core.inference.image_memory import keep_freed_memory
     from affordance_grounding_core.loading import add_taught, load_grounder
@@ -111,7 +121,12 @@ def load_model(
     request = RuntimeRequest(*parse_runtime(runtime), wait=True)
     try:
         grounder = load_grounder(
-            model, backbone_weights=weights, request=request, input_size=input_size, looks=looks
+            model,
+            backbone_weights=weights,
+            request=request,
+            input_size=input_size,
+            looks=looks,
+            image_turn=image_turn,
         )
     except ValueError as error:
         if input_size is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from affordance_grounding_core.commands.common import (
+    ImageTurnOption,
     InputSizeOption,
     JsonOption,
     LooksOption,
@@ -95,6 +96,7 @@ def evaluate(
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
     looks: LooksOption = "1",
+    image_turn: ImageTurnOption = "0",
     baselines: BaselinesOption = False,
     pictures: PicturesOption = None,
     picture_count: PictureCountOption = 6,
@@ -112,7 +114,7 @@ def evaluate(
         raise typer.BadParameter("--split and --object choose from --data, not from a --manifest")
     dataset = None if data is None else read_evaluation_set(data, split)
     training = None if dataset is None else training_set_beside(dataset)
-    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks, image_turn)
     chosen = PROTOCOLS[protocol]
     if dataset is not None:
         evaluation = evaluate_test_set(

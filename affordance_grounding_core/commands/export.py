@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from affordance_grounding_core.commands.common import (
+    ImageTurnOption,
     InputSizeOption,
     JsonOption,
     ModelOption,
@@ -20,6 +21,7 @@ from affordance_grounding_core.commands.common import (
     write_json,
 )
 from affordance_grounding_core.commands.outputs import output_folder
+from affordance_grounding_core.inference.turn import parse_image_turn
 from affordance_grounding_core.runtimes.export_folder import (
     ExportedModel,
     read_exported,
@@ -95,6 +97,7 @@ def export(
     build_only: BuildOnlyOption = False,
     output: EngineFolderOption = None,
     input_size: InputSizeOption = None,
+    image_turn: ImageTurnOption = "0",
     json_file: JsonOption = None,
     backbone_weights: WeightsOption = None,
 ) -> None:
@@ -123,6 +126,7 @@ def export(
         grounder = load_grounder(
             model, backbone_weights=backbone_weights, request=request, input_size=input_size
         )
+    grounder.image_turn = parse_image_turn(image_turn)
     try:
         if capability:
             entries = build_for(grounder, sizes, capability, request)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from affordance_grounding_core.actions.vocabulary import abbreviate
 from affordance_grounding_core.commands.common import (
+    ImageTurnOption,
     InputSizeOption,
     JsonOption,
     LooksOption,
@@ -111,6 +112,7 @@ def predict(
     runtime: RuntimeOption = "auto",
     input_size: InputSizeOption = None,
     looks: LooksOption = "1",
+    image_turn: ImageTurnOption = "0",
     threshold: ThresholdOption = None,
     heatmap: HeatmapOption = "png",
     json_file: JsonOption = None,
@@ -127,7 +129,7 @@ def predict(
     if threshold is not None and not 0.0 < threshold <= 1.0:
         raise typer.BadParameter(f"threshold must lie in (0, 1], got {threshold}")
     files = expand_folders(images)
-    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks)
+    grounder = load_model(model, runtime, backbone_weights, taught, input_size, looks, image_turn)
     resolutions = [grounder.resolve(text) for text in action]
     for resolution in resolutions:
         if resolution.found != "exact":
@@ -138,6 +140,7 @@ def predict(
         **asdict(grounder.information),
         "runtime": grounder.runtime,
         "looks": looks,
+        "image_turn": grounder.image_turn,
         "resolutions": [resolution.as_dict() for resolution in resolutions],
         "results": entries,
         "unreadable": unreadable,

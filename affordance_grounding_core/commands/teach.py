@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affordance_grounding_core.commands.common import (
+    ImageTurnOption,
     JsonOption,
     ModelOption,
     WeightsOption,
@@ -67,6 +68,7 @@ def teach_action(
     ] = None,
     file: FileOption = None,
     override: OverrideOption = False,
+    image_turn: ImageTurnOption = "0",
     model: ModelOption = "default",
     backbone_weights: WeightsOption = None,
 ) -> None:
@@ -95,7 +97,8 @@ def teach_action(
     from affordance_grounding_core.commands.common import load_model
     from affordance_grounding_core.teaching.teacher import Teacher
 
-    teacher = Teacher(load_model(model, "eager", backbone_weights), kept)
+    grounder = load_model(model, "eager", backbone_weights, image_turn=image_turn)
+    teacher = Teacher(grounder, kept)
     count = teacher.teach(name, picture, mark, source=image.name, override=override)
     known = teacher.taught.find(name)
     typer.echo(f"{known}: {count} example(s), the last by {mark.description} -> {kept}")

@@ -50,6 +50,7 @@ class EvaluationReport:
         misplaced: image files of the data set that do not lie in an ACTION/OBJECT folder.
         baselines: scores of guesses that do not look at the image, by name.
         looks: looks at a picture, see `inference.looks`.
+        image_turn: degrees by which pictures were turned, see `inference.turn`.
     """
 
     protocol: str
@@ -64,6 +65,7 @@ class EvaluationReport:
     misplaced: int = 0
     baselines: Mapping[str, Sequence[ImageScore]] = field(default_factory=dict)
     looks: str = "1"
+    image_turn: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, ready for `json.dump`; shares lie in [0, 1]."""
@@ -77,6 +79,7 @@ class EvaluationReport:
             "fingerprint": self.fingerprint,
             "runtime": self.runtime,
             "looks": self.looks,
+            "image_turn": self.image_turn,
             "overall": asdict(mean_score(scores)),
             "per_action": _plain(mean_by_action(scores)),
             "per_object": _plain(mean_by_object(scores)),
@@ -134,9 +137,10 @@ class EvaluationReport:
     def _heading(self) -> str:
         split = f" {self.split}" if self.split else ""
         looks = "" if self.looks == "1" else f", looks {self.looks}"
+        turn = f", turned {self.image_turn}°" if self.image_turn else ""
         return (
-            f"{self.model} ({self.method}, {self.fingerprint[:12]}, {self.runtime}{looks}) on "
-            f"{self.data}{split}, protocol {self.protocol}\n"
+            f"{self.model} ({self.method}, {self.fingerprint[:12]}, {self.runtime}{looks}{turn}) "
+            f"on {self.data}{split}, protocol {self.protocol}\n"
             f"KLD: lower is better; SIM, NSS: higher is better; found at heat >= "
             f"{self.threshold:g}"
         )
@@ -275,6 +279,7 @@ def make_report(
         misplaced=misplaced,
         baselines=baselines,
         looks=grounder.looks,
+        image_turn=grounder.image_turn,
     )
 
 

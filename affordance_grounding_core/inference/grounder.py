@@ -22,10 +22,16 @@ from affordance_grounding_core.inference.looks import (
     mirrored,
     to_look_at_again,
 )
-from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
 from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
+from affordance_grounding_core.inference.turn import (
+    ImageTurn,
+    maps_as_taken,
+    regions_as_taken,
+    upright,
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,12 @@ class Grounder:
 
     Attributes:
         looks: number of looks at a picture, "1", "2" or "auto"; see `inference.looks`.
+        image_turn: degrees counterclockwise that bring a picture upright, 0, 90, 180 or 270: the
+            network sees it upright, answers are of the picture's own pixels; see `inference.turn`.
     """
 
     looks: Looks = "1"
+    image_turn: ImageTurn = 0
 
     def __init__(
         self,
@@ -120,19 +129,23 @@ class Grounder:
             ValueError: no action.
             RuntimeError: the network returned values that are not finite.
         """
-        return self._look(image, actions, self.regions.threshold)[0]
+        turn = self.image_turn
+        heat, _ = self._look(_seen(image, turn), actions, self.regions.threshold)
+        return maps_as_taken(heat, turn)
 
     def _look(
         self, image: NDArray[np.uint8], actions: Sequence[str], threshold: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Heat of some actions and their part masks, (K, H, W) float32 each; None for none."""
+        """Heat of some actions and their part masks in an upright image.
+
+        Both are (K, H, W) float32; the masks are None where the model draws none.
+        """
         if not len(actions):
             raise ValueError(
                 f"actions must name at least one action, got none; expected some of "
                 f"{list(self.actions)}"
             )
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
-        check_image(image)
         maps = self._maps(image, self.preprocess, indices)
         again = to_look_at_again(maps[: len(indices)], threshold, self.looks)
         if again:
@@ -148,7 +161,7 @@ class Grounder:
     def _maps(
         self, image: NDArray[np.uint8], preprocess: Preprocess, indices: Sequence[int]
     ) -> NDArray[np.float32]:
-        """Maps of one look in the pixels of the image; see `ImageMaps.values`."""
+        """Maps of one look in the pixels of the upright image; see `ImageMaps.values`."""
         answer = self._runtime.image_maps(image, preprocess, indices)
         if not answer.is_finite:
             raise RuntimeError(
@@ -171,8 +184,9 @@ class Grounder:
             actions: K names of the vocabulary, or what `resolve` understands.
 
         Returns:
-            (K, rows, columns) float32 by name, for example "class_map". Empty where the method
-            has no maps beside its heat, or the runtime runs a graph that leaves them out.
+            (K, rows, columns) float32 by name, for example "class_map", over the image as it
+            was given. Empty where the method has no maps beside its heat, or the runtime runs a
+            graph that leaves them out.
 
         Raises:
             InvalidImageError: not an (H, W, 3) uint8 array, or without pixels.
@@ -181,8 +195,10 @@ class Grounder:
         if not len(actions):
             return {}
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
-        check_image(image)
-        return self._runtime.evaluation_maps(self.preprocess.as_published(image), indices)
+        turn = self.image_turn
+        pixels = self.preprocess.as_published(_seen(image, turn))
+        maps = self._runtime.evaluation_maps(pixels, indices)
+        return {name: maps_as_taken(values, turn) for name, values in maps.items()}
 
     def ground(
         self,
@@ -245,10 +261,12 @@ class Grounder:
             options = options.with_threshold(threshold)
         resolutions = [self.resolve(action) for action in actions]
         names = [resolution.action for resolution in resolutions]
-        heatmaps, masks = self._look(image, names, options.threshold)
+        turn = self.image_turn
+        seen = _seen(image, turn)
+        heatmaps, masks = self._look(seen, names, options.threshold)
         share = (time.perf_counter() - started) / len(resolutions)
         return [
-            self._result(image, heatmap, mask, resolution, options, share)
+            _result(seen, turn, heatmap, mask, resolution, options, share)
             for heatmap, mask, resolution in zip(
                 heatmaps,
                 [None] * len(heatmaps) if masks is None else masks,
@@ -256,29 +274,6 @@ class Grounder:
                 strict=True,
             )
         ]
-
-    def _result(
-        self,
-        image: RgbImage,
-        heatmap: NDArray[np.float32],
-        part_mask: NDArray[np.float32] | None,
-        resolution: ActionResolution,
-        options: RegionConfig,
-        seconds: float,
-    ) -> GroundingResult:
-        started = time.perf_counter()
-        found, mask = extract_regions(heatmap, options, part_mask, image)
-        return GroundingResult(
-            heatmap=heatmap,
-            mask=mask,
-            regions=found,
-            action=resolution.action,
-            score=float(heatmap.max()),
-            threshold=options.threshold,
-            found=bool(found),
-            seconds=seconds + time.perf_counter() - started,
-            resolution=resolution,
-        )
 
     @property
     def runtime_report(self) -> RuntimeReport | None:
@@ -304,16 +299,58 @@ class Grounder:
             wait: whether an engine that has to be built is built now; otherwise that begins,
                 and PyTorch answers meanwhile.
         """
-        image = np.full((height, width, 3), 127, np.uint8)
+        image = _seen(np.full((height, width, 3), 127, np.uint8), self.image_turn)
         second = [] if self.looks == "1" else [larger(self.preprocess)]
         for preprocess in (*second, self.preprocess):
-            geometry = preprocess.geometry(height, width)
+            geometry = preprocess.geometry(*image.shape[:2])
             self._runtime.prepare(geometry.input_height, geometry.input_width, wait=wait)
             self._maps(image, preprocess, [0])
+
+    def geometry(self, height: int, width: int) -> ImageGeometry:
+        """Place an image of a size, turned upright, in the network input.
+
+        Args:
+            height: height of the image as it is taken, in px.
+            width: width of the image as it is taken, in px.
+        """
+        is_sideways = self.image_turn in (90, 270)
+        return self.preprocess.geometry(*((width, height) if is_sideways else (height, width)))
 
     def close(self) -> None:
         """Free the memory of the model; the grounder cannot be used afterwards."""
         self._runtime.close()
+
+
+def _seen(image: RgbImage, turn: ImageTurn) -> RgbImage:
+    """An image as the network sees it, upright; what is no image is refused."""
+    check_image(image)
+    return upright(image, turn)
+
+
+def _result(
+    seen: RgbImage,
+    turn: ImageTurn,
+    heatmap: NDArray[np.float32],
+    part_mask: NDArray[np.float32] | None,
+    resolution: ActionResolution,
+    options: RegionConfig,
+    seconds: float,
+) -> GroundingResult:
+    """Answer for one action; all that is given is upright, the result as the image was taken."""
+    started = time.perf_counter()
+    found, mask = extract_regions(heatmap, options, part_mask, seen)
+    height, width = mask.shape
+    return GroundingResult(
+        heatmap=maps_as_taken(heatmap, turn),
+        mask=maps_as_taken(mask, turn),
+        regions=regions_as_taken(found, turn, height, width),
+        action=resolution.action,
+        score=float(heatmap.max()),
+        threshold=options.threshold,
+        found=bool(found),
+        seconds=seconds + time.perf_counter() - started,
+        resolution=resolution,
+    )
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

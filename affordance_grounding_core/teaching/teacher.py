@@ -10,6 +10,7 @@ from affordance_grounding_core.errors import TeachingError
 from affordance_grounding_core.images.arrays import RgbImage
 from affordance_grounding_core.inference.grounder import Grounder, check_image
 from affordance_grounding_core.inference.runtime import HeatRuntime
+from affordance_grounding_core.inference.turn import upright
 from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.gated import GatedRuntime
 from affordance_grounding_core.teaching.background import generic_background
@@ -108,8 +109,9 @@ class Teacher:
                 f"px, the picture is {image.shape[1]} x {image.shape[0]} px; mark the picture "
                 "itself"
             )
-        pixels, geometry = self.features.preprocess(image)
-        coverage, inside = self.features.coverage(mark.mask, geometry)
+        turn = self._grounder.image_turn  # What is learned is upright, as what is seen later.
+        pixels, geometry = self.features.preprocess(upright(image, turn))
+        coverage, inside = self.features.coverage(upright(mark.mask, turn), geometry)
         exemplar = make_exemplar(
             self.features.of_pixels(pixels),
             coverage,

@@ -85,12 +85,19 @@ class ParameterSpecification:
         return "at the next configuration" if self.needs_reconfigure else "at once"
 
     def brought(self, value: object) -> object:
-        """A whole number as a double where a double is expected; anything else as it is.
+        """A whole number as a double where a double is expected, or as the text that it is one of.
 
         Args:
             value: unchecked value of a command line, a file or a service call.
+
+        Returns:
+            Anything else as it is. YAML, and with it `-p image_turn:=90`, makes numbers of digits.
         """
-        return float(value) if isinstance(self.default, float) and type(value) is int else value
+        if type(value) is not int:
+            return value
+        if isinstance(self.default, float):
+            return float(value)
+        return str(value) if str(value) in self.one_of else value
 
     def validate(self, value: object) -> Value:
         """Check a value and bring it to the parameter's type.
@@ -99,7 +106,7 @@ class ParameterSpecification:
             value: unchecked value of a command line, a file or a service call.
 
         Returns:
-            The value; a whole number becomes a double where a double is expected.
+            The value, with whole numbers as `brought` makes them.
 
         Raises:
             ParameterError: wrong type, not finite, out of range or not one of the choices.

@@ -16,7 +16,7 @@ from affordance_grounding_ros.depth.camera_model import DepthError, camera_model
 from affordance_grounding_ros.depth.grasp_pose import GraspConfig
 from affordance_grounding_ros.depth.image import DepthImage, check_same_frame, depth_in_metres
 from affordance_grounding_ros.depth.stamp_matching import Claim, StampMatcher
-from affordance_grounding_ros.depth.transforms import FrameLookup, RigidTransform, TfLookup
+from affordance_grounding_ros.depth.transforms import FrameLookup, RigidTransform
 from affordance_grounding_ros.depth.view import DepthView
 
 DEPTH_TOPIC = "depth"
@@ -88,14 +88,14 @@ class DepthInput:
     Args:
         node: node that subscribes.
         settings: gives the parameters of now.
-        lookup: listens to TF; made only where a target frame is asked for.
+        frames: knows where frames lie, closed by whoever made it; None without a target frame.
     """
 
     def __init__(
         self,
         node: Node,
         settings: Callable[[], DepthSettings],
-        lookup: Callable[[Node], FrameLookup] = TfLookup,
+        frames: FrameLookup | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -103,8 +103,7 @@ class DepthInput:
         self._subscriptions: list[Subscription[Any]] = []
         self._depths: StampMatcher[Image] = StampMatcher()
         self._calibrations: StampMatcher[CameraInfo] = StampMatcher()
-        # Made here, so that a target frame without TF fails the configuration, not every image.
-        self._frames = lookup(node) if settings().target_frame else None
+        self._frames = frames
 
     def open(self) -> None:
         """Subscribe, unless that is done already.
@@ -137,8 +136,6 @@ class DepthInput:
     def release(self) -> None:
         """Unsubscribe for good."""
         self.close()
-        if self._frames:
-            self._frames.close()
 
     def claim(self, header: Any) -> DepthClaim:
         """Begin to collect what belongs to an image; never waits.
@@ -208,7 +205,12 @@ class DepthInput:
         target = settings.target_frame
         if not target or self._frames is None or target == header.frame_id.lstrip("/"):
             return None
-        return self._frames.find(target, header.frame_id, header.stamp, settings.depth_wait)
+        try:
+            return self._frames.find(target, header.frame_id, header.stamp, settings.depth_wait)
+        except DepthError as error:
+            raise DepthError(
+                error.kind, f"{error}, which 'target_frame' needs at the image's stamp"
+            ) from error
 
     def _silence(self, topic: str) -> str:
         name = self._node.resolve_topic_name(topic)

@@ -15,6 +15,7 @@ from affordance_grounding_ros.depth.camera_model import DepthError
 from affordance_grounding_ros.depth.grasp_filter import GraspFilter
 from affordance_grounding_ros.depth.input import DepthClaim, DepthInput, DepthSettings
 from affordance_grounding_ros.depth.outputs import DepthOutputs, RegionPoses
+from affordance_grounding_ros.depth.transforms import FrameLookup
 from affordance_grounding_ros.health.figures import DepthCounts
 
 
@@ -24,19 +25,19 @@ class DepthStage:
     Args:
         node: node that subscribes and publishes.
         settings: gives the parameters of now.
+        frames: knows where frames lie; None without a target frame.
 
     Attributes:
         input: subscriptions to depth and calibration.
         outputs: topics of poses, points and markers.
         filter: chooses among the grasps of other planners.
-
-    Raises:
-        DepthError: a target frame is asked for and TF cannot be used here.
     """
 
-    def __init__(self, node: Node, settings: Callable[[], DepthSettings]) -> None:
+    def __init__(
+        self, node: Node, settings: Callable[[], DepthSettings], frames: FrameLookup | None = None
+    ) -> None:
         self._settings = settings
-        self.input = DepthInput(node, settings)
+        self.input = DepthInput(node, settings, frames)
         self.outputs = DepthOutputs(node)
         self._log = ProblemLog(node.get_logger().warning)
         self.filter = GraspFilter(node, settings, self._log.report)

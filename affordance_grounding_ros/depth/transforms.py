@@ -61,7 +61,7 @@ class FrameLookup(Protocol):
         Args:
             target: frame that is wanted.
             source: frame that is given.
-            stamp: a builtin_interfaces/Time.
+            stamp: a builtin_interfaces/Time; zero for the newest that is known.
             timeout: seconds to wait for transforms that are on their way.
 
         Raises:
@@ -92,14 +92,15 @@ class TfLookup:
 
     Args:
         node: node that listens.
+        parameter: name of the parameter that needs it, for the message.
 
     Raises:
         DepthError: tf2_ros is not installed.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, parameter: str) -> None:
         if reason := why_no_tf():
-            raise DepthError("transform", f"parameter 'target_frame' needs TF: {reason}")
+            raise DepthError("transform", f"parameter '{parameter}' needs TF: {reason}")
         tf2_ros = importlib.import_module("tf2_ros")
         self._node = node
         # With the node, so that its clock's jumps clear the buffer, as when a bag starts over.
@@ -116,8 +117,8 @@ class TfLookup:
         except Exception as error:  # tf2's exceptions share no base below Exception.
             raise DepthError(
                 "transform",
-                f"no transform from {abbreviate(source)} to 'target_frame' "
-                f"{abbreviate(target)} at the image's stamp: {type(error).__name__}: {error}",
+                f"there is no transform from {abbreviate(source)} to {abbreviate(target)} "
+                f"({type(error).__name__}: {error})",
             ) from error
         moved, turned = found.translation, found.rotation
         return RigidTransform(

@@ -13,7 +13,7 @@ from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, ProblemLog
 from affordance_grounding_ros.health.diagnostics import DiagnosticsPublisher, engine_values
 from affordance_grounding_ros.health.figures import FrameFigures
-from affordance_grounding_ros.health.state import DepthStatus, GoalStatus, NodeStatus
+from affordance_grounding_ros.health.state import DepthStatus, GoalStatus, NodeStatus, TurnStatus
 from affordance_grounding_ros.health.status import StatusPublisher
 from affordance_grounding_ros.health.watchdogs import (
     CameraTopic,
@@ -64,6 +64,7 @@ class Observation:
         goal: goal that is followed.
         requested: action of the goal of ~/ground_action; empty while there is none.
         depth: how it stands with depth.
+        turn: how images are turned.
         problem: text about the last image; empty if there was none.
         busy: seconds since the image at work was begun; 0 while there is none.
         images_needed: whether anybody waits for images.
@@ -76,6 +77,7 @@ class Observation:
     goal: GoalStatus = field(default_factory=GoalStatus)
     requested: str = ""
     depth: DepthStatus = field(default_factory=DepthStatus)
+    turn: TurnStatus = field(default_factory=TurnStatus)
     problem: str = ""
     busy: float = 0.0
     images_needed: bool = False
@@ -115,7 +117,8 @@ class NodeHealth:
     def status(self) -> NodeStatus:
         """The node's present status."""
         seen = self._observe()
-        grounder, depth_problem = seen.grounder, seen.depth.problem if seen.goal.text else ""
+        grounder = seen.grounder
+        of_images = (seen.depth.problem, seen.turn.problem) if seen.goal.text else ()
         return NodeStatus(
             state=seen.state,
             model=grounder.information.name if grounder else "",
@@ -126,8 +129,9 @@ class NodeHealth:
             requested=seen.requested,
             counts=self.figures.counter.counts,
             depth=seen.depth,
+            image_turn=seen.turn.degrees,
             problem=seen.failure or self._inference_watch.problem or seen.problem,
-            warning=joined(self._graph_watch.warning, self._camera.warning, depth_problem),
+            warning=joined(self._graph_watch.warning, self._camera.warning, *of_images),
             last_error=self.problems.last,
         )
 

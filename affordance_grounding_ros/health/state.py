@@ -89,6 +89,19 @@ class DepthStatus:
 
 
 @dataclass(frozen=True)
+class TurnStatus:
+    """How images are turned before the network sees them.
+
+    Attributes:
+        degrees: degrees counterclockwise, as text; empty where no model is loaded.
+        problem: why TF does not tell; empty if it does, or is not asked.
+    """
+
+    degrees: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class NodeStatus:
     """Everything the status message says, but for durations.
 
@@ -102,6 +115,7 @@ class NodeStatus:
         requested: action of the goal of ~/ground_action; empty while there is none.
         counts: numbers of images.
         depth: how it stands with depth.
+        image_turn: degrees by which images are turned, as text; empty where no model is loaded.
         problem: text about what keeps the node from working now; empty while there is none.
         warning: text about something that a person should look at; empty while there is nothing.
         last_error: last problem there was; it may be over.
@@ -116,6 +130,7 @@ class NodeStatus:
     requested: str = ""
     counts: FrameCounts = field(default_factory=FrameCounts)
     depth: DepthStatus = field(default_factory=DepthStatus)
+    image_turn: str = ""
     problem: str = ""
     warning: str = ""
     last_error: str = ""
@@ -151,5 +166,6 @@ class NodeStatus:
             **self.goal.values,
             **{f"frames_{name}": str(count) for name, count in asdict(self.counts).items()},
             **self.depth.values,
+            "image_turn": self.image_turn,
             "last_error": self.last_error,
         }

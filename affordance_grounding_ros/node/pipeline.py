@@ -20,10 +20,12 @@ from affordance_grounding_core.errors import UnknownActionError
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.overlay import draw_overlay
 from affordance_grounding_core.inference.result import GroundingResult
+from affordance_grounding_core.inference.turn import ImageTurn
 from affordance_grounding_ros.common.problem_log import one_line
 from affordance_grounding_ros.depth.input import DepthClaim
 from affordance_grounding_ros.depth.outputs import RegionPoses
 from affordance_grounding_ros.depth.stage import DepthStage
+from affordance_grounding_ros.depth.upright import ImageTurns
 from affordance_grounding_ros.health.health import NodeHealth
 from affordance_grounding_ros.health.state import DepthStatus
 from affordance_grounding_ros.images.compressed import encoding_of
@@ -86,6 +88,7 @@ class Pipeline:
         health: counts and times the images, and logs what goes wrong.
         images: input whose reader makes colours of images, and whose clocks tell how old they are.
         settings: gives the parameters of now.
+        turns: tells how images are turned upright.
         depth: gives regions their poses, and is released with the pipeline; None while it is off.
         exclusive: held while the grounder is used; None where nobody else uses it.
     """
@@ -101,6 +104,7 @@ class Pipeline:
         health: NodeHealth,
         images: ImageInput,
         settings: Callable[[], GrounderSettings],
+        turns: ImageTurns,
         depth: DepthStage | None = None,
         exclusive: threading.Lock | None = None,
     ) -> None:
@@ -111,6 +115,7 @@ class Pipeline:
         self._count = health.figures.counter.add
         self._problems = health.problems
         self._settings = settings
+        self._turns = turns
         self._depth = depth
         self._exclusive = exclusive or threading.Lock()
         self._problem = ""
@@ -214,7 +219,8 @@ class Pipeline:
             message = request.image()
             reader = self._reader if request.from_camera else ImageReader()
             image = reader.read(message)
-            result = self._infer(image, request.goal.actions[0], request.goal)
+            turn = self._turns.of(message.header, from_camera=request.from_camera)
+            result = self._infer(image, request.goal.actions[0], request.goal, turn)
             claim = self._claim(message) if request.from_camera else None
             answer = self._outputs.message(
                 message.header,
@@ -241,9 +247,12 @@ class Pipeline:
     def _claim(self, message: Image | CompressedImage) -> DepthClaim | None:
         return self._depth.input.claim(message.header) if self._depth else None
 
-    def _infer(self, image: NDArray[np.uint8], action: str, goal: ActiveGoal) -> GroundingResult:
+    def _infer(
+        self, image: NDArray[np.uint8], action: str, goal: ActiveGoal, image_turn: ImageTurn
+    ) -> GroundingResult:
         regions = self._settings().regions(self.grounder.regions)
         with self._exclusive:
+            self.grounder.image_turn = image_turn
             return self.grounder.ground(image, action, threshold=goal.threshold, regions=regions)
 
     def _follow(self, frame: Frame) -> None:
@@ -269,8 +278,9 @@ class Pipeline:
         if turn is None:
             return None
         image = self._reader.read(frame.message)
+        image_turn = self._turns.of(frame.message.header)
         before = time.thread_time()
-        result = self._infer(image, turn.action, turn.goal)
+        result = self._infer(image, turn.action, turn.goal, image_turn)
         self._model_cpu = time.thread_time() - before
         poses = self._locate(frame, result)
         with self._publishing:

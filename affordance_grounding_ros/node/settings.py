@@ -9,7 +9,9 @@ from typing import get_args
 from affordance_grounding_core.inference.looks import Looks
 from affordance_grounding_core.inference.overlay import Colormap, OverlayConfig
 from affordance_grounding_core.inference.regions import RegionConfig
+from affordance_grounding_core.inference.turn import ImageTurn
 from affordance_grounding_ros.common.parameters import ParameterSpecification, ParameterTable, Value
+from affordance_grounding_ros.depth.upright import AUTO
 from affordance_grounding_ros.node.goals import MAXIMUM_TIMEOUT
 
 PARAMETERS = ParameterTable(
@@ -41,6 +43,21 @@ PARAMETERS = ParameterTable(
             'Looks at an image; "2": the network sees it again, larger, which takes three times as '
             'long; "auto": where the first look is near the threshold.',
             one_of=get_args(Looks),
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "image_turn",
+            "0",
+            "Degrees counterclockwise that bring the images upright, where the camera is mounted "
+            'sideways or upside down; "auto": as TF says. The network sees them upright, and '
+            "all that is published lies in the images as they came.",
+            one_of=(*map(str, get_args(ImageTurn)), AUTO),
+            needs_reconfigure=True,
+        ),
+        ParameterSpecification(
+            "upright_frame",
+            "base_link",
+            'Frame whose z axis points up, for the image_turn "auto".',
             needs_reconfigure=True,
         ),
         ParameterSpecification(
@@ -209,6 +226,8 @@ class GrounderSettings:
     runtime: str
     input_size: int
     looks: Looks
+    image_turn: str
+    upright_frame: str
     taught_file: str
     action: str
     goal_timeout: float

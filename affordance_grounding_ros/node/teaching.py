@@ -17,6 +17,7 @@ from affordance_grounding_core.teaching.file import default_file
 from affordance_grounding_ros.common import qos
 from affordance_grounding_ros.common.deferred import Deferred
 from affordance_grounding_ros.common.problem_log import COMMAND_BURST, one_line
+from affordance_grounding_ros.depth.upright import ImageTurns
 from affordance_grounding_ros.images.conversions import image_to_array
 from affordance_grounding_ros.node.ground_service import AroundRequests
 from affordance_grounding_ros.node.pipeline import NOT_ACTIVE
@@ -135,6 +136,7 @@ class Teaching:
         file: taught actions are kept in; `OWN_FILE`: the one of the command line; empty: in
             memory.
         around: parts of the node.
+        turns: tells how images are turned upright.
 
     Attributes:
         exclusive: lock to be held while the grounder is used.
@@ -144,9 +146,12 @@ class Teaching:
         TeachingError: a file that was named and cannot be read, or used with this model.
     """
 
-    def __init__(self, grounder: Grounder, file: str, around: AroundRequests) -> None:
+    def __init__(
+        self, grounder: Grounder, file: str, around: AroundRequests, turns: ImageTurns
+    ) -> None:
         self._grounder = grounder
         self._around = around
+        self._turns = turns
         self.exclusive = threading.Lock()
         self._lock = threading.Lock()
         self._at_work: Done | None = None
@@ -230,7 +235,10 @@ class Teaching:
         command = job.command
         image = None if job.image is None else self._around.images.reader.read(job.image)
         mark = None if image is None else mark_of(command, image.shape[0], image.shape[1])
+        image_turn = None if job.image is None else self._turns.of(job.image.header)
         with self.exclusive:
+            if image_turn is not None:
+                self._grounder.image_turn = image_turn
             if self._teacher is None:
                 self._teacher = self._make_teacher(self.file)
             teacher = self._teacher

@@ -126,7 +126,8 @@ def test_a_calibration_does_not_age() -> None:
 
 def test_the_target_frame_may_be_the_cameras_own() -> None:
     given = Settings(target_frame="camera")
-    source = DepthInput(NOBODY, lambda: given, lookup=lambda node: None)  # type: ignore[arg-type, return-value]
+    never_asked: Any = SimpleNamespace()
+    source = DepthInput(NOBODY, lambda: given, never_asked)  # type: ignore[arg-type]
     claim = source.claim(header())
     _adder(source._depths)(metres())
     _adder(source._calibrations)(pinhole(header(), 120, 160, 60.0))

@@ -41,6 +41,7 @@ WRONG = {
     "overlay_colormap": ["jet", 1],
     "overlay_opacity": [1.01, "half"],
     "image_timeout": [-1.0, "soon"],
+    "image_turn": ["45", 90.0, "left"],
 }
 
 
@@ -83,7 +84,7 @@ def test_the_action_changes_at_once_and_stops(scene: Scene) -> None:
     scene.client.wait_for_status("without a goal", message="waiting for a goal")
 
 
-@pytest.mark.parametrize("name", ["model", "runtime"])
+@pytest.mark.parametrize("name", ["model", "runtime", "upright_frame"])
 def test_what_was_loaded_cannot_change_while_it_is_loaded(scene: Scene, name: str) -> None:
     scene.start()
     successful, reason = set_one(scene, name, "other")
@@ -120,6 +121,11 @@ def test_all_or_nothing_of_a_set_applies(scene: Scene) -> None:
         ("threshold", 7.5, "parameter 'threshold' must be a double in [0, 1], got 7.5"),
         ("model", 3, "parameter 'model' must be a string, got integer '3'"),
         ("maximum_regions", 2.5, "parameter 'maximum_regions' must be an integer"),
+        (
+            "image_turn",
+            45,
+            "parameter 'image_turn' must be a string one of ['0', '90', '180', '270', 'auto']",
+        ),
     ],
 )
 def test_a_wrong_value_at_the_start_fails_the_configuration_until_it_is_put_right(
@@ -169,6 +175,14 @@ def test_a_whole_number_leaves_a_double_a_double(scene: Scene) -> None:
     assert node.set_parameters_atomically(overrides(depth_wait=1)).successful
     assert node.get_parameter("depth_wait").type_ == Parameter.Type.DOUBLE
     assert set_one(scene, "maximum_regions", 2.0)[0] is False, "no integer is made of a double"
+
+
+def test_a_choice_that_looks_like_a_number_may_be_given_as_one(scene: Scene) -> None:
+    node = scene.start(image_turn=90, looks=2)
+    assert node.status.state == "active"
+    assert node.get_parameter("image_turn").value == "90"
+    assert node.get_parameter("looks").value == "2"
+    assert set_one(scene, "image_turn", 90) == (True, ""), "as `ros2 param load` does"
 
 
 def test_the_configuration_file_holds_every_parameter_with_its_default() -> None:

@@ -68,6 +68,23 @@ def test_an_action_taught_in_the_current_image_is_grounded_at_once(scene: Scene)
     assert list(again.examples) == [2]
 
 
+def test_a_turned_camera_teaches_what_an_upright_one_does(
+    scene: Scene, own_taught_file: Path
+) -> None:
+    pupil = Pupil(scene, image_turn="90")
+    sideways = np.ascontiguousarray(np.rot90(picture(50, 40), -1))
+    box = RegionOfInterest(x_offset=HEIGHT - 26 - 29, y_offset=36, width=29, height=29)
+    answer = pupil.send(Teach.Request(name="press shutter", box=box), sideways)
+    assert answer.success, answer.message
+    with closing(make_teachable()) as grounder:
+        upright = Teacher(grounder)
+        upright.teach("press shutter", picture(50, 40), mark_box(36, 26, 29, 29, HEIGHT, WIDTH))
+    (mine,) = read_taught(own_taught_file).actions["press_shutter"].exemplars
+    (other,) = upright.taught.actions["press_shutter"].exemplars
+    np.testing.assert_array_equal(mine.foreground, other.foreground)
+    np.testing.assert_array_equal(mine.coverage, other.coverage)
+
+
 def test_what_is_taught_is_kept_in_the_file_and_known_after_a_restart(
     scene: Scene, tmp_path: Path
 ) -> None:

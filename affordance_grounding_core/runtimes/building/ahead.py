@@ -68,7 +68,7 @@ def build_ahead(
     ladders = [candidates_for(capability, plan.precision) for capability in plan.capabilities]
     entries = []
     for height, width in plan.sizes:
-        geometry = grounder.preprocess.geometry(height, width)
+        geometry = grounder.geometry(height, width)
         shape = GraphInput(
             geometry.input_height,
             geometry.input_width,

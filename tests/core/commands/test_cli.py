@@ -185,6 +185,38 @@ def test_evaluate_prints_and_writes_the_same_numbers(
     assert len(list(pictures.glob("best_*.png"))) == 6
 
 
+def test_turned_pictures_with_their_turn_score_as_the_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, colour_grounder: Grounder, drawn_data: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loading, "_load_eager", lambda *_: colour_grounder)
+    turned = tmp_path / "turned"
+    for file in (drawn_data / "testset").rglob("*.png"):
+        there = turned / file.relative_to(drawn_data)
+        values = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(there), np.rot90(values, -1))
+
+    def evaluated(root: Path, *options: str) -> dict[str, Any]:
+        report = tmp_path / "report.json"
+        words = ("affordance-grounding", "evaluate", "--data", root, "--runtime", "eager")
+        monkeypatch.setattr(sys, "argv", [*map(str, words), "--json", str(report), *options])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == 0
+        content: dict[str, Any] = json.loads(report.read_text())
+        return content
+
+    plain = evaluated(drawn_data / "testset")
+    found = evaluated(turned / "testset", "--image-turn", "90")
+    assert (plain["image_turn"], found["image_turn"]) == (0, 90)
+    assert found["overall"] == pytest.approx(plain["overall"], rel=1e-3)
+    for action, scores in plain["per_action"].items():
+        assert found["per_action"][action] == pytest.approx(scores, rel=1e-3)
+    # Masks are brought to the protocol's square by the nearest pixel, which prefers a side.
+    shares = (content["hot_regions"]["overall"]["giou"] for content in (plain, found))
+    assert next(shares) == pytest.approx(next(shares), abs=0.005)
+
+
 def test_evaluate_learns_from_the_training_set_what_objects_afford(
     run: Run, drawn_data: Path, tmp_path: Path
 ) -> None:

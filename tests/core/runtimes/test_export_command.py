@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from affordance_grounding_core.commands.cli import app
 from affordance_grounding_core.commands.export import parse_size
 from affordance_grounding_core.errors import ArtifactError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.preprocess import Preprocess
+from affordance_grounding_core.inference.runtime import HeatRuntime
+from affordance_grounding_core.runtimes.eager import EagerRuntime
 from affordance_grounding_core.runtimes.export_folder import (
     EXPORT_FILE,
     ExportedModel,
@@ -48,6 +52,29 @@ def test_an_engine_is_built_into_a_folder_and_reported(tmp_path: Path) -> None:
     assert entry["median_ms"] > 0
     assert Path(entry["folder"]).is_relative_to(tmp_path / "engines")
     assert (Path(entry["folder"]) / "manifest.json").is_file()
+
+
+def test_an_engine_of_a_camera_that_is_mounted_sideways_is_of_the_turned_size(
+    make_grounder: Callable[[Any], Grounder], network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str, weights: Path | None) -> Grounder:
+        grounder = make_grounder(network)
+        grounder.preprocess = Preprocess(replace(grounder.preprocess.config, policy="aspect"))
+        return grounder
+
+    monkeypatch.setattr(loading, "_load_eager", load)
+    asked: list[tuple[int, int]] = []
+    prepare = HeatRuntime.prepare
+
+    def noted(self: HeatRuntime, height: int, width: int, *, wait: bool = True) -> Any:
+        asked.append((height, width))
+        return prepare(self, height, width, wait=wait)
+
+    monkeypatch.setattr(EagerRuntime, "prepare", noted)
+    export = ["export", "--runtime", "eager", "--build-only", "--image-size"]
+    assert RUNNER.invoke(app, [*export, "640x480", "--image-turn", "270"]).exit_code == 0
+    assert RUNNER.invoke(app, [*export, "480x640"]).exit_code == 0
+    assert asked[0] == asked[1] != asked[0][::-1]
 
 
 @pytest.mark.usefixtures("small_model")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from taught_models import HEIGHT, WIDTH, build_grounder, picture
 
 from affordance_grounding_core import loading
@@ -75,6 +76,41 @@ def test_teach_predict_list_rename_remove(run: Run, camera: Path, tmp_path: Path
     code, _, wrong = run(*predict, "-a", "zoom in")
     assert code == 2
     assert "zoom" in wrong
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_teach_and_predict_turn_pictures_of_a_turned_camera(
+    run: Run, camera: Path, tmp_path: Path, turn: int
+) -> None:
+    sideways = tmp_path / "sideways.png"
+    write_png(sideways, np.ascontiguousarray(np.rot90(picture(50, 40), -turn // 90)))
+    box = {90: (41, 36), 180: (63, 41), 270: (26, 63)}[turn]
+    teach = ("teach", "--name", "press shutter")
+    file = ("--file", tmp_path / "turned.safetensors")
+    code, _, wrong = run(
+        *teach, "--image", sideways, "--box", *box, 29, 29, "--image-turn", turn, *file
+    )
+    assert (code, wrong) == (0, "")
+    assert run(*teach, "--image", camera, "--box", 36, 26, 29, 29)[0] == 0
+
+    def heat(image: Path, *options: object) -> NDArray[np.float32]:
+        out = tmp_path / "out"
+        report = tmp_path / "report.json"
+        words = ("predict", image, "-a", "press shutter", "--runtime", "eager", "-o", out)
+        assert run(*words, "--heatmap", "npy", "--json", report, *options)[0] == 0
+        content = json.loads(report.read_text())
+        assert content["image_turn"] == (turn if "--image-turn" in options else 0)
+        return np.asarray(np.load(content["results"][0]["heatmap"]))
+
+    found = heat(sideways, "--taught", file[1], "--image-turn", turn)
+    np.testing.assert_array_equal(found, np.rot90(heat(camera), -turn // 90))
+
+
+def test_another_turn_is_refused(run: Run, camera: Path) -> None:
+    code, _, wrong = run("predict", camera, "-a", "hold", "--image-turn", 45)
+    assert code == 2
+    assert "'--image-turn'" in wrong
+    assert "'45' is not one of '0', '90'" in wrong
 
 
 @pytest.mark.parametrize(

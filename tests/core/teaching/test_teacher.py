@@ -10,6 +10,7 @@ from taught_models import HEIGHT, WIDTH, build_grounder, picture
 
 from affordance_grounding_core.errors import TeachingError, UnknownActionError
 from affordance_grounding_core.inference.grounder import Grounder
+from affordance_grounding_core.inference.turn import parse_image_turn
 from affordance_grounding_core.teaching.collection import MAXIMUM_EXEMPLARS
 from affordance_grounding_core.teaching.file import read_taught
 from affordance_grounding_core.teaching.marks import Mark, mark_box
@@ -235,3 +236,20 @@ def test_a_closed_grounder_answers_no_taught_action(grounder: Grounder) -> None:
     grounder.close()
     with pytest.raises(RuntimeError, match="closed"):
         grounder.ground(picture(90, 60), "press shutter")
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_camera_teaches_and_finds_what_an_upright_one_does(turn: int) -> None:
+    """Its pictures are learned upright, so that either camera finds what the other has taught."""
+    plain, turned = build_grounder(), build_grounder()
+    turned.image_turn = parse_image_turn(turn)
+    taught_by(plain)
+    back = -turn // 90
+    mark = Mark(np.ascontiguousarray(np.rot90(PART.mask, back)), PART.description)
+    Teacher(turned).teach("press shutter", np.rot90(picture(50, 40), back), mark)
+    expected = plain.ground_several(picture(90, 60), ["press shutter", "hold"])
+    found = turned.ground_several(np.rot90(picture(90, 60), back), ["press shutter", "hold"])
+    assert expected[0].found
+    for mine, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine.heatmap, np.rot90(other.heatmap, back))
+        np.testing.assert_array_equal(mine.mask, np.rot90(other.mask, back))
