@@ -15,13 +15,7 @@ from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images.arrays import RgbImage
-from affordance_grounding_core.inference.looks import (
-    Looks,
-    larger,
-    merge,
-    mirrored,
-    to_look_at_again,
-)
+from affordance_grounding_core.inference.looks import Looks, larger, merge, to_look_at_again
 from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
@@ -149,12 +143,8 @@ class Grounder:
         maps = self._maps(image, self.preprocess, indices)
         again = to_look_at_again(maps[: len(indices)], threshold, self.looks)
         if again:
-            second = self._maps(
-                mirrored(image, axis=1),
-                larger(self.preprocess),
-                [indices[place] for place in again],
-            )
-            merge(maps, mirrored(second, axis=2), again)
+            second = self._maps(image, larger(self.preprocess), [indices[place] for place in again])
+            merge(maps, second, again)
         heat, masks = maps[: len(indices)], maps[len(indices) :]
         return heat, masks if len(masks) else None
 

@@ -1,13 +1,10 @@
-"""A second look at a picture, larger and mirrored, where it may change what the first has found.
-
-Two looks that differ more err less alike: their mean is better for the mirror, which costs nothing.
-"""
+"""A second look at a picture, larger, where it may change what the first has found."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,19 +46,6 @@ def _larger(config: PreprocessConfig) -> Preprocess:
     return Preprocess(replace(config, size=patches * config.multiple))
 
 
-def mirrored(pixels: NDArray[Any], axis: int) -> NDArray[Any]:
-    """Exchange left and right.
-
-    Args:
-        pixels: a picture, or maps of one.
-        axis: of its columns.
-
-    Returns:
-        A copy of the same shape and type, contiguous.
-    """
-    return np.ascontiguousarray(np.flip(pixels, axis))
-
-
 def to_look_at_again(heat: NDArray[np.float32], threshold: float, looks: Looks) -> list[int]:
     """Places of the actions that get a second look.
 
@@ -81,8 +65,7 @@ def to_look_at_again(heat: NDArray[np.float32], threshold: float, looks: Looks) 
 def merge(first: NDArray[np.float32], second: NDArray[np.float32], again: list[int]) -> None:
     """Put two looks together: the mean of their heat, and the second's part masks.
 
-    Both are maps of the same pixels of the image, whatever the size of the network's input; the
-    second is mirrored back already.
+    Both are maps of the same pixels of the image, whatever the size of the network's input.
     The second's masks have finer cells.
 
     Args:

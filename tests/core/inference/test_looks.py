@@ -112,30 +112,6 @@ def test_the_second_look_is_half_as_large_again() -> None:
     assert to_look_at_again(np.ones((2, 1, 1), np.float32), 0.1, "2") == [0, 1]
 
 
-class FindsTheLeftEdge(TwoSizes):
-    """Heat and part masks along the left edge of what it is shown, bright there or not."""
-
-    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
-        size = pixels.shape[1] // 14
-        maps = np.zeros((2 * len(actions), size, size), np.float32)
-        maps[:, :, 0] = 1.0
-        self.seen.append((int(pixels[0, 0, 0] > pixels[0, 0, -1]), size, tuple(actions)))
-        return maps
-
-
-def test_the_second_look_sees_the_mirrored_picture_and_is_mirrored_back() -> None:
-    image = np.zeros((40, 40, 3), np.uint8)
-    image[:, :20] = 255
-    runtime = FindsTheLeftEdge(with_masks=True)
-    heat, masks = grounder_of(runtime, "2")._look(image, ["hold"], 0.2)
-    assert [bright_left for bright_left, _, _ in runtime.seen] == [1, 0]
-    assert heat[0, 20, 0] == pytest.approx(0.5)
-    assert heat[0, 20, -1] == pytest.approx(0.5)
-    assert masks is not None
-    assert masks[0, 20, -1] == pytest.approx(1.0), "the second look's own left is the image's right"
-    assert masks[0, 20, 0] == pytest.approx(0.0)
-
-
 def test_both_sizes_are_prepared_ahead() -> None:
     runtime = TwoSizes()
     grounder_of(runtime, "auto").warm_up()
