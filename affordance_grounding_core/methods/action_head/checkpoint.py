@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from affordance_grounding_core.actions.aliases import ALIASES
 from affordance_grounding_core.actions.vocabulary import vocabulary_from_mapping
@@ -151,25 +152,59 @@ def start_from(head: ActionHead, name: str, actions: Sequence[str]) -> ActionHea
     Raises:
         CheckpointError: no such checkpoint, another vocabulary or other sizes.
     """
+    trained = _trained_head(name, actions, "training cannot begin with")
+    other_masks = trained.config.mask_width != head.config.mask_width
+    left = (_ANEW, _MASKS) if other_masks else (_ANEW,)
+    tensors = {k: v for k, v in trained.state_dict().items() if not k.startswith(left)}
+    own = {k: v for k, v in head.state_dict().items() if k.startswith(_ADDED)}
+    try:
+        head.load_state_dict(own | tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"training cannot begin with {name}: its head has other sizes ({error}); set "
+            "data.backbone, model.width, blocks, attention and context to its own"
+        ) from error
+    return trained
+
+
+def weights_to_average(head: ActionHead, name: str, actions: Sequence[str]) -> dict[str, Tensor]:
+    """Tensors of a trained head with which those of another are to be averaged, by name.
+
+    Args:
+        head: head of the same sizes.
+        name: model of the package, or path of a checkpoint folder.
+        actions: vocabulary of the head, which must be that of the trained one.
+
+    Raises:
+        CheckpointError: no such checkpoint, another vocabulary or other sizes.
+    """
+    refusal = "weights cannot be averaged with those of"
+    tensors = dict(_trained_head(name, actions, refusal).state_dict())
+    shapes = {key: value.shape for key, value in tensors.items()}
+    if shapes != {key: value.shape for key, value in head.state_dict().items()}:
+        raise CheckpointError(
+            f"{refusal} {name}: its head has other sizes; set model.width, blocks, attention, "
+            "context and mask_width to its own"
+        )
+    return tensors
+
+
+def _trained_head(name: str, actions: Sequence[str], refusal: str) -> ActionHead:
+    """Read a trained head, for inference only; `refusal` begins the message where that fails."""
     checkpoint = read_checkpoint(packaged_checkpoint(name) or Path(name).expanduser())
     known = list(checkpoint.config.get("actions", []))
     if known != list(actions):
         raise CheckpointError(
-            f"training cannot begin with {checkpoint.folder}: its actions are {known}, the run's "
-            f"are {list(actions)}; set model.actions to the former"
+            f"{refusal} {checkpoint.folder}: its actions are {known}, the run's are "
+            f"{list(actions)}; set model.actions to the former"
         )
     try:
         trained = ActionHead(read_section(checkpoint.config, "network", ActionHeadConfig))
-        trained.load_state_dict({"heat_offsets": trained.heat_offsets} | dict(checkpoint.tensors))
-        other_masks = trained.config.mask_width != head.config.mask_width
-        left = (_ANEW, _MASKS) if other_masks else (_ANEW,)
-        tensors = {k: v for k, v in checkpoint.tensors.items() if not k.startswith(left)}
-        own = {k: v for k, v in head.state_dict().items() if k.startswith(_ADDED)}
-        head.load_state_dict(own | tensors)
+        trained.load_state_dict({_ANEW: trained.heat_offsets} | dict(checkpoint.tensors))
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"training cannot begin with {checkpoint.folder}: its head has other sizes ({error}); "
-            "set data.backbone, model.width, blocks, attention and context to its own"
+            f"{refusal} {checkpoint.folder}: its weights do not fit its own config ({error}); "
+            "take the folder as training wrote it"
         ) from error
     return trained.eval().requires_grad_(False)
 

@@ -61,6 +61,26 @@ class ActionHeadConfig:
 
 
 @dataclass(frozen=True)
+class AverageConfig:
+    """Weights of another run with which those of a run are averaged at its end.
+
+    Two heads that began alike and saw other scenes lie in one valley of the loss; the point between
+    them is better than both ("model soups", Wortsman et al., ICML 2022).
+
+    Attributes:
+        model: model of the package or checkpoint folder of a head of the same sizes.
+        share: of its weights in the average, in (0, 1).
+    """
+
+    model: str
+    share: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share < 1.0:
+            raise ValueError(f"the share of an average must lie in (0, 1), got {self.share}")
+
+
+@dataclass(frozen=True)
 class ViewConfig:
     """Random views of a training image; the first view is always the plain image.
 

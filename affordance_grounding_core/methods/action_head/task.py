@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +18,12 @@ from affordance_grounding_core.methods.action_head.calibration import (
     fit_thresholds,
     mask_overlaps,
 )
-from affordance_grounding_core.methods.action_head.checkpoint import start_from
-from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, LossConfig
+from affordance_grounding_core.methods.action_head.checkpoint import start_from, weights_to_average
+from affordance_grounding_core.methods.action_head.config import (
+    ActionHeadConfig,
+    AverageConfig,
+    LossConfig,
+)
 from affordance_grounding_core.methods.action_head.data import Batch, first_present
 from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
 from affordance_grounding_core.methods.action_head.network import ActionHead
@@ -48,6 +52,7 @@ class ActionHeadTask(RunTask):
         initial: model of the package or checkpoint folder whose head training begins with; None
             for a random one.
         rehearsal: weight of staying with what the initial head says of pairs without a label.
+        average: another run whose weights are averaged with those of this one at its end.
         backbone: name of the backbone whose tokens are read.
 
     Attributes:
@@ -73,6 +78,7 @@ class ActionHeadTask(RunTask):
         mask_samples: int = 16,
         initial: str | None = None,
         rehearsal: float = 0.0,
+        average: AverageConfig | None = None,
         backbone: str = "dinov2_vits14",
     ) -> None:
         super().__init__(actions)
@@ -97,6 +103,11 @@ class ActionHeadTask(RunTask):
         self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
         if initial is not None:
             self._teacher.append(start_from(self.head, initial, self.actions))
+        self.average = average
+        self._other: dict[str, torch.Tensor] = {}
+        if average is not None:
+            with torch.random.fork_rng(devices=[]):  # the run is the same with and without it
+                self._other = weights_to_average(self.head, average.model, self.actions)
         self.peaks: list[tuple[torch.Tensor, ...]] = []
         self.overlaps: list[torch.Tensor] = []
         self.metrics: dict[str, float] = {}
@@ -201,6 +212,27 @@ class ActionHeadTask(RunTask):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def take_average(self, held_out: Iterable[Batch]) -> None:
+        """Average the weights with the other run's, and score held-out pictures anew.
+
+        Args:
+            held_out: batches of held-out pictures, on which thresholds are fitted.
+        """
+        if self.average is None:
+            return
+        share = self.average.share
+        own = self.head.state_dict()
+        mean = {name: torch.lerp(own[name], self._other[name].to(own[name]), share) for name in own}
+        self.head.load_state_dict(mean)
+        self.peaks.clear()
+        self.overlaps.clear()
+        self.eval()
+        with torch.no_grad():
+            for batch in held_out:
+                placed = {name: value.to(self.device) for name, value in batch.items()}
+                _, logits, masks = self._compare(placed, None)
+                self._keep(placed, logits, masks)
 
     def heat_thresholds(self, fallback: float = 0.5) -> HeatThresholds:
         """Fit when heat is a find, on the held-out pictures of the last epoch.

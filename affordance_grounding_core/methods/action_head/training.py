@@ -83,6 +83,7 @@ def _build(cli: ActionHeadCLI) -> StoredHead:
     """The trained head with everything inference needs; the backbone goes by its name."""
     task: ActionHeadTask = cli.model
     data: ActionHeadData = cli.datamodule
+    task.take_average(data.val_dataloader())
     heat = task.heat_thresholds()
     return StoredHead(
         actions=tuple(task.actions),
@@ -116,6 +117,7 @@ def _describe(cli: ActionHeadCLI) -> dict[str, Any]:
         "precision": data.precision,
         "initial": task.initial,
         "rehearsal": task.rehearsal,
+        "average": asdict(task.average) if task.average else None,
         "loss": asdict(task.loss),
         "learning_rate": task.learning_rate,
         "weight_decay": task.weight_decay,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ from affordance_grounding_core.checkpoints.sections import read_section
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.images import read_rgb, write_png
 from affordance_grounding_core.inference.preprocess import PreprocessConfig
+from affordance_grounding_core.methods.action_head import task
+from affordance_grounding_core.methods.action_head.calibration import (
+    HeatThresholds,
+    fit_thresholds,
+)
 from affordance_grounding_core.methods.action_head.checkpoint import start_from
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, ViewConfig
 from affordance_grounding_core.methods.action_head.data import ActionHeadData
@@ -183,7 +189,7 @@ def test_unknown_runtimes_are_named(
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
 
 
-@pytest.mark.parametrize("config", ["default.yaml", "research.yaml"])
+@pytest.mark.parametrize("config", ["default.yaml", "research.yaml", "research_views.yaml"])
 def test_a_model_of_two_folders_draws_part_masks(
     config: str,
     drawn_data: Path,
@@ -217,7 +223,7 @@ def test_a_model_of_two_folders_draws_part_masks(
     result = grounder.ground(image, "hold", threshold=1e-6)
     assert result.mask.shape == image.shape[:2]
     assert result.found
-    assert ("research only" in caplog.text) == (config == "research.yaml")
+    assert ("research only" in caplog.text) == (config != "default.yaml")
 
 
 @pytest.mark.parametrize("width", [24, 16])
@@ -261,3 +267,35 @@ def test_training_begins_with_a_trained_head_of_the_same_kind(
             train_from_config(
                 arguments(drawn_data, tmp_path / "c", random_backbone, begin, *options)
             )
+
+
+def test_a_run_is_averaged_with_another_and_its_thresholds_are_fitted_anew(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted_on: list[torch.Tensor] = []
+
+    def record(logits: torch.Tensor, *others: Any) -> HeatThresholds:
+        fitted_on.append(logits)
+        return fit_thresholds(logits, *others)
+
+    monkeypatch.setattr(task, "fit_thresholds", record)
+    first = train_from_config(arguments(drawn_data, tmp_path / "a", random_backbone)).last
+    fitted_on.clear()
+    seed = "--seed_everything=1"
+    second = train_from_config(arguments(drawn_data, tmp_path / "b", random_backbone, seed)).last
+    unlike = fitted_on[0]
+    fitted_on.clear()
+    average = (f"--model.average.model={tmp_path / 'a'}", "--model.average.share=0.25")
+    mean = train_from_config(
+        arguments(drawn_data, tmp_path / "c", random_backbone, seed, *average)
+    ).last
+    for name, tensor in mean.tensors.items():
+        if name != "heat_offsets":
+            expected = torch.lerp(second.tensors[name], first.tensors[name], 0.25)
+            torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
+    assert fitted_on[0].shape == unlike.shape
+    assert not torch.equal(fitted_on[0], unlike), "peaks are those of the run before the average"
+    assert mean.config["training"]["average"] == {"model": str(tmp_path / "a"), "share": 0.25}
+    other = ("--model.width=64", f"--model.average.model={tmp_path / 'a'}")
+    with pytest.raises(CheckpointError, match="cannot be averaged"):
+        train_from_config(arguments(drawn_data, tmp_path / "d", random_backbone, *other))
