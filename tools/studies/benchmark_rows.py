@@ -400,7 +400,7 @@ def _evaluated(
 
 def _taught(row: Row, run: Run, bench: Bench) -> Outcome:
     shots = int(row.name.rpartition("_")[2])
-    folder = bench.output.resolve() / "few_shot" / f"seed-{run.seed}"
+    folder = bench.output.resolve() / "few_shot"
     bench.call(
         [
             "-m",

@@ -3,19 +3,20 @@
     python -m tools.studies benchmark_table --data ROOT --output DIR --write PAGE
 
 PAGE is docs/studies/benchmark.md. Outcomes lie in DIR/outcomes, one JSON file a row and seed; an
-interrupted training goes on where it stopped. Options after `--` go to every training, for example
-`-- --trainer.max_epochs=3`.
+interrupted training goes on where it stopped. Rows of PAGE without an outcome in DIR stay as they
+are. Options after `--` go to every training, for example `-- --trainer.max_epochs=3`.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.files import replace_file
 from tools.studies.benchmark_rows import (
     HEAT,
@@ -47,6 +48,7 @@ class Line:
         seeds: how many runs.
         pictures: how many pairs were scored.
         missing: why the row could not be run.
+        stays: whether it was read from the page, as an earlier run wrote it.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Line:
     seeds: int
     pictures: int
     missing: str = ""
+    stays: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for `json.dump`."""
@@ -120,6 +123,60 @@ def as_markdown(lines: Sequence[Line], data: str) -> str:
     return "\n\n".join(blocks)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A table as it stands in a document.
+
+    Attributes:
+        data: what its data is called there; empty where there is no table.
+        pictures: how many pairs were scored.
+        lines: those that have figures.
+    """
+
+    data: str = ""
+    pictures: int = 0
+    lines: tuple[Line, ...] = ()
+
+    def of_row(self, title: str) -> list[Line]:
+        """Lines of a row, one a kind of map."""
+        return [one for one in self.lines if f"{one.title}: ".startswith(f"{title}: ")]
+
+
+def read_table(document: str, name: str) -> Drawn:
+    """Read a table out of a document.
+
+    Args:
+        document: Markdown; may be empty.
+        name: name of the table in the comments around it.
+    """
+    place = _place(document, name)
+    caption = re.search(r'^(\d+) pairs of .*? of "(.*)", protocol', place[0] if place else "", re.M)
+    if place is None or caption is None:
+        return Drawn()
+    pictures = int(caption[1])
+    return Drawn(caption[2], pictures, tuple(_read_lines(place[0], pictures)))
+
+
+def _read_lines(block: str, pictures: int) -> Iterator[Line]:
+    for drawn in re.findall(r"^\| (.*) \|$", block, re.M):
+        title, learns_from, *figures, seeds = drawn.split(" | ")
+        values = [re.fullmatch(r"(-?[\d.]+)(?: ± ([\d.]+))?", figure) for figure in figures]
+        found = [value for value in values if value is not None]
+        if len(found) != len(METRICS):
+            continue  # a title, or "not run"
+        by_metric = dict(zip(METRICS, found, strict=True))
+        mean = {metric: float(value[1]) for metric, value in by_metric.items()}
+        spreads = {metric: float(value[2]) for metric, value in by_metric.items() if value[2]}
+        count = int(seeds) if seeds.isdecimal() else 1
+        yield Line(title, learns_from, mean, spreads or None, count, pictures, stays=True)
+
+
+def _place(document: str, name: str) -> re.Match[str] | None:
+    # Also as earlier versions wrote it.
+    end = re.escape(f"<!-- end of the {name} table -->")
+    return re.search(rf"<!-- {name} table,[^>]*-->.*?{end}", document, re.DOTALL)
+
+
 def put_table(document: str, drawn: str, name: str = "benchmark") -> str:
     """Put a table into its place in a document, or at its end where it has none.
 
@@ -130,8 +187,7 @@ def put_table(document: str, drawn: str, name: str = "benchmark") -> str:
     """
     end = f"<!-- end of the {name} table -->"
     block = f"<!-- {name} table, {BY} -->\n\n{drawn}\n\n{end}"
-    # Also as earlier versions wrote it.
-    place = re.search(rf"<!-- {name} table,[^>]*-->.*?{re.escape(end)}", document, re.DOTALL)
+    place = _place(document, name)
     if place:
         return document[: place.start()] + block + document[place.end() :]
     head = document.rstrip() or "# Benchmark"
@@ -176,25 +232,47 @@ class _Section:
         title: what its data is called.
         rows: rows that can be made from its data.
         bench: what they are made from.
+        before: the table that the page has.
     """
 
     name: str
     title: str
     rows: tuple[Row, ...]
     bench: Bench
+    before: Drawn
+
+    def lines(self, seeds: Sequence[int], missing: Mapping[str, str]) -> Iterator[Line]:
+        """Lines of all rows: by their outcomes, else as the page has them, else why not.
+
+        Args:
+            seeds: whose outcomes count.
+            missing: name of a row that could not be made to the reason.
+        """
+        for row in self.rows:
+            made = _lines(row, seeds, self.bench, missing.get(row.name, "not asked for"))
+            yield from (made[0].missing and self.before.of_row(row.title)) or made
 
 
 def _sections(options: argparse.Namespace) -> list[_Section]:
     """The tables that are asked for.
 
     Raises:
-        DatasetError: data of another layout, found out within a second.
+        DatasetError: data of another layout, or other data than the table of the page; found out
+            within a second.
     """
+    document = _read(options.write)
 
     def section(name: str, title: str, rows: tuple[Row, ...], root: Path, output: Path) -> _Section:
         bench = Bench(root, output, options.model, tuple(options.training), run_command)
-        bench.data()
-        return _Section(name, title or root.resolve().name, rows, bench)
+        before = read_table(document, name)
+        pairs = len(bench.data()[0].annotated)
+        if before.lines and before.pictures != pairs:
+            raise DatasetError(
+                f"the {name} table of {options.write} is of {before.pictures} pairs of "
+                f"{before.data!r}, and {str(root)!r} has {pairs}; rows of both do not stand in "
+                "one table: write to another file"
+            )
+        return _Section(name, title or before.data or root.resolve().name, rows, bench, before)
 
     made = [section("benchmark", options.name, ROWS, options.data, options.output)]
     if options.photographs is not None:
@@ -210,34 +288,31 @@ def _run(options: argparse.Namespace) -> Report:
     for section in _sections(options):
         chosen = [row for row in section.rows if row.name in options.rows]
         missing = _make(chosen, options.seeds, section.bench)
-        lines = [
-            line
-            for row in section.rows
-            for line in _lines(
-                row, options.seeds, section.bench, missing.get(row.name, "not asked for")
-            )
-        ]
+        lines = list(section.lines(options.seeds, missing))
         drawn.append(as_markdown(lines, section.title))
         content[section.name] = [line.as_dict() for line in lines]
         if options.write is not None:
-            document = options.write.read_text("utf-8") if options.write.is_file() else ""
-            replaced = put_table(document, drawn[-1], section.name)
+            replaced = put_table(_read(options.write), drawn[-1], section.name)
             replace_file(options.write, replaced.encode())
     return Report("\n\n".join(drawn), content)
+
+
+def _read(page: Path | None) -> str:
+    return page.read_text("utf-8") if page is not None and page.is_file() else ""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     names = [row.name for row in ROWS]
     add = parser.add_argument
-    add("--write", type=Path, help="document whose table is replaced")
-    add("--name", default="", help="what the data is called in the document")
+    add("--write", type=Path, help="document whose table gets the rows that were made")
+    add("--name", default="", help="what the data is called (default: as in the document)")
     add(
         "--photographs",
         type=Path,
         metavar="ROOT",
         help="a second training and test set, of photographs: a table of its own",
     )
-    add("--photographs-name", default="photographs", help="what those are called")
+    add("--photographs-name", default="", help="what those are called, likewise")
     add("--model", default="default", help="model of the row 'default'")
     add("--rows", nargs="*", choices=names, default=names, help="to run; others are only shown")
 

@@ -2,7 +2,7 @@
 
     python -m tools.studies few_shot --data ROOT --output runs/few_shot
 
-What is done is not done again. Features of the pictures are kept in OUTPUT/features.
+What is done with a model is not done again. Features of the pictures are kept in OUTPUT/features.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _run(options: argparse.Namespace) -> Report:
     bench, planned = _prepare(options)
     planned, left_out = _teachable(planned, max(options.shots), options.seeds, bench)
     outcomes = [
-        _trial(options.output / "trials", topic, shots, seed, bench)
+        _trial(options.output / "trials" / bench.key, topic, shots, seed, bench)
         for seed in tqdm(options.seeds, desc="seeds", disable=None)
         for shots in options.shots
         for topic in planned

@@ -6,6 +6,7 @@ Deterministic: the loss is convex, and no picture is varied.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -33,8 +34,9 @@ PatchFeatures = Callable[[NDArray[np.uint8]], torch.Tensor]
 """(H, W, 3) uint8 RGB to (patches, width) float32, patches row by row in a GRID x GRID grid."""
 
 
+@cache
 def dinov2_patches() -> PatchFeatures:
-    """Load DINOv2 ViT-S/14, which looks at the picture squashed to 224 x 224 px.
+    """Load DINOv2 ViT-S/14 once; it looks at the picture squashed to 224 x 224 px.
 
     Raises:
         WeightsError: its weights cannot be fetched or verified.
@@ -137,6 +139,7 @@ def _label(item: TrainingImage, *, blurred: bool) -> torch.Tensor:
     return torch.from_numpy(np.asarray(grid, np.float32)).flatten()
 
 
+@cache
 def _cached(features: PatchFeatures) -> Callable[[Path], torch.Tensor]:
     known: dict[Path, torch.Tensor] = {}
 

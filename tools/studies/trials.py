@@ -36,13 +36,15 @@ class FeatureCache:
     Args:
         folder: cache, made if needed.
         features: computes what is not there.
+
+    Attributes:
+        key: name of everything of the model that shapes features.
     """
 
     def __init__(self, folder: Path, features: PatchFeatures) -> None:
         self._folder = folder
         self._features = features
-        options = f"{features.identity} {features.preprocess.config}"
-        self._key = hashlib.sha256(options.encode()).hexdigest()[:16]
+        self.key = _key(features.identity, features.preprocess.config)
         self._loaded: dict[str, NDArray[np.float32]] = {}
 
     def digest(self, picture: Path) -> str:
@@ -58,7 +60,7 @@ class FeatureCache:
         content = read_bytes(picture)
         digest = hashlib.sha256(content).hexdigest()
         if digest not in self._loaded:
-            file = self._folder / f"{digest[:32]}-{self._key}.npy"
+            file = self._folder / f"{digest[:32]}-{self.key}.npy"
             if not file.is_file():
                 pixels, _ = self._features.preprocess(decode_rgb(content, picture))
                 values = self._features.of_pixels(pixels).astype(np.float16)
@@ -136,6 +138,11 @@ class Bench:
     preprocess: Preprocess
     regions: RegionConfig
     protocol: EvaluationProtocol
+
+    @property
+    def key(self) -> str:
+        """Name of everything of the model that shapes a trial."""
+        return _key(self.cache.key, self.preprocess.config, self.regions)
 
 
 def test_views(dataset: EvaluationSet, cache: FeatureCache, preprocess: Preprocess) -> list[View]:
@@ -264,6 +271,10 @@ def _exemplar(item: TrainingImage, cache: FeatureCache) -> list[Exemplar]:
         ]
     except TeachingError:
         return []
+
+
+def _key(*what: object) -> str:
+    return hashlib.sha256(" ".join(map(repr, what)).encode()).hexdigest()[:16]
 
 
 def _npy(values: NDArray[np.float16]) -> bytes:

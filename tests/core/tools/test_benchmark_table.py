@@ -200,6 +200,52 @@ def test_photographs_have_a_table_of_their_own_without_what_people_do(
     assert kept == {"out", "photographs"}
 
 
+def test_rows_without_an_outcome_stay_as_the_page_has_them(
+    drawn_data: Path, tmp_path: Path, commands: Commands, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    first = ("plsp", "taught_1", "uniform")
+    more = ("--write", str(page), "--name", "drawings", "--seeds", "0", "1")
+    assert run(drawn_data, tmp_path / "first", first, *more) == 0
+    before = page.read_text()
+    assert "| WSAG-PLSP: class map | part masks, exocentric pictures | 0.550 ± 0.071 |" in before
+    assert run(drawn_data, tmp_path / "second", ["default"], "--write", str(page)) == 0
+    after = page.read_text()
+    name, figures = "| the packaged model `default`", "| see its model card | 0.500 | 0.600 | 2.000"
+    added = [f"{name} {figures} | - |", f"{name}: class map {figures} | - |"]
+    gone = [line for line in before.splitlines() if line not in after.splitlines()]
+    assert gone == [
+        "| the packaged model `default` | see its model card | not run | not run | not run | - |",
+        "- the packaged model `default`: not asked for",
+    ]
+    assert [line for line in after.splitlines() if line not in before.splitlines()] == added
+    content = json.loads((tmp_path / "second" / "benchmark.json").read_text())
+    stays = {line["title"]: line["stays"] for line in content["benchmark"] if not line["missing"]}
+    assert stays["WSAG-PLSP"]
+    assert not stays["the packaged model `default`"]
+    assert run(drawn_data, tmp_path / "third", ["plsp"], *more[:2], "--seeds", "0") == 0
+    renewed = page.read_text()
+    assert "| WSAG-PLSP | part masks, exocentric pictures | 0.500 |" in renewed
+    assert "\n".join(added) in renewed
+    assert renewed.count("| WSAG-PLSP: class map |") == 1
+
+
+def test_a_page_of_other_data_is_refused_and_left_alone(
+    drawn_data: Path,
+    make_training_set: Callable[[Path, int], None],
+    tmp_path: Path,
+    commands: Commands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "page.md"
+    assert run(drawn_data, tmp_path / "first", ["default"], "--write", str(page)) == 0
+    before = page.read_text()
+    make_training_set(drawn_data / "trainset", 5)  # more actions have masks enough
+    assert run(drawn_data, tmp_path / "second", ["uniform"], "--write", str(page)) == 2
+    assert "is of 4 pairs of" in capsys.readouterr().err
+    assert page.read_text() == before
+
+
 def option(arguments: Sequence[str], name: str) -> str:
     return next(a.partition("=")[2] for a in arguments if a.startswith(f"--{name}="))
 

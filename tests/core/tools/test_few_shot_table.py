@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from affordance_grounding_core.errors import DatasetError
+from affordance_grounding_core.evaluation.protocols import PROTOCOLS
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.inference.regions import RegionConfig
 from tools.studies import few_shot
 from tools.studies.few_shot import as_markdown, summarise
-from tools.studies.trials import TooFewExamplesError, Topic
+from tools.studies.trials import Bench, TooFewExamplesError, Topic
 
 
 def outcome(seed: int, klds: list[float], wrong_found: int, name: str | None) -> dict[str, Any]:
@@ -59,3 +63,14 @@ def test_topics_with_too_few_examples_are_left_out_and_named(
     assert left_out == ["hold pan", "pour"]
     with pytest.raises(DatasetError, match="no action of the training set has 5 parts"):
         few_shot._teachable(planned[1:], 5, [1], None)
+
+
+def test_trials_of_another_threshold_or_input_are_others() -> None:
+    def key(threshold: float, size: int) -> str:
+        preprocess = Preprocess(PreprocessConfig("aspect", size, 14))
+        cache: Any = SimpleNamespace(key=f"features at {size}")
+        regions = RegionConfig(threshold=threshold)
+        return Bench((), (), {}, cache, None, preprocess, regions, PROTOCOLS["locate"]).key
+
+    assert key(0.3, 224) == key(0.3, 224)
+    assert len({key(0.3, 224), key(0.1, 224), key(0.3, 448)}) == 3
