@@ -250,7 +250,8 @@ class _Section:
         """
         for row in self.rows:
             made = _lines(row, seeds, self.bench, missing.get(row.name, "not asked for"))
-            yield from (made[0].missing and self.before.of_row(row.title)) or made
+            stays = self.before.of_row(row.title) if made[0].missing else []
+            yield from stays or made
 
 
 def _sections(options: argparse.Namespace) -> list[_Section]:
