@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
 
 # PyTorch's compiler needs setuptools' distutils, and refuses where another came first.
 import setuptools  # noqa: F401
@@ -24,3 +27,12 @@ hypothesis.settings.load_profile("any machine")
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 if _PROCESSES > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _PROCESSES)))
+
+
+@pytest.fixture(autouse=True)
+def level_of_own_log() -> Iterator[None]:
+    """A command that shows its progress in the log leaves the next test none the louder."""
+    own = logging.getLogger("affordance_grounding_core")
+    before = own.level
+    yield
+    own.setLevel(before)
