@@ -17,7 +17,8 @@ from affordance_grounding_core.runtimes.telemetry import refuse_reports
 refuse_reports()
 
 # A busy machine takes a second for what a quiet one does in ten milliseconds: that is no failure.
-# The same examples in every run, so that a failure speaks of what was changed;
+# The same examples in every run of the same tests, so that a failure speaks of what was changed
+# (hypothesis takes numbers from the modules that are loaded, too);
 # --hypothesis-profile=explore looks for others.
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.register_profile("any machine", deadline=None, derandomize=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from affordance_grounding_core.inference.heat_calibration import (
@@ -51,11 +51,15 @@ def test_heat_is_finite_and_rises_whatever_the_peaks(
 def test_the_unit_of_the_map_does_not_matter(
     present: list[float], absent: list[float], factor: float, shift: float
 ) -> None:
+    peaks = [*present, *absent]
+    moved = factor * max(map(abs, peaks)) + abs(shift)
+    width = factor * (max(peaks) - min(peaks))
+    assume(width == 0 or width > 1e-3 * moved)  # finer is lost in the float32 of a calibration
     plain = fit_heat_calibration(present, absent)
     other = fit_heat_calibration(
         [factor * value + shift for value in present], [factor * value + shift for value in absent]
     )
-    for value in (*present, *absent):
+    for value in peaks:
         assert heat_of(other, factor * value + shift) == pytest.approx(
             heat_of(plain, value), abs=2e-2
         )
