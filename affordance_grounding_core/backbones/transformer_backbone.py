@@ -126,20 +126,53 @@ class TransformerBackbone(nn.Module):
         Raises:
             ValueError: a side that is no multiple of the patch size, or no such block.
         """
+        return self.continue_from(self._embed(pixels), 0, blocks)
+
+    def continue_from(
+        self, tokens: torch.Tensor, first: int, blocks: Sequence[int] = (-1,)
+    ) -> list[torch.Tensor]:
+        """Compute patch features from the tokens that enter a block.
+
+        Args:
+            tokens: (B, 1 + rows * columns, width), as `block_input` gives them.
+            first: the block that they enter, in [0, depth).
+            blocks: as of `forward`; `first - 1` is the earliest.
+
+        Returns:
+            As `forward`.
+
+        Raises:
+            ValueError: no such block, or one before `first - 1`.
+        """
         wanted = [
             block % self.depth if -self.depth <= block < self.depth else -1 for block in blocks
         ]
-        if not wanted or min(wanted) < 0:
+        earliest = max(0, first - 1)
+        if not wanted or min(wanted) < earliest:
+            known = f"[{-self.depth}, {self.depth})"
             raise ValueError(
-                f"blocks must lie in [-{self.depth}, {self.depth}), got {list(blocks)}"
+                f"blocks must lie in {known}, none of them before block {earliest}, got "
+                f"{list(blocks)}"
             )
-        tokens = self._embed(pixels)
         taken: dict[int, torch.Tensor] = {}
-        for index, block in enumerate(self.transformer.blocks[: max(wanted) + 1]):
-            tokens = block(tokens)
+        for index in range(earliest, max(wanted) + 1):
+            if index >= first:
+                tokens = self.transformer.blocks[index](tokens)
             if index in wanted:
                 taken[index] = self.transformer.norm(tokens)
         return [taken[index] for index in wanted]
+
+    def block_input(self, pixels: torch.Tensor, block: int) -> torch.Tensor:
+        """Compute the tokens that enter a block, (B, 1 + rows * columns, width).
+
+        Args:
+            pixels: as of `forward`.
+            block: in [0, depth).
+        """
+        tokens = self._embed(pixels)
+        for one in self.transformer.blocks[:block]:
+            tokens = one(tokens)
+        return tokens
 
     def describe(self, pixels: torch.Tensor, *, attention: bool) -> Descriptors:
         """Describe patches by the keys of the last block, of which nothing else is run.
@@ -156,10 +189,7 @@ class TransformerBackbone(nn.Module):
 
     def last_block_input(self, pixels: torch.Tensor) -> torch.Tensor:
         """Compute the tokens that enter the last block, (B, 1 + rows * columns, width)."""
-        tokens = self._embed(pixels)
-        for block in self.transformer.blocks[:-1]:
-            tokens = block(tokens)
-        return tokens
+        return self.block_input(pixels, self.depth - 1)
 
     def _embed(self, pixels: torch.Tensor) -> torch.Tensor:
         rows, columns = patch_grid(pixels.shape[-2], pixels.shape[-1], self.patch_size)

@@ -39,7 +39,7 @@ _ANEW = "heat_offsets"
 _MASKS = "masks."
 """Beginning of the names of the tensors that draw part masks."""
 
-_ADDED = (_ANEW, _MASKS, "context.")
+_ADDED = (_ANEW, _MASKS, "context.", "adapters.")
 """Beginnings of the names of tensors that a head may have beyond those it begins with."""
 
 
@@ -179,6 +179,11 @@ def weights_to_average(head: ActionHead, name: str, actions: Sequence[str]) -> d
         CheckpointError: no such checkpoint, another vocabulary or other sizes.
     """
     refusal = "weights cannot be averaged with those of"
+    if head.adapters is not None:
+        raise CheckpointError(
+            f"{refusal} {name}: the mean of two products is not the product of the means of their "
+            "factors; set model.adapter_rank to 0, or model.initial to the average"
+        )
     tensors = dict(_trained_head(name, actions, refusal).state_dict())
     shapes = {key: value.shape for key, value in tensors.items()}
     if shapes != {key: value.shape for key, value in head.state_dict().items()}:

@@ -26,6 +26,9 @@ class ActionHeadConfig:
             patch knows the whole picture; 0 for none.
         blur: standard deviation of the Gaussian that spreads heat, as a share of the input's
             side; 0 for none. AGD20K's rule for labels is `LABEL_BLUR`.
+        adapter_rank: rank of the changes of the backbone's weights that are trained with the head
+            (see `adapters`); 0 for a backbone as it is.
+        adapted_from: the first block that is changed; the last is the last of `blocks`.
     """
 
     actions: int
@@ -38,6 +41,8 @@ class ActionHeadConfig:
     mask_width: int = 0
     context: int = 0
     blur: float = 0.0
+    adapter_rank: int = 0
+    adapted_from: int = 7
 
     def __post_init__(self) -> None:
         if self.actions < 1:
@@ -48,7 +53,7 @@ class ActionHeadConfig:
             raise ValueError(f"width must be a positive multiple of 8, got {self.width}")
         if self.mask_width < 0 or self.mask_width % 8:
             raise ValueError(f"mask_width must be 0 or a multiple of 8, got {self.mask_width}")
-        for name in ("attention", "context", "blur"):
+        for name in ("attention", "context", "blur", "adapter_rank", "adapted_from"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if (self.attention or self.context) and self.width % 32:
@@ -58,6 +63,21 @@ class ActionHeadConfig:
         for name in ("dropout", "block_dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        if self.adapter_rank and not self.adapted_from - 1 <= min(self.blocks):
+            raise ValueError(
+                "with adapters, blocks are counted from the first and none lies before "
+                f"adapted_from - 1 = {self.adapted_from - 1}, got {list(self.blocks)}"
+            )
+        if self.adapter_rank and self.adapted_from > max(self.blocks):
+            raise ValueError(
+                f"adapted_from must not lie behind the last of blocks {list(self.blocks)}, got "
+                f"{self.adapted_from}"
+            )
+
+    @property
+    def adapted_blocks(self) -> range:
+        """Blocks of the backbone that the head changes."""
+        return range(self.adapted_from, max(self.blocks) + 1) if self.adapter_rank else range(0)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
-from affordance_grounding_core.backbones.loading import load_backbone_tensors
+from affordance_grounding_core.backbones.loading import load_dinov2
 from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.data.agd20k import read_names
 from affordance_grounding_core.data.splits import is_held_out
@@ -170,6 +170,8 @@ class ActionHeadData(RunData):
         precision: precision in which the backbone runs for the features.
         with_masks: whether batches hold pixels and part masks.
         workers: processes that read batches; 0 for none beside the run itself.
+        before: the block of the backbone whose input is kept in place of features, where its blocks
+            from there on are trained too; None for features.
         scarce: an action that fewer training scenes than this show is never called absent: what
             the initial head knows of it is rehearsed instead of forgotten.
         trial: whether a batch of scenes to train on and one of held-out pictures are all.
@@ -198,11 +200,13 @@ class ActionHeadData(RunData):
         precision: Precision = "float32",
         with_masks: bool = False,
         workers: int = 0,
+        before: int | None = None,
         scarce: int = 0,
         trial: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(root, actions, batch_size=batch_size, workers=workers, **options)
+        self.before = before
         self.scarce = scarce
         self.trial = trial
         self.photographs = photographs
@@ -278,11 +282,13 @@ class ActionHeadData(RunData):
         """File and action of a held-out picture; see `OverlayPictures`."""
         return _after_setup(self._validation).caption(index)
 
+    def frozen_backbone(self) -> Dinov2:
+        """Build the backbone with its weights, in float32 on the processor."""
+        return load_dinov2(self.backbone, self.backbone_weights)
+
     def _prepare_backbone(self) -> tuple[FeatureConfig, Dinov2]:
-        backbone = Dinov2(self.backbone)
-        tensors = load_backbone_tensors(self.backbone, self.backbone_weights)
-        self.backbone_fingerprint = tensor_fingerprint(tensors)
-        backbone.load_tensors(tensors)
+        backbone = self.frozen_backbone()
+        self.backbone_fingerprint = tensor_fingerprint(backbone.transformer.state_dict())
         backbone.to(
             "cuda" if torch.cuda.is_available() else "cpu",
             torch.bfloat16 if self.precision == "bfloat16" else torch.float32,
@@ -294,6 +300,7 @@ class ActionHeadData(RunData):
             self.preprocess,
             self.views,
             self.precision,
+            self.before,
         )
         return config, backbone
 

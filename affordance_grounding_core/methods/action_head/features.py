@@ -44,6 +44,8 @@ class FeatureConfig:
         preprocess: size and normalisation; training looks at squares of `size`.
         views: options of the random views.
         precision: precision of the backbone.
+        before: the block whose input is kept in place of features, for a backbone whose blocks from
+            there on are trained too; None for features of `blocks`.
     """
 
     backbone: str
@@ -52,6 +54,7 @@ class FeatureConfig:
     preprocess: PreprocessConfig
     views: ViewConfig
     precision: Precision = "float32"
+    before: int | None = None
 
 
 class SceneFeatures:
@@ -79,7 +82,7 @@ class SceneFeatures:
         return len(self._keys)
 
     def tokens(self, place: int) -> NDArray[np.float16]:
-        """Tokens of a scene, (1 + patches, blocks * width) float16."""
+        """Tokens of a scene, (1 + patches, blocks * width) float16, or those that enter a block."""
         return self._files.read(self._keys[place], "tokens")
 
     def picture(self, place: int) -> NDArray[np.uint8]:
@@ -90,6 +93,8 @@ class SceneFeatures:
 def _scene_keys(scenes: Sequence[Scene], config: FeatureConfig) -> list[str]:
     digests = ContentDigests()
     shape = asdict(config)
+    # The input of a block is the same, whatever is read behind it.
+    del shape["before" if config.before is None else "blocks"]
     for number in ("count", "mosaics", "insets"):
         del shape["views"][number]  # how many there are changes none of them
     options = json.dumps(shape, sort_keys=True)
@@ -123,5 +128,9 @@ def _describe(
     pixels = np.stack([preprocess(picture)[0] for picture in pictures])
     weights = next(backbone.parameters())
     batch = torch.from_numpy(pixels).to(weights.device, weights.dtype)
-    tokens = join_blocks(backbone(batch, config.blocks)).float().cpu().numpy()
-    return {"picture": np.stack(pictures), "tokens": np.asarray(tokens, np.float16)}
+    if config.before is None:
+        tokens = join_blocks(backbone(batch, config.blocks))
+    else:
+        tokens = backbone.block_input(batch, config.before)
+    stored = tokens.float().cpu().numpy().astype(np.float16)
+    return {"picture": np.stack(pictures), "tokens": stored}

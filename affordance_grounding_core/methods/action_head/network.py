@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.inference.network import GroundingNetwork, KeepsFloatingPoint
+from affordance_grounding_core.methods.action_head.adapters import Adapters
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
 
 MASK_CELLS = 7
@@ -39,6 +40,8 @@ class ActionHead(nn.Module):
     Attributes:
         heat_offsets: (actions,) added to the heat's logits at inference, so that one threshold
             serves all actions; 0 until fitted.
+        adapters: changes of the backbone that the head was trained with, for those who run it; None
+            for none.
     """
 
     heat_offsets: torch.Tensor
@@ -61,6 +64,7 @@ class ActionHead(nn.Module):
         self.output_norm = nn.GroupNorm(8, config.width)
         self.action_embeddings = nn.Linear(config.width, config.actions)
         self.masks = MaskDecoder(config) if config.mask_width else None
+        self.adapters = Adapters(config) if config.adapter_rank else None
         self.register_buffer("heat_offsets", torch.zeros(config.actions))
 
     def forward(self, tokens: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
@@ -95,17 +99,18 @@ class ActionHead(nn.Module):
     def _project(self, features: torch.Tensor) -> torch.Tensor:
         """Normalise, drop and project features, (B, N, blocks * feature_width) to (B, N, width).
 
-        In training the scale of the norm is moved into the projection: the same function, with
-        no gradient through the features, which are by far the largest tensors of a step.
+        In training the scale of the norm is moved into the projection: the same function, without a
+        gradient through the features, which are by far the largest tensors of a step, unless
+        adapters of the backbone are trained with the head.
         """
         if not self.training:
             projected: torch.Tensor = self.patch_projection(self.feature_norm(features))
             return projected
         projection, norm = self.patch_projection, self.feature_norm
-        with torch.no_grad():
-            kept = self.draw_kept(len(features), features.device)
+        kept = self.draw_kept(len(features), features.device)
+        with torch.set_grad_enabled(features.requires_grad):
             plain = functional.layer_norm(features.float(), norm.normalized_shape, eps=norm.eps)
-            plain.mul_(kept)
+            plain = plain * kept if features.requires_grad else plain.mul_(kept)
         shift = functional.linear(kept * norm.bias, projection.weight, projection.bias)
         return functional.linear(plain, projection.weight * norm.weight) + shift
 
@@ -320,7 +325,7 @@ class ActionHeadNetwork(GroundingNetwork):
     """Backbone and head as one graph: pixels and actions in, heat and part masks out.
 
     Args:
-        backbone: frozen.
+        backbone: frozen. The head's adapters are added to its weights, for good.
         head: trained on its features.
     """
 
@@ -328,6 +333,9 @@ class ActionHeadNetwork(GroundingNetwork):
 
     def __init__(self, backbone: Dinov2, head: ActionHead) -> None:
         super().__init__()
+        if head.adapters is not None:
+            head.adapters.merge_into(backbone)
+            head.adapters = None
         self.backbone = backbone
         self.head = head
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -24,9 +24,13 @@ from affordance_grounding_core.methods.action_head.config import (
     AverageConfig,
     LossConfig,
 )
-from affordance_grounding_core.methods.action_head.data import Batch, first_present
+from affordance_grounding_core.methods.action_head.data import (
+    ActionHeadData,
+    Batch,
+    first_present,
+)
 from affordance_grounding_core.methods.action_head.losses import HeadLoss, head_loss, mask_loss
-from affordance_grounding_core.methods.action_head.network import ActionHead
+from affordance_grounding_core.methods.action_head.network import ActionHead, join_blocks
 from affordance_grounding_core.methods.action_head.scenes import MASK_UNKNOWN
 from affordance_grounding_core.training.run_task import RunTask
 
@@ -44,6 +48,10 @@ class ActionHeadTask(RunTask):
         mask_width: channels of the layers that draw part masks; 0 for a head without masks.
         context: transformer blocks that tell a patch of the whole picture; 0 for none.
         blur: spread of the heat, as a share of the input's side; 0 for none.
+        adapter_rank: rank of the changes of the backbone's last blocks that are trained with the
+            head; 0 for none.
+        adapted_from: the first block that is changed.
+        adapter_rate: highest learning rate of these changes.
         loss: weights of the loss's terms.
         learning_rate: highest rate of the one-cycle schedule.
         weight_decay: weight decay of AdamW.
@@ -72,6 +80,9 @@ class ActionHeadTask(RunTask):
         mask_width: int = 0,
         context: int = 0,
         blur: float = 0.0,
+        adapter_rank: int = 0,
+        adapted_from: int = 7,
+        adapter_rate: float = 1e-3,
         loss: LossConfig = LossConfig(),  # noqa: B008  frozen
         learning_rate: float = 2e-3,
         weight_decay: float = 0.05,
@@ -93,14 +104,19 @@ class ActionHeadTask(RunTask):
             mask_width=mask_width,
             context=context,
             blur=blur,
+            adapter_rank=adapter_rank,
+            adapted_from=adapted_from,
         )
         self.loss = loss
-        self.learning_rate = learning_rate
+        self.learning_rate, self.adapter_rate = learning_rate, adapter_rate
         self.weight_decay = weight_decay
         self.mask_samples = mask_samples
         self.head = ActionHead(self.config)
         self.initial, self.rehearsal = initial, rehearsal
-        self._teacher: list[ActionHead] = []  # hidden from PyTorch: it is no part of the model
+        # Hidden from PyTorch: they are no part of the model. With adapters, the backbone as it is
+        # trained and the initial head's.
+        self._backbones: list[Dinov2] = []
+        self._teacher: list[ActionHead] = []
         if initial is not None:
             self._teacher.append(start_from(self.head, initial, self.actions))
         self.average = average
@@ -113,6 +129,18 @@ class ActionHeadTask(RunTask):
         self.metrics: dict[str, float] = {}
         self._steps = 0
         self._resumed_steps: int | None = None
+
+    def setup(self, stage: str) -> None:
+        """Take the frozen backbone whose blocks are changed, and the initial head's own."""
+        if self.head.adapters is None or self._backbones:
+            return
+        data = cast(ActionHeadData, cast(Any, self.trainer).datamodule)
+        trained, initial = data.frozen_backbone(), data.frozen_backbone()
+        self.head.adapters.attach(trained)
+        for teacher in self._teacher:
+            if teacher.adapters is not None:
+                teacher.adapters.merge_into(initial)
+        self._backbones += [trained, initial]
 
     def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
         """Compute the loss of one batch.
@@ -199,12 +227,18 @@ class ActionHeadTask(RunTask):
                 f"{steps}; its learning rate falls over the whole of it: resume with the same "
                 "data, batch size and trainer.max_epochs"
             )
-        optimizer = torch.optim.AdamW(
-            self.head.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
-        )
+        adapters = list(self.head.adapters.parameters()) if self.head.adapters else []
+        changes = {id(parameter) for parameter in adapters}
+        own = [one for one in self.head.parameters() if id(one) not in changes]
+        rates = [self.learning_rate, *([self.adapter_rate] if adapters else [])]
+        groups = [
+            {"params": parameters, "lr": rate}
+            for parameters, rate in zip((own, adapters), rates, strict=False)
+        ]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=self.learning_rate,
+            max_lr=rates,
             total_steps=steps,
             pct_start=0.1,
         )
@@ -255,7 +289,8 @@ class ActionHeadTask(RunTask):
     ) -> tuple[HeadLoss, torch.Tensor, torch.Tensor | None]:
         """Loss, logits of the heat, and of the masks of so many samples (None: of all)."""
         rows, columns = batch["labels"].shape[-2:]
-        described = self.head.describe(batch["tokens"].float(), rows, columns)
+        tokens = self._features(batch["tokens"], 0)
+        described = self.head.describe(tokens, rows, columns)
         logits = self.head.score(described).float()
         present, absent = batch["present"], batch["absent"]
         loss = head_loss(logits, batch["labels"], present, absent, self.loss)
@@ -272,6 +307,21 @@ class ActionHeadTask(RunTask):
         total = loss.total + self.loss.mask * term
         return replace(loss, mask=term, total=total), logits, masks
 
+    def _features(self, stored: torch.Tensor, place: int) -> torch.Tensor:
+        """Features from what the data keeps: these, or with adapters the input of a block.
+
+        Args:
+            stored: (B, 1 + patches, channels) float16.
+            place: of the backbone, in `_backbones`.
+        """
+        tokens = stored.float()
+        if not self._backbones:
+            return tokens
+        config = self.config
+        backbone = self._backbones[place].to(tokens.device)
+        joined = join_blocks(backbone.continue_from(tokens, config.adapted_from, config.blocks))
+        return joined.float()
+
     def _rehearse(self, batch: Batch, logits: torch.Tensor) -> torch.Tensor:
         """Cross entropy against the initial head, on pairs of a quarter of the batch without label.
 
@@ -281,7 +331,7 @@ class ActionHeadTask(RunTask):
         teacher.to(logits.device)
         some = slice(max(1, len(logits) // 4))
         with torch.no_grad():
-            tokens = batch["tokens"][some].float()
+            tokens = self._features(batch["tokens"][some], 1)
             said = torch.sigmoid(teacher(tokens, *batch["labels"].shape[-2:])).float()
         silent = ~(batch["present"][some] | batch["absent"][some])
         if not silent.any():

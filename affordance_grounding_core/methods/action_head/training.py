@@ -42,6 +42,11 @@ class ActionHeadCLI(TrainingRunCLI):
         parser.link_arguments("data.backbone", "model.backbone")
         parser.link_arguments("model.blocks", "data.blocks")
         parser.link_arguments("model.mask_width", "data.with_masks", compute_fn=bool)
+        parser.link_arguments(
+            ("model.adapter_rank", "model.adapted_from"),
+            "data.before",
+            compute_fn=lambda rank, first: first if rank else None,
+        )
         parser.link_arguments("trainer.fast_dev_run", "data.trial", compute_fn=bool)
 
     def best_metric(self) -> str:
@@ -120,6 +125,7 @@ def _describe(cli: ActionHeadCLI) -> dict[str, Any]:
         "average": asdict(task.average) if task.average else None,
         "loss": asdict(task.loss),
         "learning_rate": task.learning_rate,
+        **({"adapter_rate": task.adapter_rate} if task.config.adapter_rank else {}),
         "weight_decay": task.weight_decay,
         "batch_size": data.batch_size,
         "metrics": task.metrics,
