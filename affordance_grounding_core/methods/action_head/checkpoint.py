@@ -39,7 +39,10 @@ _ANEW = "heat_offsets"
 _MASKS = "masks."
 """Beginning of the names of the tensors that draw part masks."""
 
-_ADDED = (_ANEW, _MASKS, "context.", "adapters.")
+_ADAPTERS = "adapters."
+"""Beginning of the names of the tensors that change the backbone."""
+
+_ADDED = (_ANEW, _MASKS, "context.", _ADAPTERS)
 """Beginnings of the names of tensors that a head may have beyond those it begins with."""
 
 
@@ -171,7 +174,7 @@ def weights_to_average(head: ActionHead, name: str, actions: Sequence[str]) -> d
     """Tensors of a trained head with which those of another are to be averaged, by name.
 
     Args:
-        head: head of the same sizes.
+        head: head of the same sizes; it alone may have adapters.
         name: model of the package, or path of a checkpoint folder.
         actions: vocabulary of the head, which must be that of the trained one.
 
@@ -179,14 +182,16 @@ def weights_to_average(head: ActionHead, name: str, actions: Sequence[str]) -> d
         CheckpointError: no such checkpoint, another vocabulary or other sizes.
     """
     refusal = "weights cannot be averaged with those of"
-    if head.adapters is not None:
+    other = _trained_head(name, actions, refusal)
+    if head.adapters is not None and other.adapters is not None:
         raise CheckpointError(
-            f"{refusal} {name}: the mean of two products is not the product of the means of their "
-            "factors; set model.adapter_rank to 0, or model.initial to the average"
+            f"{refusal} {name}: both have adapters, and the mean of two products is not the "
+            "product of the means of their factors; average with a model without adapters"
         )
-    tensors = dict(_trained_head(name, actions, refusal).state_dict())
+    tensors = dict(other.state_dict())
     shapes = {key: value.shape for key, value in tensors.items()}
-    if shapes != {key: value.shape for key, value in head.state_dict().items()}:
+    own = {k: v.shape for k, v in head.state_dict().items() if not k.startswith(_ADAPTERS)}
+    if shapes != own:
         raise CheckpointError(
             f"{refusal} {name}: its head has other sizes; set model.width, blocks, attention, "
             "context and mask_width to its own"

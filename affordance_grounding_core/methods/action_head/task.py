@@ -256,8 +256,12 @@ class ActionHeadTask(RunTask):
         if self.average is None:
             return
         share = self.average.share
-        own = self.head.state_dict()
-        mean = {name: torch.lerp(own[name], self._other[name].to(own[name]), share) for name in own}
+        mean = {}
+        for name, own in self.head.state_dict().items():
+            if name in self._other:
+                mean[name] = torch.lerp(own, self._other[name].to(own), share)
+            else:  # Adapters: the other backbone is as it was, and one factor carries the share.
+                mean[name] = own * (1.0 - share) if name.endswith(".up") else own
         self.head.load_state_dict(mean)
         self.peaks.clear()
         self.overlaps.clear()

@@ -159,3 +159,26 @@ def test_a_run_trains_the_backbones_blocks_and_the_model_answers_with_them(
     torch.testing.assert_close(weight(kept, 11), weight(backbone, 11), atol=1e-6, rtol=0)
     with pytest.raises(CheckpointError, match="not the product of the means"):
         run("third", f"--model.average={{model: {first}}}")
+
+
+def test_an_average_with_a_model_without_adapters_has_a_share_of_the_change(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
+        arguments = ("research.yaml", drawn_data, tmp_path / name, random_backbone)
+        exact = ("--trainer.precision=32-true", "--data.precision=float32")
+        options = (*ADAPTED, "--model.context=0", "--trainer.max_epochs=1", *exact, *more)
+        return dict(train_from_config(tiny_run(*arguments, *options)).last.tensors)
+
+    plain = run("plain", "--model.adapter_rank=0")
+    begin = f"--model.initial={tmp_path / 'plain'}"
+    whole = run("whole", begin)
+    part = run("part", begin, f"--model.average={{model: {tmp_path / 'plain'}, share: 0.25}}")
+    layer = "adapters.blocks.1.qkv"
+    change = part[f"{layer}.up"] @ part[f"{layer}.down"]
+    assert change.abs().max() > 0
+    expected = 0.75 * whole[f"{layer}.up"] @ whole[f"{layer}.down"]
+    torch.testing.assert_close(change, expected)
+    name = "patch_projection.weight"
+    expected = torch.lerp(whole[name], plain[name], 0.25)
+    torch.testing.assert_close(part[name], expected)
