@@ -54,11 +54,13 @@ InputSizeOption = Annotated[
     ),
 ]
 LooksOption = Annotated[
-    Literal["1", "2", "auto"],
+    Literal["1", "2", "auto", "turns"],
     typer.Option(
         "--looks",
         help="2: the network sees every picture again, larger, which takes three times as long; "
-        "auto: where the first look is near the threshold.",
+        "auto: where the first look is near the threshold; turns: it sees all four quarter turns "
+        "of a picture, which takes four times as long, for cameras of which nobody knows how "
+        "they are mounted.",
     ),
 ]
 ImageTurnOption = Annotated[

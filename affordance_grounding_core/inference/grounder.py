@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ class Grounder:
             encoder.
 
     Attributes:
-        looks: number of looks at a picture, "1", "2" or "auto"; see `inference.looks`.
+        looks: looks at a picture, "1", "2", "auto" or "turns"; see `inference.looks`.
         image_turn: degrees counterclockwise that bring a picture upright, 0, 90, 180 or 270: the
             network sees it upright, answers are of the picture's own pixels; see `inference.turn`.
     """
@@ -140,13 +141,24 @@ class Grounder:
                 f"{list(self.actions)}"
             )
         indices = [self.vocabulary.index(self.resolve(action).action) for action in actions]
-        maps = self._maps(image, self.preprocess, indices)
+        maps = self._first_maps(image, indices)
         again = to_look_at_again(maps[: len(indices)], threshold, self.looks)
         if again:
             second = self._maps(image, larger(self.preprocess), [indices[place] for place in again])
             merge(maps, second, again)
         heat, masks = maps[: len(indices)], maps[len(indices) :]
         return heat, masks if len(masks) else None
+
+    def _first_maps(self, image: NDArray[np.uint8], indices: Sequence[int]) -> NDArray[np.float32]:
+        """Maps of the first look, or the mean of those of all four turns of the image."""
+        if self.looks != "turns":
+            return self._maps(image, self.preprocess, indices)
+        mean = self._maps(image, self.preprocess, indices)
+        turns = get_args(ImageTurn)
+        for turn in turns[1:]:
+            mean += maps_as_taken(self._maps(upright(image, turn), self.preprocess, indices), turn)
+        mean /= len(turns)
+        return mean
 
     def _maps(
         self, image: NDArray[np.uint8], preprocess: Preprocess, indices: Sequence[int]
@@ -290,11 +302,15 @@ class Grounder:
                 and PyTorch answers meanwhile.
         """
         image = _seen(np.full((height, width, 3), 127, np.uint8), self.image_turn)
-        second = [] if self.looks == "1" else [larger(self.preprocess)]
-        for preprocess in (*second, self.preprocess):
-            geometry = preprocess.geometry(*image.shape[:2])
+        looked_at = [(image, self.preprocess)]
+        if self.looks == "turns":
+            looked_at.insert(0, (upright(image, 90), self.preprocess))
+        elif self.looks != "1":
+            looked_at.insert(0, (image, larger(self.preprocess)))
+        for seen, preprocess in looked_at:
+            geometry = preprocess.geometry(*seen.shape[:2])
             self._runtime.prepare(geometry.input_height, geometry.input_width, wait=wait)
-            self._maps(image, preprocess, [0])
+            self._maps(seen, preprocess, [0])
 
     def geometry(self, height: int, width: int) -> ImageGeometry:
         """Place an image of a size, turned upright, in the network input.

@@ -1,4 +1,4 @@
-"""A second look at a picture, larger, where it may change what the first has found."""
+"""More looks at a picture: a larger one, where it may change a find, or turned ones."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 
-Looks: TypeAlias = Literal["1", "2", "auto"]
-"""Looks at a picture; "auto": a second one for actions whose first look is near the threshold."""
+Looks: TypeAlias = Literal["1", "2", "auto", "turns"]
+"""Looks at a picture; "auto": a second one for actions whose first look is near the threshold;
+"turns": one at each quarter turn of the picture, for a camera that nobody knows to be upright."""
 
 LARGER = 1.5
 """Side of the second look's input over that of the first."""
@@ -25,7 +26,7 @@ def parse_looks(looks: str | int) -> Looks:
     """Check a number of looks.
 
     Args:
-        looks: 1, 2 or "auto".
+        looks: 1, 2, "auto" or "turns".
 
     Raises:
         ValueError: another value.
@@ -54,7 +55,7 @@ def to_look_at_again(heat: NDArray[np.float32], threshold: float, looks: Looks) 
         threshold: heat from which an action is found.
         looks: what was asked for.
     """
-    if looks == "1":
+    if looks in ("1", "turns"):
         return []
     if looks == "2":
         return list(range(len(heat)))

@@ -41,7 +41,9 @@ PARAMETERS = ParameterTable(
             "looks",
             "1",
             'Looks at an image; "2": the network sees it again, larger, which takes three times as '
-            'long; "auto": where the first look is near the threshold.',
+            'long; "auto": where the first look is near the threshold; "turns": it sees all four '
+            "quarter turns, which takes four times as long, where nobody knows how the camera is "
+            "mounted.",
             one_of=get_args(Looks),
             needs_reconfigure=True,
         ),

@@ -121,6 +121,54 @@ def test_both_sizes_are_prepared_ahead() -> None:
     assert alone.prepared == [(56, 56)]
 
 
+class Slanted(TwoSizes):
+    """Heat that hangs on the picture and on where up is: brighter to the top and to the left."""
+
+    def run(self, pixels: NDArray[np.float32], actions: Sequence[int]) -> NDArray[np.float32]:
+        super().run(pixels, actions)
+        rows, columns = pixels.shape[1] // 14, pixels.shape[2] // 14
+        grey = pixels.mean(axis=0).reshape(rows, 14, columns, 14).mean(axis=(1, 3))
+        slant = np.linspace(1.0, 0.2, rows)[:, None] * np.linspace(1.0, 0.6, columns)
+        heat = 1.0 / (1.0 + np.exp(-grey)) * slant
+        return np.stack([heat * PEAKS[action] for action in actions]).astype(np.float32)
+
+
+def test_looks_at_all_turns_answer_alike_however_the_camera_is_mounted() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    runtime = Slanted()
+    grounder = grounder_of(runtime, "turns")
+    grounder.preprocess = Preprocess(PreprocessConfig("aspect", 56, 14))
+    plain = grounder.heatmaps(image, ["hold", "hit"])
+    assert [seen[:2] for seen in runtime.seen] == [(42, 70), (70, 42), (42, 70), (70, 42)]
+    for quarters in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(image, quarters))
+        found = np.rot90(grounder.heatmaps(turned, ["hold", "hit"]), -quarters, (1, 2))
+        np.testing.assert_allclose(found, plain, atol=1e-6)
+    grounder.looks = "1"
+    one_by_one = [
+        np.rot90(grounder.heatmaps(np.rot90(image, turn), ["hold", "hit"]), -turn, (1, 2))
+        for turn in range(4)
+    ]
+    np.testing.assert_allclose(plain, np.mean(one_by_one, axis=0), atol=1e-6)
+    assert np.ptp([one[0, 0, 0] for one in one_by_one]) > 0.1  # alone, turns answer differently
+
+
+def test_part_masks_of_all_turns_are_averaged() -> None:
+    grounder = grounder_of(TwoSizes(with_masks=True), "turns")
+    heat, masks = grounder._look(IMAGE, ["hit", "pour"], 0.2)
+    assert masks is not None
+    assert heat[:, 0, 0].tolist() == pytest.approx([0.3, 0.05])
+    assert masks[:, 0, 0].tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_both_orientations_are_prepared_ahead() -> None:
+    runtime = TwoSizes()
+    grounder = grounder_of(runtime, "turns")
+    grounder.preprocess = Preprocess(PreprocessConfig("aspect", 224, 14))
+    grounder.warm_up(480, 640)
+    assert set(runtime.prepared) == {(196, 252), (252, 196)}
+
+
 @pytest.mark.parametrize("looks", [0, 3, "two", ""])
 def test_other_looks_are_refused(looks: str | int) -> None:
     with pytest.raises(ValueError, match="looks must be one of"):
