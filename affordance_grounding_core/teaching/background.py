@@ -1,14 +1,17 @@
 """Prototypes of generic background, which every taught action is compared with.
 
 The packaged file was made by `python -m tools.studies.background` from the pictures that come
-with the package (`runtimes/pictures`) and holds for one backbone. With another one, the
-exemplars' own surroundings are all the background there is.
+with the package (`runtimes/pictures`) and holds for the backbones of the packaged models, adapted
+as these have them. With another one, the exemplars' own surroundings are all the background there
+is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from safetensors import safe_open
@@ -22,15 +25,18 @@ FILE = Path(__file__).with_name("background.safetensors")
 
 def generic_background(identity: BackboneIdentity) -> Prototypes | None:
     """Prototypes of generic background for a backbone; None where the package has none for it."""
-    made_with, prototypes = _packaged()
-    return prototypes if made_with == str(identity) else None
+    return _packaged().get(str(identity))
 
 
 @lru_cache(maxsize=1)
-def _packaged() -> tuple[str, Prototypes]:
+def _packaged() -> Mapping[str, Prototypes]:
+    """Prototypes by the name of a backbone's identity; the file's metadata says whose they are."""
     with safe_open(FILE, "numpy") as file:
-        made_with = str((file.metadata() or {}).get("backbone"))
+        owners = dict(file.metadata() or {})
     tensors = load_file(FILE)
-    features = tensors["features"].astype(np.float32)
-    weights = tensors["weights"].astype(np.float32)
-    return made_with, Prototypes(features, weights / weights.sum())
+    found = {}
+    for number, identity in owners.items():
+        features = tensors[f"{number}.features"].astype(np.float32)
+        weights = tensors[f"{number}.weights"].astype(np.float32)
+        found[identity] = Prototypes(features, weights / weights.sum())
+    return MappingProxyType(found)
