@@ -62,8 +62,7 @@ def load_grounder(
         taught: file of taught actions, which join the vocabulary; None: only trained ones.
         input_size: side in px of the square that images are brought to, or whose area they
             keep, a multiple of the model's patch; None: the model's own.
-        looks: 1, 2 or "auto": a second look, larger; "turns": one at each quarter turn of an
-            image; see docs/use/default_model.md.
+        looks: 1, 2, "auto" or "turns"; see `inference.looks` and docs/use/default_model.md.
         image_turn: degrees counterclockwise that bring the camera's images upright: 0, 90, 180
             or 270. The network sees them upright; answers are of their own pixels.
 
