@@ -1,1 +1,1 @@
-"""A small action-conditioned head on frozen DINOv2 features."""
+"""A small action-conditioned head on DINOv2 features."""
