@@ -177,6 +177,9 @@ class ActionHeadData(RunData):
         trial: whether a batch of scenes to train on and one of held-out pictures are all.
         options: the other options of `RunData`.
 
+    Raises:
+        ValueError: `before` with image-level labels.
+
     Attributes:
         backbone_fingerprint: hash of the backbone's weights, after `setup`.
     """
@@ -206,6 +209,11 @@ class ActionHeadData(RunData):
         **options: Any,
     ) -> None:
         super().__init__(root, actions, batch_size=batch_size, workers=workers, **options)
+        if before is not None and labels == "image_level":
+            raise ValueError(
+                "image-level labels are made of the features of the backbone as it is, so it "
+                "cannot be trained with them; set model.adapter_rank to 0, or data.labels to masks"
+            )
         self.before = before
         self.scarce = scarce
         self.trial = trial

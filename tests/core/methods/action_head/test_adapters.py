@@ -14,6 +14,7 @@ from affordance_grounding_core import CheckpointError, load_grounder
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_dinov2
 from affordance_grounding_core.backbones.transformer_backbone import TransformerSizes
+from affordance_grounding_core.errors import TrainingError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.methods.action_head.adapters import Adapters
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig
@@ -159,6 +160,16 @@ def test_a_run_trains_the_backbones_blocks_and_the_model_answers_with_them(
     torch.testing.assert_close(weight(kept, 11), weight(backbone, 11), atol=1e-6, rtol=0)
     with pytest.raises(CheckpointError, match="not the product of the means"):
         run("third", f"--model.average={{model: {first}}}")
+
+
+def test_image_level_labels_are_refused(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path
+) -> None:
+    run = tiny_run(
+        "weak.yaml", drawn_data, tmp_path / "a", random_backbone, "--model.adapter_rank=4"
+    )
+    with pytest.raises(TrainingError, match="cannot be trained with them"):
+        train_from_config(run)
 
 
 def test_an_average_with_a_model_without_adapters_has_a_share_of_the_change(
