@@ -189,7 +189,16 @@ def test_unknown_runtimes_are_named(
         load_grounder(tmp_path / "m", "magic", backbone_weights=random_backbone)
 
 
-@pytest.mark.parametrize("config", ["default.yaml", "research.yaml", "research_average.yaml"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        "default.yaml",
+        "default_head.yaml",
+        "research.yaml",
+        "research_average.yaml",
+        "research_views.yaml",
+    ],
+)
 def test_a_model_of_two_folders_draws_part_masks(
     config: str,
     drawn_data: Path,
