@@ -19,6 +19,7 @@ STUDIES: Mapping[str, str] = MappingProxyType(
         "benchmark_table": "the table of docs/studies/benchmark.md",
         "few_shot": "how good one, three or five taught examples are",
         "label_noise": "what errors in part labels cost WSAG-PLSP",
+        "photographs": "what photographs, views, sizes and adapters bring to the action head",
         "refinement": "what refinement makes of part labels",
     }
 )

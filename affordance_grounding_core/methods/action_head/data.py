@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Sampler
 
 from affordance_grounding_core.backbones.dinov2 import Dinov2
 from affordance_grounding_core.backbones.loading import load_dinov2
@@ -17,13 +18,13 @@ from affordance_grounding_core.backbones.weights import tensor_fingerprint
 from affordance_grounding_core.data.agd20k import read_names
 from affordance_grounding_core.data.splits import is_held_out
 from affordance_grounding_core.errors import DatasetError
-from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import SceneCounts, ViewConfig
 from affordance_grounding_core.methods.action_head.features import (
     FeatureConfig,
     Precision,
     SceneFeatures,
+    features_folder,
 )
 from affordance_grounding_core.methods.action_head.network import MASK_CELLS
 from affordance_grounding_core.methods.action_head.samples import (
@@ -43,6 +44,8 @@ from affordance_grounding_core.methods.action_head.weak.source import weakly_lab
 from affordance_grounding_core.training.run_data import RunData
 
 Batch = dict[str, torch.Tensor]
+
+Prepared = TypeVar("Prepared")
 
 
 class FeatureDataset(Dataset[Batch]):
@@ -122,25 +125,34 @@ def first_present(present: torch.Tensor) -> torch.Tensor:
     return present.int().argmax(dim=-1)
 
 
-class RepeatableShuffle(Sampler[int]):
-    """Shuffles by PyTorch's global random numbers, whatever the number of workers.
+class ShuffledBatches(Sampler[list[int]]):
+    """Batches of scenes of one size, shuffled by PyTorch's global random numbers.
+
+    The same for any number of workers. An incomplete last batch is left out, unless it is the only
+    one.
 
     Args:
-        count: number of samples.
+        scenes: their number.
+        batch_size: scenes in a batch.
+        sizes: in how many sizes the scenes are there, those of a size behind those of the size
+            before; each batch is of one of them, drawn at random.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, scenes: int, batch_size: int, sizes: int = 1) -> None:
+        self._scenes, self._sizes = scenes, sizes
+        self._batch_size = max(1, min(scenes, batch_size))
 
     def __len__(self) -> int:
-        return self._count
+        return self._scenes // self._batch_size
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[list[int]]:
         # Two numbers, as a DataLoader without workers draws them: the first is for workers.
         _, seed = (int(torch.empty((), dtype=torch.int64).random_()) for _ in range(2))
-        yield from torch.randperm(
-            self._count, generator=torch.Generator().manual_seed(seed)
-        ).tolist()
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(self._scenes, generator=generator)
+        sizes = torch.randint(self._sizes, (len(self),), generator=generator)
+        for batch, size in zip(torch.split(order, self._batch_size), sizes, strict=False):
+            yield (batch + size * self._scenes).tolist()
 
 
 class ActionHeadData(RunData):
@@ -174,11 +186,14 @@ class ActionHeadData(RunData):
             from there on are trained too; None for features.
         scarce: an action that fewer training scenes than this show is never called absent: what
             the initial head knows of it is rehearsed instead of forgotten.
+        further_sizes: other sides in px at which scenes are seen in training, multiples of the
+            patch, so that the model answers at these input sizes too; each batch is of one size.
         trial: whether a batch of scenes to train on and one of held-out pictures are all.
         options: the other options of `RunData`.
 
     Raises:
-        ValueError: `before` with image-level labels.
+        ValueError: `before` or `further_sizes` with image-level labels, or a size that is not whole
+            patches.
 
     Attributes:
         backbone_fingerprint: hash of the backbone's weights, after `setup`.
@@ -205,6 +220,7 @@ class ActionHeadData(RunData):
         workers: int = 0,
         before: int | None = None,
         scarce: int = 0,
+        further_sizes: list[int] | None = None,
         trial: bool = False,
         **options: Any,
     ) -> None:
@@ -214,6 +230,13 @@ class ActionHeadData(RunData):
                 "image-level labels are made of the features of the backbone as it is, so it "
                 "cannot be trained with them; set model.adapter_rank to 0, or data.labels to masks"
             )
+        for size in further_sizes or []:
+            if size < preprocess.multiple or size % preprocess.multiple or labels == "image_level":
+                raise ValueError(
+                    f"data.further_sizes must be multiples of {preprocess.multiple} px, with "
+                    f"labels from masks, got {size} px and labels from {labels}"
+                )
+        self.sizes = (preprocess.size, *(further_sizes or []))
         self.before = before
         self.scarce = scarce
         self.trial = trial
@@ -231,7 +254,7 @@ class ActionHeadData(RunData):
         self.labels = labels
         self.weak = weak
         self.backbone_fingerprint = ""
-        self._training: FeatureDataset | None = None
+        self._training: list[FeatureDataset] | None = None
         self._validation: FeatureDataset | None = None
 
     def setup(self, stage: str) -> None:
@@ -248,35 +271,38 @@ class ActionHeadData(RunData):
         pictures: Mapping[Sample, SamplePicture] = {}
         if self.labels == "masks":
             pictures = read_pictures(samples)
-        planned = self._plan(samples, pictures)
-        training, validation = self._share_out(planned)
-        folder = cache_directory() / "features"
-        if self.labels == "image_level":
-            plain = [s for s in planned if s.plain and not self._excluded(s.tiles[0].sample)]
-            pictures = weakly_labelled(
-                self.root, plain, self.actions, config, backbone, folder, self.weak
-            )
-        self._training, self._validation = (
-            FeatureDataset(
-                scenes,
-                SceneFeatures(scenes, config, backbone, folder),
-                pictures,
-                config,
-                self.actions,
-                self.with_masks,
-            )
-            for scenes in (training, validation)
-        )
-        self._training.forget_absence(self.scarce)
+        training = []
+        for size in self.sizes:
+            planned = self._plan(samples, pictures, size)
+            seen, held_out = self._share_out(planned)
+            sized = replace(config, preprocess=replace(self.preprocess, size=size))
+            if self.labels == "image_level":
+                plain = [s for s in planned if s.plain and not self._excluded(s.tiles[0].sample)]
+                pictures = weakly_labelled(
+                    self.root, plain, self.actions, sized, backbone, features_folder(), self.weak
+                )
+            training.append(self._look(seen, sized, backbone, pictures))
+            training[-1].forget_absence(self.scarce)
+            if self._validation is None:
+                self._validation = self._look(held_out, sized, backbone, pictures)
+        self._training = training
+
+    def _look(
+        self,
+        scenes: Sequence[Scene],
+        config: FeatureConfig,
+        backbone: Dinov2,
+        pictures: Mapping[Sample, SamplePicture],
+    ) -> FeatureDataset:
+        features = SceneFeatures(scenes, config, backbone, features_folder())
+        return FeatureDataset(scenes, features, pictures, config, self.actions, self.with_masks)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""
-        dataset = _after_setup(self._training)
+        sizes = _after_setup(self._training)
         return DataLoader(
-            dataset,
-            self.batch_size,
-            sampler=RepeatableShuffle(len(dataset)),
-            drop_last=len(dataset) > self.batch_size,
+            ConcatDataset(sizes),
+            batch_sampler=ShuffledBatches(len(sizes[0]), self.batch_size, len(sizes)),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             generator=torch.Generator(),  # the workers' own numbers are not drawn from the run's
@@ -332,7 +358,7 @@ class ActionHeadData(RunData):
         return samples
 
     def _plan(
-        self, samples: Sequence[Sample], pictures: Mapping[Sample, SamplePicture]
+        self, samples: Sequence[Sample], pictures: Mapping[Sample, SamplePicture], size: int
     ) -> list[Scene]:
         """Plan the scenes of all samples, so that they do not depend on what is left out."""
         counts = {}
@@ -340,7 +366,7 @@ class ActionHeadData(RunData):
             folder = Path(self.photographs)
             photographs = [sample for sample in samples if sample.path.is_relative_to(folder)]
             counts = dict.fromkeys(photographs, self.photograph_scenes)
-        return plan_scenes(samples, self.preprocess.size, self.views, self.seed, pictures, counts)
+        return plan_scenes(samples, size, self.views, self.seed, pictures, counts)
 
     def _share_out(self, planned: Sequence[Scene]) -> tuple[list[Scene], list[Scene]]:
         """Part scenes to train on from plain views of held-out pictures."""
@@ -368,7 +394,7 @@ class ActionHeadData(RunData):
         return is_held_out(sample.object_name, sample.path, self.validation_every)
 
 
-def _after_setup(dataset: FeatureDataset | None) -> FeatureDataset:
-    if dataset is None:
+def _after_setup(prepared: Prepared | None) -> Prepared:
+    if prepared is None:
         raise RuntimeError("setup() must run before a dataloader is asked for")
-    return dataset
+    return prepared

@@ -24,6 +24,7 @@ from affordance_grounding_core.data.feature_store import (
     Wanted,
     fill,
 )
+from affordance_grounding_core.files import cache_directory
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.methods.action_head.config import ViewConfig
 from affordance_grounding_core.methods.action_head.network import join_blocks
@@ -55,6 +56,11 @@ class FeatureConfig:
     views: ViewConfig
     precision: Precision = "float32"
     before: int | None = None
+
+
+def features_folder() -> Path:
+    """Folder of the cache."""
+    return cache_directory() / "features"
 
 
 class SceneFeatures:

@@ -30,7 +30,7 @@ from affordance_grounding_core.methods.action_head.calibration import (
 )
 from affordance_grounding_core.methods.action_head.checkpoint import start_from
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, ViewConfig
-from affordance_grounding_core.methods.action_head.data import ActionHeadData
+from affordance_grounding_core.methods.action_head.data import ActionHeadData, ShuffledBatches
 from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.samples import (
     SamplePicture,
@@ -308,3 +308,45 @@ def test_a_run_is_averaged_with_another_and_its_thresholds_are_fitted_anew(
     other = ("--model.width=64", f"--model.average.model={tmp_path / 'a'}")
     with pytest.raises(CheckpointError, match="cannot be averaged"):
         train_from_config(arguments(drawn_data, tmp_path / "d", random_backbone, *other))
+
+
+def test_batches_are_of_one_size_and_hold_every_scene_once() -> None:
+    torch.manual_seed(0)
+    batches = ShuffledBatches(10, 4, sizes=2)
+    epochs = [list(batches) for _ in range(20)]
+    assert all(len(epoch) == len(batches) == 2 for epoch in epochs)
+    for epoch in epochs:
+        assert [len({place // 10 for place in batch}) for batch in epoch] == [1, 1]
+        assert len({place % 10 for batch in epoch for place in batch}) == 8
+    assert {batch[0] // 10 for epoch in epochs for batch in epoch} == {0, 1}
+    assert [len(batch) for batch in ShuffledBatches(3, 4)] == [3]
+
+
+def test_a_run_of_two_sizes_sees_both_and_answers_at_both(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    compare = task.ActionHeadTask.training_step
+
+    def step(self: task.ActionHeadTask, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        seen.add((batch["labels"].shape[-1], batch["masks"].shape[-1], batch["pixels"].shape[-1]))
+        return compare(self, batch, index)
+
+    monkeypatch.setattr(task.ActionHeadTask, "training_step", step)
+    options = ("--data.further_sizes=[168]", "--model.mask_width=8", "--model.adapter_rank=2")
+    model = tmp_path / "a"
+    train_from_config(arguments(drawn_data, model, random_backbone, *options))
+    assert seen == {(8, 56, 112), (12, 84, 168)}
+    image = read_rgb(next((drawn_data / "testset" / "egocentric" / "hold" / "mug").iterdir()))
+    for size in (None, 168):
+        grounder = load_grounder(model, backbone_weights=random_backbone, input_size=size)
+        assert grounder.ground(image, "hold").heatmap.shape == image.shape[:2]
+
+
+@pytest.mark.parametrize("option", ["--data.further_sizes=[100]", "--data.labels=image_level"])
+def test_sizes_that_cannot_be_trained_for_are_refused(
+    drawn_data: Path, random_backbone: Path, tmp_path: Path, option: str
+) -> None:
+    options = ("--data.further_sizes=[168]", option)
+    with pytest.raises(ValueError, match="further_sizes must be multiples of 14 px"):
+        train_from_config(arguments(drawn_data, tmp_path, random_backbone, *options))
