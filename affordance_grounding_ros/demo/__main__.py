@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
+import numpy as np
 import typer
 
 from affordance_grounding_core.errors import AffordanceGroundingError
-from affordance_grounding_core.images import read_rgb
+from affordance_grounding_core.images import RgbImage, read_rgb, write_png
 from affordance_grounding_ros.client.node_process import NodeProcess
-from affordance_grounding_ros.demo import stereo
+from affordance_grounding_ros.demo import orientations, stereo
 from affordance_grounding_ros.demo.client import Answer, DemoClient, nanoseconds
 from affordance_grounding_ros.demo.recording import Recording
+from affordance_grounding_ros.images.conversions import image_to_array
 
 PACKAGE = "affordance_grounding_ros"
 
@@ -200,7 +202,9 @@ def _grasp(regions: list[dict[str, Any]]) -> str:
     return "-"
 
 
-def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict[str, Any]:
+def run(
+    asked: list[Question], model: str, output: Path, timeout: float, turned: Path | None = None
+) -> dict[str, Any]:
     """Start the nodes, ask, and write pictures and summary.
 
     Args:
@@ -208,6 +212,7 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
         model: name or checkpoint folder, for the grounder.
         output: folder for pictures, logs, the bag and summary.json.
         timeout: seconds the grounder has to load, and each answer to come.
+        turned: photograph of the cup, to ask about in eight orientations; None to leave it.
 
     Returns:
         The summary as written.
@@ -231,6 +236,8 @@ def run(asked: list[Question], model: str, output: Path, timeout: float) -> dict
             results += _ask_about(question, client, recording, output, timeout)
         counts = client.frame_counts(timeout)
     summary = {"results": results, "frames": counts}
+    if turned is not None:
+        summary["orientations"] = _ask_in_all_orientations(turned, model, output, timeout)
     text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
     (output / "summary.json").write_text(text, encoding="utf-8")
     return summary
@@ -250,21 +257,66 @@ def _player_arguments(question: Question, output: Path) -> list[str]:
 def _ask_about(
     question: Question, client: DemoClient, recording: Recording, output: Path, timeout: float
 ) -> list[dict[str, Any]]:
-    photograph = question.photograph
+    results = []
+    for answer in _answers(question, client, output, timeout):
+        recording.add(answer.messages, nanoseconds(answer.result.header.stamp))
+        overlay = _write_overlay(question.photograph, answer, output)
+        results.append(record(question.photograph, answer, overlay))
+    return results
+
+
+def _answers(question: Question, client: DemoClient, output: Path, timeout: float) -> list[Answer]:
+    """Play a photograph and command its actions."""
     arguments = _player_arguments(question, output)
     client.expect_depth(question.disparity is not None)
-    results = []
-    log = output / f"image_player_{photograph.stem}.log"
+    answers = []
+    log = output / f"image_player_{question.photograph.stem}.log"
     with NodeProcess(f"{PACKAGE}.player.image_player", arguments, log) as player:
         for action in question.actions:
             player.check()
-            answer = client.ask(action, timeout)
-            overlay = output / f"{photograph.stem}_{answer.result.action}.png"
-            picture = cv2.cvtColor(answer.overlay, cv2.COLOR_RGB2BGR)
-            if not cv2.imwrite(str(overlay), picture):
-                raise AffordanceGroundingError(f"cannot write {overlay}; is there disk space?")
-            recording.add(answer.messages, nanoseconds(answer.result.header.stamp))
-            results.append(record(photograph, answer, overlay))
+            answers.append(client.ask(action, timeout))
+    return answers
+
+
+def _write_overlay(photograph: Path, answer: Answer, output: Path) -> Path:
+    overlay = output / f"{photograph.stem}_{answer.result.action}.png"
+    _write_picture(overlay, answer.overlay)
+    return overlay
+
+
+def _write_picture(file: Path, picture: RgbImage) -> None:
+    try:
+        write_png(file, picture)
+    except OSError as error:
+        raise AffordanceGroundingError(
+            f"cannot write {file} ({error}); is there disk space?"
+        ) from error
+
+
+def _ask_in_all_orientations(
+    photograph: Path, model: str, output: Path, timeout: float
+) -> list[dict[str, Any]]:
+    """Ask a grounder that looks at all turns, and say where its heat is highest."""
+    arguments = ["--ros-args", "-p", f"model:={json.dumps(model)}", "-p", 'looks:="turns"']
+    results = []
+    with (
+        NodeProcess(f"{PACKAGE}.grounder_node", arguments, output / "grounder_turns.log") as node,
+        DemoClient(node.check) as client,
+    ):
+        client.wait_until_active(timeout)
+        for orientation in orientations.ORIENTATIONS:
+            seen = output / f"cup_{re.sub('[^a-z0-9]+', '_', orientation.name).strip('_')}.png"
+            _write_picture(seen, np.ascontiguousarray(orientation.apply(read_rgb(photograph))))
+            question = Question(seen, (orientations.ACTION,))
+            (answer,) = _answers(question, client, output, timeout)
+            heat = image_to_array(answer.messages["grounder/heatmap"])
+            results.append(
+                {
+                    "orientation": orientation.name,
+                    "on_handle": orientations.is_on_handle(heat, orientation),
+                    **record(seen, answer, _write_overlay(seen, answer, output)),
+                }
+            )
     return results
 
 
@@ -292,7 +344,8 @@ def main(
         print(
             f"starting the grounder (ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']}) ...", flush=True
         )
-        summary = run(asked, model, output, timeout)
+        cup = None if images or action else asked[0].photograph.parent / orientations.IMAGE
+        summary = run(asked, model, output, timeout, cup)
     except AffordanceGroundingError as error:
         print(f"demo failed: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -302,6 +355,13 @@ def main(
         f"frames: {frames['received']} received, {frames['processed']} processed, "
         f"{frames['dropped']} dropped for newer ones"
     )
+    if turned := summary.get("orientations"):
+        right = sum(entry["on_handle"] for entry in turned)
+        found = sum(entry["found"] for entry in turned)
+        print(
+            f"the cup in {len(turned)} orientations, looks: turns: '{orientations.ACTION}' is "
+            f"hottest on the handle in {right}, found in {found}"
+        )
     print(f"pictures and summary.json are in {output}/")
     print(f"for Foxglove or ros2 bag: {output / BAG / BAG}.mcap")
 

@@ -24,6 +24,7 @@ from affordance_grounding_ros.demo.__main__ import (
     table,
 )
 from affordance_grounding_ros.demo.client import DEPTH_TOPICS, TOPICS
+from affordance_grounding_ros.demo.orientations import ORIENTATIONS
 from affordance_grounding_ros.demo.stereo import IMAGE as STEREO
 from affordance_grounding_ros.grounder_node import load_model
 from affordance_grounding_ros.images.conversions import image_to_array
@@ -107,7 +108,15 @@ def test_the_demo_writes_a_picture_and_an_entry_for_every_action(tmp_path: Path)
     assert counts["/depth"] == len(motorcycle)
     frames = summary["frames"]
     assert frames["received"] >= frames["processed"] >= len(asked)
-    assert "Traceback" not in (output / "grounder.log").read_text()
+    turned = summary["orientations"]
+    assert [entry["orientation"] for entry in turned] == [c.name for c in ORIENTATIONS]
+    assert all(entry["on_handle"] for entry in turned)
+    assert "hottest on the handle in 8" in finished.stdout
+    for entry in turned:
+        seen, overlay = (output / entry[name] for name in ("image", "overlay"))
+        assert cv2.imread(str(overlay)).shape == cv2.imread(str(seen)).shape
+    for log in ("grounder.log", "grounder_turns.log"):
+        assert "Traceback" not in (output / log).read_text()
 
 
 def test_the_demo_says_why_it_fails_and_leaves_no_old_summary(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.files import replace_file, replace_json
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.loading import add_taught, load_grounder
-from tools.gallery.photographs import photograph_cells, unjudged_cells
+from tools.gallery.photographs import orientation_cells, photograph_cells, unjudged_cells
 from tools.gallery.renders import render_cells
 from tools.gallery.sheet import Section, draw_sheet, encode_jpeg
 
@@ -72,6 +72,13 @@ def make_sections(grounder: Grounder, renders: Path | None, failures: int) -> li
             "Right is an answer whose hottest pixel lies in a place marked by hand.",
         )
     ]
+    sections.append(
+        Section(
+            "A cup of coffee, seen by eight cameras: where to hold it, with looks at all turns",
+            orientation_cells(grounder),
+            "Right is an answer whose hottest pixel lies on the handle.",
+        )
+    )
     if renders is not None:
         chosen = render_cells(grounder, renders, failures)
         sections.append(

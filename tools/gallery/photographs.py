@@ -6,11 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from affordance_grounding_core.errors import AffordanceGroundingError
 from affordance_grounding_core.images import read_rgb
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.result import Box
-from tools.gallery.cells import Cell, Verdict, judge, make_cell
+from affordance_grounding_ros.demo.orientations import (
+    ACTION,
+    HANDLE,
+    IMAGE,
+    ORIENTATIONS,
+    is_on_handle,
+)
+from tools.gallery.cells import Cell, Verdict, judge, judge_right_pair, make_cell
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ PHOTOGRAPHS = (
         "coffee cup",
         {
             "drink_with": (Box(170, 15, 240, 190),),
-            "hold": (Box(190, 220, 80, 95), Box(380, 60, 50, 145)),
+            "hold": (HANDLE, Box(380, 60, 50, 145)),
             "stir": (Box(320, 225, 90, 105),),
             "pour": (),
             "cut_with": (),
@@ -72,6 +81,33 @@ def photograph_cells(grounder: Grounder) -> list[Cell]:
             grounder, photograph, [a for a in photograph.places if a in grounder.actions]
         )
     ]
+
+
+def orientation_cells(grounder: Grounder) -> list[Cell]:
+    """Ask where to hold the cup of coffee, as eight cameras see it, with looks at all turns.
+
+    Args:
+        grounder: to ask; its own looks stay what they are.
+
+    Raises:
+        AffordanceGroundingError: scikit-image is not installed.
+    """
+    if ACTION not in grounder.actions:
+        return []
+    upright = read_rgb(_folder() / IMAGE)
+    looks, grounder.looks = grounder.looks, "turns"
+    try:
+        cells = []
+        for orientation in ORIENTATIONS:
+            seen = np.ascontiguousarray(orientation.apply(upright))
+            result = grounder.ground(seen, ACTION)
+            verdict = judge_right_pair(
+                found=result.found, on_part=is_on_handle(result.heatmap, orientation)
+            )
+            cells.append(make_cell(orientation.name, seen, result, verdict))
+        return cells
+    finally:
+        grounder.looks = looks
 
 
 def unjudged_cells(grounder: Grounder, actions: Sequence[str]) -> list[Cell]:

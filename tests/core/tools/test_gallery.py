@@ -13,8 +13,10 @@ from affordance_grounding_core.data.agd20k import EvaluationImage
 from affordance_grounding_core.evaluation.evaluate import Evaluation, RightPair, WrongPair
 from affordance_grounding_core.evaluation.protocols import MapScore
 from affordance_grounding_core.evaluation.summary import ImageScore
+from affordance_grounding_core.images import write_png
 from affordance_grounding_core.inference.grounder import Grounder
 from affordance_grounding_core.inference.result import Box, GroundingResult
+from affordance_grounding_ros.demo.orientations import HANDLE
 from tools.gallery import __main__ as program
 from tools.gallery import photographs
 from tools.gallery.cells import Verdict, judge, make_cell
@@ -118,6 +120,24 @@ def test_the_command_writes_picture_and_content(
     assert content["fingerprint"] == colour_grounder.information.fingerprint
 
 
+def test_the_cup_is_judged_by_its_handle_in_every_orientation(
+    colour_grounder: Grounder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.zeros((400, 600, 3), np.uint8)
+    middle = (HANDLE.x + HANDLE.width // 2, HANDLE.y + HANDLE.height // 2)
+    cv2.circle(picture, middle, 20, (255, 0, 0), -1)  # what the grounder calls a place to hold
+    write_png(tmp_path / "coffee.png", picture)
+    monkeypatch.setattr(photographs, "_folder", lambda: tmp_path)
+    cells = photographs.orientation_cells(colour_grounder)
+    assert [cell.verdict for cell in cells] == ["right"] * 8
+    assert len({cell.name for cell in cells}) == 8
+    assert colour_grounder.looks == 1
+    elsewhere = np.roll(picture, 150, axis=1)
+    write_png(tmp_path / "coffee.png", elsewhere)
+    cells = photographs.orientation_cells(colour_grounder)
+    assert [cell.verdict for cell in cells] == ["wrong place"] * 8
+
+
 def test_a_wrong_folder_is_one_line(
     colour_grounder: Grounder,
     tmp_path: Path,
@@ -125,7 +145,8 @@ def test_a_wrong_folder_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(program, "load_grounder", lambda model, runtime: colour_grounder)
-    monkeypatch.setattr(program, "photograph_cells", lambda grounder: [])
+    for cells in ("photograph_cells", "orientation_cells"):
+        monkeypatch.setattr(program, cells, lambda grounder: [])
     arguments = ["--output", str(tmp_path / "out"), "--renders", str(tmp_path)]
     assert program.main(arguments) == 2
     errors = capsys.readouterr().err.strip().splitlines()
