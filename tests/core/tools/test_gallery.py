@@ -125,14 +125,14 @@ def test_the_cup_is_judged_by_its_handle_in_every_orientation(
 ) -> None:
     picture = np.zeros((400, 600, 3), np.uint8)
     middle = (HANDLE.x + HANDLE.width // 2, HANDLE.y + HANDLE.height // 2)
-    cv2.circle(picture, middle, 20, (255, 0, 0), -1)  # what the grounder calls a place to hold
+    cv2.circle(picture, middle, 60, (255, 0, 0), -1)  # what the grounder calls a place to hold
     write_png(tmp_path / "coffee.png", picture)
     monkeypatch.setattr(photographs, "_folder", lambda: tmp_path)
     cells = photographs.orientation_cells(colour_grounder)
     assert [cell.verdict for cell in cells] == ["right"] * 8
     assert len({cell.name for cell in cells}) == 8
-    assert colour_grounder.looks == 1
-    elsewhere = np.roll(picture, 150, axis=1)
+    assert colour_grounder.looks == "1"
+    elsewhere = np.roll(picture, 200, axis=1)
     write_png(tmp_path / "coffee.png", elsewhere)
     cells = photographs.orientation_cells(colour_grounder)
     assert [cell.verdict for cell in cells] == ["wrong place"] * 8
