@@ -14,7 +14,7 @@ HEAT_THRESHOLDS = torch.sigmoid(torch.linspace(-5.0, 3.0, 161))
 MASK_THRESHOLDS = torch.linspace(0.05, 0.95, 91)
 """Candidates for part masks."""
 
-_WRONG_FIND = 1.0  # what a find where there is nothing weighs, beside a miss
+_WRONG_FIND = 2.0  # what a find where there is nothing weighs: an arm reaches for it; a miss is 1
 _BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
 _BORROWED_ABSENT = 2.0  # the same for what is not there, of which every action has more
 _LARGEST_OFFSET = 3.0
@@ -39,8 +39,9 @@ def fit_thresholds(
 ) -> HeatThresholds:
     """Choose the heat that best parts present from absent actions.
 
-    The share of present pairs found and the share of absent ones spared weigh the same; there are
-    many more of the latter. The threshold of an action with few pairs keeps near that of all.
+    The share of absent pairs spared weighs twice the share of present ones found: an arm that
+    reaches for what is not there is worse than one that finds nothing. The threshold of an action
+    with few pairs keeps near that of all.
 
     Args:
         logits: (N, A) highest logit of each held-out picture.

@@ -125,34 +125,30 @@ def first_present(present: torch.Tensor) -> torch.Tensor:
     return present.int().argmax(dim=-1)
 
 
-class ShuffledBatches(Sampler[list[int]]):
-    """Batches of scenes of one size, shuffled by PyTorch's global random numbers.
-
-    The same for any number of workers. An incomplete last batch is left out, unless it is the only
-    one.
+class RepeatableShuffle(Sampler[int]):
+    """Shuffles by PyTorch's global random numbers, whatever the number of workers.
 
     Args:
-        scenes: their number.
+        count: number of scenes.
         batch_size: scenes in a batch.
         sizes: in how many sizes the scenes are there, those of a size behind those of the size
             before; each batch is of one of them, drawn at random.
     """
 
-    def __init__(self, scenes: int, batch_size: int, sizes: int = 1) -> None:
-        self._scenes, self._sizes = scenes, sizes
-        self._batch_size = max(1, min(scenes, batch_size))
+    def __init__(self, count: int, batch_size: int = 1, sizes: int = 1) -> None:
+        self._count, self._batch_size, self._sizes = count, batch_size, sizes
 
     def __len__(self) -> int:
-        return self._scenes // self._batch_size
+        return self._count
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[int]:
         # Two numbers, as a DataLoader without workers draws them: the first is for workers.
         _, seed = (int(torch.empty((), dtype=torch.int64).random_()) for _ in range(2))
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(self._scenes, generator=generator)
-        sizes = torch.randint(self._sizes, (len(self),), generator=generator)
-        for batch, size in zip(torch.split(order, self._batch_size), sizes, strict=False):
-            yield (batch + size * self._scenes).tolist()
+        order = torch.randperm(self._count, generator=generator)
+        batch = torch.arange(self._count) // self._batch_size
+        sizes = torch.randint(self._sizes, (self._count,), generator=generator)[batch]
+        yield from (order + sizes * self._count).tolist()
 
 
 class ActionHeadData(RunData):
@@ -300,9 +296,12 @@ class ActionHeadData(RunData):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled views; an incomplete last batch is left out."""
         sizes = _after_setup(self._training)
+        count = len(sizes[0])
         return DataLoader(
             ConcatDataset(sizes),
-            batch_sampler=ShuffledBatches(len(sizes[0]), self.batch_size, len(sizes)),
+            self.batch_size,
+            sampler=RepeatableShuffle(count, self.batch_size, len(sizes)),
+            drop_last=count > self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             generator=torch.Generator(),  # the workers' own numbers are not drawn from the run's

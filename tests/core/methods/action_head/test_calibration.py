@@ -38,6 +38,13 @@ def test_one_threshold_serves_a_cold_and_a_hot_action() -> None:
     assert fitted.offsets[1] > fitted.offsets[0]
 
 
+def test_a_wrong_find_is_worse_than_a_miss() -> None:
+    """One in five is not found, lest one in seven be found where there is nothing."""
+    present, absent = [0.9] * 80 + [0.3] * 20, [0.05] * 86 + [0.35] * 14
+    fitted = fit_thresholds(*pairs([present, present], [absent, absent]))
+    assert fitted.threshold > 0.35
+
+
 def test_an_action_with_few_pairs_keeps_near_the_threshold_of_all() -> None:
     many, few = (
         fit_thresholds(*pairs([[0.9] * 100, [0.2] * n], [[0.4] * 100, [0.05] * n]))

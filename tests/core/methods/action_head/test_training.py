@@ -30,7 +30,7 @@ from affordance_grounding_core.methods.action_head.calibration import (
 )
 from affordance_grounding_core.methods.action_head.checkpoint import start_from
 from affordance_grounding_core.methods.action_head.config import ActionHeadConfig, ViewConfig
-from affordance_grounding_core.methods.action_head.data import ActionHeadData, ShuffledBatches
+from affordance_grounding_core.methods.action_head.data import ActionHeadData, RepeatableShuffle
 from affordance_grounding_core.methods.action_head.network import ActionHead
 from affordance_grounding_core.methods.action_head.samples import (
     SamplePicture,
@@ -312,14 +312,14 @@ def test_a_run_is_averaged_with_another_and_its_thresholds_are_fitted_anew(
 
 def test_batches_are_of_one_size_and_hold_every_scene_once() -> None:
     torch.manual_seed(0)
-    batches = ShuffledBatches(10, 4, sizes=2)
-    epochs = [list(batches) for _ in range(20)]
-    assert all(len(epoch) == len(batches) == 2 for epoch in epochs)
+    shuffle = RepeatableShuffle(10, 4, sizes=2)
+    epochs = [list(shuffle) for _ in range(20)]
+    assert all(len(epoch) == len(shuffle) == 10 for epoch in epochs)
     for epoch in epochs:
-        assert [len({place // 10 for place in batch}) for batch in epoch] == [1, 1]
-        assert len({place % 10 for batch in epoch for place in batch}) == 8
-    assert {batch[0] // 10 for epoch in epochs for batch in epoch} == {0, 1}
-    assert [len(batch) for batch in ShuffledBatches(3, 4)] == [3]
+        assert {place % 10 for place in epoch} == set(range(10))
+        assert all(len({place // 10 for place in epoch[i : i + 4]}) == 1 for i in (0, 4, 8))
+    assert {epoch[0] // 10 for epoch in epochs} == {0, 1}
+    assert len({tuple(epoch) for epoch in epochs}) == 20
 
 
 def test_a_run_of_two_sizes_sees_both_and_answers_at_both(
