@@ -14,9 +14,19 @@ HEAT_THRESHOLDS = torch.sigmoid(torch.linspace(-5.0, 3.0, 161))
 MASK_THRESHOLDS = torch.linspace(0.05, 0.95, 91)
 """Candidates for part masks."""
 
-_WRONG_FIND = 2.0  # what a find where there is nothing weighs: an arm reaches for it; a miss is 1
-_BORROWED_PAIRS = 12.0  # what all actions together say of each, in pairs of its own
-_BORROWED_ABSENT = 2.0  # the same for what is not there, of which every action has more
+_WRONG_FIND = 1.7
+"""What a find where there is nothing weighs beside a miss: an arm reaches for it."""
+
+_WRONG_FIND_OF_ONE = 3.0
+"""The same for one action: each is absent from most pictures, so that is the better known."""
+
+_BORROWED = 200.0
+"""What all actions together say of each, in pairs of its own.
+
+With fewer, present and absent actions of held-out photographs are told apart worse: an action has
+tens of pairs there, and the loss has brought the heat of all actions together already.
+"""
+
 _LARGEST_OFFSET = 3.0
 _CLOSE = 0.01
 
@@ -39,9 +49,9 @@ def fit_thresholds(
 ) -> HeatThresholds:
     """Choose the heat that best parts present from absent actions.
 
-    The share of absent pairs spared weighs twice the share of present ones found: an arm that
-    reaches for what is not there is worse than one that finds nothing. The threshold of an action
-    with few pairs keeps near that of all.
+    First for each action, near that of all where it has few pairs; the offsets bring these
+    together. Then for all, once they are added. Both weigh the share of absent pairs spared more
+    than the share of present ones found, whatever their numbers.
 
     Args:
         logits: (N, A) highest logit of each held-out picture.
@@ -54,16 +64,19 @@ def fit_thresholds(
         return HeatThresholds(fallback, offsets)
     peaks = torch.sigmoid(logits)
     found, spared = _shares(peaks[present], peaks[absent])
-    threshold = _middle(HEAT_THRESHOLDS, found + _WRONG_FIND * spared)
+    shared = _middle(HEAT_THRESHOLDS, found + _WRONG_FIND_OF_ONE * spared)
     for action in range(logits.shape[1]):
         own_present = peaks[present[:, action], action]
         own_absent = peaks[absent[:, action], action]
         own_found, own_spared = _shares(own_present, own_absent)
-        score = _shrunk(own_found, len(own_present), found, _BORROWED_PAIRS)
-        score = score + _WRONG_FIND * _shrunk(own_spared, len(own_absent), spared, _BORROWED_ABSENT)
-        own = _middle(HEAT_THRESHOLDS, score)
-        shift = _logit(threshold) - _logit(own)
+        score = _shrunk(own_found, len(own_present), found)
+        own = _shrunk(own_spared, len(own_absent), spared)
+        own_threshold = _middle(HEAT_THRESHOLDS, score + _WRONG_FIND_OF_ONE * own)
+        shift = _logit(shared) - _logit(own_threshold)
         offsets[action] = min(max(shift, -_LARGEST_OFFSET), _LARGEST_OFFSET)
+    peaks = torch.sigmoid(logits + offsets)
+    found, spared = _shares(peaks[present], peaks[absent])
+    threshold = _middle(HEAT_THRESHOLDS, found + _WRONG_FIND * spared)
     return HeatThresholds(round(threshold, 2), offsets)
 
 
@@ -103,8 +116,8 @@ def _shares(present: torch.Tensor, absent: torch.Tensor) -> tuple[torch.Tensor, 
     return found, spared
 
 
-def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor, borrowed: float) -> torch.Tensor:
-    return (own * pairs + shared * borrowed) / (pairs + borrowed)
+def _shrunk(own: torch.Tensor, pairs: int, shared: torch.Tensor) -> torch.Tensor:
+    return (own * pairs + shared * _BORROWED) / (pairs + _BORROWED)
 
 
 def _middle(thresholds: torch.Tensor, score: torch.Tensor) -> float:

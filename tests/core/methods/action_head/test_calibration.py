@@ -47,15 +47,15 @@ def test_a_wrong_find_is_worse_than_a_miss() -> None:
 
 def test_an_action_with_few_pairs_keeps_near_the_threshold_of_all() -> None:
     many, few = (
-        fit_thresholds(*pairs([[0.9] * 100, [0.2] * n], [[0.4] * 100, [0.05] * n]))
-        for n in (100, 1)
+        fit_thresholds(*pairs([[0.9] * 500, [0.2] * n], [[0.4] * 500, [0.05] * n]))
+        for n in (500, 1)
     )
     assert many.offsets[1] > few.offsets[1] >= 0
 
 
 def test_an_action_without_a_pair_of_its_own_is_found_as_low_as_what_is_not_there_allows() -> None:
     """Six hundredths of heat are a find where what is not there stays below one."""
-    absent = [[0.1] * 200, [0.005] * 200]
+    absent = [[0.1] * 200, [0.005] * 5000]
     fitted = fit_thresholds(*pairs([[0.9] * 100 + [0.3] * 100, []], absent))
     heat = torch.sigmoid(torch.logit(torch.tensor([0.06, 0.004])) + fitted.offsets[1])
     assert (heat >= fitted.threshold).tolist() == [True, False]
