@@ -64,21 +64,18 @@ def to_look_at_again(heat: NDArray[np.float32], threshold: float, looks: Looks) 
 
 
 def merge(first: NDArray[np.float32], second: NDArray[np.float32], again: list[int]) -> None:
-    """Put two looks together: the mean of their heat, and the second's part masks.
+    """Put two looks together: the mean of their heat and of their part masks.
 
     Both are maps of the same pixels of the image, whatever the size of the network's input.
-    The second's masks have finer cells.
 
     Args:
         first: (K, H, W) heat of all actions; or (2 K, H, W), their part masks behind it. Changed.
         second: likewise, of the actions that got a second look.
         again: places of these among the K.
     """
-    has_masks = len(second) > len(again)
-    count = len(first) // 2 if has_masks else len(first)
-    for number, place in enumerate(again):
-        heat = first[place]
-        heat += second[number]
-        heat *= 0.5
-        if has_masks:
-            first[count + place] = second[len(again) + number]
+    kinds = len(second) // max(1, len(again))  # heat, or heat and masks
+    actions = len(first) // max(1, kinds)
+    places = [kind * actions + place for kind in range(kinds) for place in again]
+    for place, seen in zip(places, second, strict=True):
+        first[place] += seen
+        first[place] *= 0.5

@@ -137,7 +137,7 @@ def _train(run: Run, options: argparse.Namespace) -> dict[str, dict[str, float]]
     photographs = [f"--data.photographs={options.photographs}"] if setting.photographs else []
     train_from_config(
         [
-            f"--config={CONFIGS / 'research.yaml'}",
+            f"--config={CONFIGS / 'research_adapters.yaml'}",
             "--model.initial=renders",
             "--model.adapter_rank=0",
             "--model.learning_rate=1.5e-3",

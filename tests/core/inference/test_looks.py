@@ -92,18 +92,18 @@ def test_the_threshold_of_the_call_counts() -> None:
     assert len(runtime.seen) == 2
 
 
-def test_heat_is_averaged_and_part_masks_are_the_second_look_s() -> None:
+def test_heat_and_part_masks_of_two_looks_are_averaged() -> None:
     grounder = grounder_of(TwoSizes(with_masks=True), "auto")
     heat, masks = grounder._look(IMAGE, ["hit", "pour"], 0.2)
     assert masks is not None
     assert heat[:, 0, 0].tolist() == pytest.approx([0.225, 0.05])
-    assert masks[:, 0, 0].tolist() == pytest.approx([0.5, 1.0])
+    assert masks[:, 0, 0].tolist() == pytest.approx([0.75, 1.0])
 
 
 def test_places_of_a_merge_are_those_of_the_actions() -> None:
     first = np.arange(8, dtype=np.float32).reshape(8, 1, 1)  # four actions, then their masks
     merge(first, np.full((4, 1, 1), 10, np.float32), [0, 2])
-    assert first.ravel().tolist() == [5, 1, 6, 3, 10, 5, 10, 7]
+    assert first.ravel().tolist() == [5, 1, 6, 3, 7, 5, 8, 7]
 
 
 def test_the_second_look_is_half_as_large_again() -> None:

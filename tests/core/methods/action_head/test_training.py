@@ -195,6 +195,7 @@ def test_unknown_runtimes_are_named(
         "default.yaml",
         "default_head.yaml",
         "research.yaml",
+        "research_adapters.yaml",
         "research_average.yaml",
         "research_views.yaml",
     ],
