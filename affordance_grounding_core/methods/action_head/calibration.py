@@ -14,13 +14,13 @@ HEAT_THRESHOLDS = torch.sigmoid(torch.linspace(-5.0, 3.0, 161))
 MASK_THRESHOLDS = torch.linspace(0.05, 0.95, 91)
 """Candidates for part masks."""
 
-_WRONG_FIND = 1.7
+_WRONG_FIND = 1.5
 """What a find where there is nothing weighs beside a miss: an arm reaches for it."""
 
 _WRONG_FIND_OF_ONE = 3.0
 """The same for one action: each is absent from most pictures, so that is the better known."""
 
-_BORROWED = 200.0
+_BORROWED = 30.0
 """What all actions together say of each, in pairs of its own.
 
 With fewer, present and absent actions of held-out photographs are told apart worse: an action has
