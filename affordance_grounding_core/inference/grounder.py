@@ -16,7 +16,13 @@ from affordance_grounding_core.actions.similarity import ActionSimilarity
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.errors import InvalidImageError
 from affordance_grounding_core.images.arrays import RgbImage
-from affordance_grounding_core.inference.looks import Looks, larger, merge, to_look_at_again
+from affordance_grounding_core.inference.looks import (
+    Looks,
+    larger,
+    mean_of_turns,
+    merge,
+    to_look_at_again,
+)
 from affordance_grounding_core.inference.preprocess import ImageGeometry, Preprocess
 from affordance_grounding_core.inference.regions import RegionConfig, extract_regions
 from affordance_grounding_core.inference.result import GroundingResult
@@ -151,14 +157,14 @@ class Grounder:
 
     def _first_maps(self, image: NDArray[np.uint8], indices: Sequence[int]) -> NDArray[np.float32]:
         """Maps of the first look, or the mean of those of all four turns of the image."""
+        first = self._maps(image, self.preprocess, indices)
         if self.looks != "turns":
-            return self._maps(image, self.preprocess, indices)
-        mean = self._maps(image, self.preprocess, indices)
-        turns = get_args(ImageTurn)
-        for turn in turns[1:]:
-            mean += maps_as_taken(self._maps(upright(image, turn), self.preprocess, indices), turn)
-        mean /= len(turns)
-        return mean
+            return first
+        turned = (
+            maps_as_taken(self._maps(upright(image, turn), self.preprocess, indices), turn)
+            for turn in get_args(ImageTurn)[1:]
+        )
+        return mean_of_turns(first, turned)
 
     def _maps(
         self, image: NDArray[np.uint8], preprocess: Preprocess, indices: Sequence[int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, TypeAlias, cast, get_args
@@ -20,6 +21,10 @@ LARGER = 1.5
 
 NEAR = (0.5, 3.0)
 """Peak heats, over the threshold, between which "auto" looks again."""
+
+
+_CERTAIN = np.float32(1e-6)
+"""How near to 0 and 1 a value comes before it is averaged."""
 
 
 def parse_looks(looks: str | int) -> Looks:
@@ -79,3 +84,29 @@ def merge(first: NDArray[np.float32], second: NDArray[np.float32], again: list[i
     for place, seen in zip(places, second, strict=True):
         first[place] += seen
         first[place] *= 0.5
+
+
+def mean_of_turns(
+    first: NDArray[np.float32], others: Iterable[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Put looks at turned pictures together: the mean of their logits, as values.
+
+    Where heat is highest then does not hang on an action's own offset, which is added to logits.
+
+    Args:
+        first: (K, H, W) values in [0, 1].
+        others: likewise, of the same pixels of the image.
+    """
+    total, count = _logits(first), 1
+    for one in others:
+        total += _logits(one)
+        count += 1
+    total /= -count
+    np.exp(total, out=total)
+    total += 1.0
+    return np.reciprocal(total, out=total)
+
+
+def _logits(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    certain = np.clip(values, _CERTAIN, 1.0 - _CERTAIN)
+    return np.log(certain / (1.0 - certain))

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from affordance_grounding_core.actions.vocabulary import ActionVocabulary
 from affordance_grounding_core.inference.grounder import Grounder, ModelInformation
-from affordance_grounding_core.inference.looks import larger, merge, parse_looks, to_look_at_again
+from affordance_grounding_core.inference.looks import (
+    larger,
+    mean_of_turns,
+    merge,
+    parse_looks,
+    to_look_at_again,
+)
 from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 from affordance_grounding_core.inference.regions import RegionConfig
 from affordance_grounding_core.inference.runtime import HeatRuntime, RuntimeReport
@@ -149,7 +155,8 @@ def test_looks_at_all_turns_answer_alike_however_the_camera_is_mounted() -> None
         np.rot90(grounder.heatmaps(np.rot90(image, turn), ["hold", "hit"]), -turn, (1, 2))
         for turn in range(4)
     ]
-    np.testing.assert_allclose(plain, np.mean(one_by_one, axis=0), atol=1e-6)
+    mean = np.mean(logits(np.array(one_by_one)), axis=0)
+    np.testing.assert_allclose(plain, 1.0 / (1.0 + np.exp(-mean)), atol=1e-6)
     assert np.ptp([one[0, 0, 0] for one in one_by_one]) > 0.1  # alone, turns answer differently
 
 
@@ -158,7 +165,26 @@ def test_part_masks_of_all_turns_are_averaged() -> None:
     heat, masks = grounder._look(IMAGE, ["hit", "pour"], 0.2)
     assert masks is not None
     assert heat[:, 0, 0].tolist() == pytest.approx([0.3, 0.05])
-    assert masks[:, 0, 0].tolist() == pytest.approx([1.0, 1.0])
+    assert masks[:, 0, 0].tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
+
+
+def test_the_offset_of_an_action_moves_no_peak_of_looks_at_all_turns() -> None:
+    """One look is sure of the first place; the mean of values would choose it where heat is low."""
+    looks = np.array([[0.3, 0.1], [0.02, 0.1], [0.02, 0.1], [0.02, 0.1]], np.float32)
+    for offset in (-4.0, 0.0, 4.0):
+        first, *others = 1.0 / (1.0 + np.exp(-(logits(looks) + np.float32(offset))))
+        mean = mean_of_turns(first.reshape(1, 1, 2), [one.reshape(1, 1, 2) for one in others])
+        assert mean.argmax() == 1
+        assert mean.dtype == np.float32
+        assert logits(mean).ravel().tolist() == pytest.approx(
+            (logits(looks).mean(axis=0) + offset).tolist(), abs=1e-4
+        )
+    sure = np.array([[[0.0, 1.0]]], np.float32)
+    assert mean_of_turns(sure, [sure] * 3).ravel().tolist() == pytest.approx([0.0, 1.0], abs=1e-5)
+
+
+def logits(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.log(values / (1.0 - values)), np.float32)
 
 
 def test_both_orientations_are_prepared_ahead() -> None:
