@@ -164,7 +164,7 @@ class Grounder:
             maps_as_taken(self._maps(upright(image, turn), self.preprocess, indices), turn)
             for turn in get_args(ImageTurn)[1:]
         )
-        return mean_of_turns(first, turned)
+        return mean_of_turns(first, turned, len(indices))
 
     def _maps(
         self, image: NDArray[np.uint8], preprocess: Preprocess, indices: Sequence[int]

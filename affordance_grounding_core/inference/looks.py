@@ -87,22 +87,30 @@ def merge(first: NDArray[np.float32], second: NDArray[np.float32], again: list[i
 
 
 def mean_of_turns(
-    first: NDArray[np.float32], others: Iterable[NDArray[np.float32]]
+    first: NDArray[np.float32], others: Iterable[NDArray[np.float32]], actions: int
 ) -> NDArray[np.float32]:
     """Put looks at turned pictures together: the mean of their logits, as values.
 
     Where heat is highest then does not hang on an action's own offset, which is added to logits.
+    How high it is there is the mean of the looks' own peaks: those lie apart, and what all looks
+    together say of one place is less than what each is sure of.
 
     Args:
-        first: (K, H, W) values in [0, 1].
+        first: (K, H, W) heat in [0, 1]; or (2 K, H, W), part masks behind it.
         others: likewise, of the same pixels of the image.
+        actions: K.
     """
     total, count = _logits(first), 1
+    peaks = total[:actions].max(axis=(1, 2))
     for one in others:
-        total += _logits(one)
+        logits = _logits(one)
+        peaks += logits[:actions].max(axis=(1, 2))
+        total += logits
         count += 1
-    total /= -count
-    np.exp(total, out=total)
+    total /= count
+    heat = total[:actions]
+    heat += (peaks / count - heat.max(axis=(1, 2)))[:, None, None]
+    np.exp(np.negative(total, out=total), out=total)
     total += 1.0
     return np.reciprocal(total, out=total)
 
