@@ -330,7 +330,7 @@ def _baseline(row: Row, run: Run, bench: Bench) -> Outcome:
 
 def _zero_shot(row: Row, run: Run, bench: Bench) -> Outcome:
     from affordance_grounding_core.backbones.clip import load_clip
-    from tools.studies.zero_shot import zero_shot_scores
+    from tools.studies.probes import zero_shot_scores
 
     testing, _ = bench.data()
     return outcome_of(zero_shot_scores(load_clip(), testing.annotated, PROTOCOL))

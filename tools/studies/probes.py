@@ -1,5 +1,6 @@
-"""Linear probe: one logistic regression an action on the patches of frozen DINOv2 ViT-S/14.
+"""What frozen backbones know: linear probes on DINOv2's patches, CLIP's patches without training.
 
+A linear probe is one logistic regression an action on the patches of DINOv2 ViT-S/14.
 Deterministic: the loss is convex, and no picture is varied.
 """
 
@@ -17,12 +18,16 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from tqdm import tqdm
 
+from affordance_grounding_core.actions.prompts import action_prompt
+from affordance_grounding_core.backbones.clip import CLIP_MEAN, CLIP_STD, Clip
 from affordance_grounding_core.data.agd20k import EvaluationImage, TrainingImage
 from affordance_grounding_core.data.blur import blur_mask
 from affordance_grounding_core.errors import DatasetError
 from affordance_grounding_core.evaluation.protocols import EvaluationProtocol
 from affordance_grounding_core.evaluation.summary import ImageScore, group_by
 from affordance_grounding_core.images import read_grey, read_rgb
+from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
+from affordance_grounding_core.methods.selective_cl.affinity import text_similarity
 
 GRID = 16
 """Patches a side, at 224 x 224 px."""
@@ -42,7 +47,6 @@ def dinov2_patches() -> PatchFeatures:
         WeightsError: its weights cannot be fetched or verified.
     """
     from affordance_grounding_core.backbones.loading import load_descriptor_backbone
-    from affordance_grounding_core.inference.preprocess import Preprocess, PreprocessConfig
 
     backbone = load_descriptor_backbone("dinov2_vits14").eval()
     preprocess = Preprocess(PreprocessConfig("squash", 14 * GRID, 14))
@@ -94,6 +98,36 @@ def probe_scores(
             prediction = protocol.prepare_raw_map(heat.numpy().astype(np.float32))
             truth = protocol.prepare_ground_truth(read_grey(cast(Path, test.ground_truth)))
             scores.append(ImageScore(test, protocol.score(prediction, truth)))
+    return scores
+
+
+@torch.no_grad()
+def zero_shot_scores(
+    clip: Clip, images: Sequence[EvaluationImage], protocol: EvaluationProtocol
+) -> list[ImageScore]:
+    """Score the cosine of every picture's patches to "an item to hold with", without training.
+
+    Args:
+        clip: image and text encoder.
+        images: of a test set; those without ground truth are left out.
+        protocol: of the scores.
+    """
+    patch = clip.image.patch_size
+    preprocess = Preprocess(PreprocessConfig("squash", 14 * GRID, patch, CLIP_MEAN, CLIP_STD))
+    actions = sorted({image.action for image in images})
+    texts = dict(
+        zip(actions, clip.text.encode([action_prompt(action) for action in actions]), strict=True)
+    )
+    scores = []
+    for item in tqdm(images, desc="zero-shot", unit="picture", disable=None):
+        if item.ground_truth is None:
+            continue
+        pixels, _ = preprocess(read_rgb(item.image))
+        tokens = clip.image.dense(torch.from_numpy(pixels)[None])
+        similarity = text_similarity(tokens, texts[item.action][None])
+        raw = similarity.reshape(pixels.shape[1] // patch, -1).numpy().astype(np.float32)
+        truth = protocol.prepare_ground_truth(read_grey(item.ground_truth))
+        scores.append(ImageScore(item, protocol.score(protocol.prepare_raw_map(raw), truth)))
     return scores
 
 

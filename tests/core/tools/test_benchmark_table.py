@@ -23,8 +23,7 @@ from tools.studies import benchmark_table as program
 from tools.studies.__main__ import main
 from tools.studies.benchmark_rows import ROWS, Outcome, read_kept
 from tools.studies.benchmark_table import as_markdown, make_lines, put_table
-from tools.studies.probes import GRID, probe_scores, train_probe
-from tools.studies.zero_shot import zero_shot_scores
+from tools.studies.probes import GRID, probe_scores, train_probe, zero_shot_scores
 
 LOCATE = PROTOCOLS["locate"]
 
