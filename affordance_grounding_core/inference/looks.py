@@ -22,8 +22,7 @@ LARGER = 1.5
 NEAR = (0.5, 3.0)
 """Peak heats, over the threshold, between which "auto" looks again."""
 
-
-_CERTAIN = np.float32(1e-6)
+_CERTAIN = np.float32(1e-7)
 """How near to 0 and 1 a value comes before it is averaged."""
 
 

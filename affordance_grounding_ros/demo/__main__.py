@@ -11,6 +11,8 @@ import math
 import os
 import re
 import sys
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -258,24 +260,25 @@ def _ask_about(
     question: Question, client: DemoClient, recording: Recording, output: Path, timeout: float
 ) -> list[dict[str, Any]]:
     results = []
-    for answer in _answers(question, client, output, timeout):
-        recording.add(answer.messages, nanoseconds(answer.result.header.stamp))
-        overlay = _write_overlay(question.photograph, answer, output)
-        results.append(record(question.photograph, answer, overlay))
+    with closing(_answers(question, client, output, timeout)) as answers:
+        for answer in answers:
+            recording.add(answer.messages, nanoseconds(answer.result.header.stamp))
+            overlay = _write_overlay(question.photograph, answer, output)
+            results.append(record(question.photograph, answer, overlay))
     return results
 
 
-def _answers(question: Question, client: DemoClient, output: Path, timeout: float) -> list[Answer]:
-    """Play a photograph and command its actions."""
+def _answers(
+    question: Question, client: DemoClient, output: Path, timeout: float
+) -> Generator[Answer]:
+    """Play a photograph, command its actions and yield each answer; to be closed."""
     arguments = _player_arguments(question, output)
     client.expect_depth(question.disparity is not None)
-    answers = []
     log = output / f"image_player_{question.photograph.stem}.log"
     with NodeProcess(f"{PACKAGE}.player.image_player", arguments, log) as player:
         for action in question.actions:
             player.check()
-            answers.append(client.ask(action, timeout))
-    return answers
+            yield client.ask(action, timeout)
 
 
 def _write_overlay(photograph: Path, answer: Answer, output: Path) -> Path:
@@ -299,6 +302,7 @@ def _ask_in_all_orientations(
     """Ask a grounder that looks at all turns, and say where its heat is highest."""
     arguments = ["--ros-args", "-p", f"model:={json.dumps(model)}", "-p", 'looks:="turns"']
     results = []
+    cup = read_rgb(photograph)
     with (
         NodeProcess(f"{PACKAGE}.grounder_node", arguments, output / "grounder_turns.log") as node,
         DemoClient(node.check) as client,
@@ -306,9 +310,10 @@ def _ask_in_all_orientations(
         client.wait_until_active(timeout)
         for orientation in orientations.ORIENTATIONS:
             seen = output / f"cup_{re.sub('[^a-z0-9]+', '_', orientation.name).strip('_')}.png"
-            _write_picture(seen, np.ascontiguousarray(orientation.apply(read_rgb(photograph))))
+            _write_picture(seen, np.ascontiguousarray(orientation.apply(cup)))
             question = Question(seen, (orientations.ACTION,))
-            (answer,) = _answers(question, client, output, timeout)
+            with closing(_answers(question, client, output, timeout)) as answers:
+                answer = next(answers)
             heat = image_to_array(answer.messages["grounder/heatmap"])
             results.append(
                 {

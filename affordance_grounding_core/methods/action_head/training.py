@@ -114,6 +114,8 @@ def _describe(cli: ActionHeadCLI) -> dict[str, Any]:
         "seed": data.seed,
         "epochs": cli.trainer.current_epoch,
         "excluded_objects": data.excluded_objects,
+        "sizes": list(data.sizes),
+        "scarce": data.scarce,
         "labels": data.labels,
         **({"weak": asdict(data.weak)} if data.labels == "image_level" else {}),
         "views": asdict(data.views),

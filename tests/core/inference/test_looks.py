@@ -167,7 +167,7 @@ def test_part_masks_of_all_turns_are_averaged() -> None:
     heat, masks = grounder._look(IMAGE, ["hit", "pour"], 0.2)
     assert masks is not None
     assert heat[:, 0, 0].tolist() == pytest.approx([0.3, 0.05])
-    assert masks[:, 0, 0].tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
+    assert masks[:, 0, 0].tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_the_offset_of_an_action_moves_no_peak_of_looks_at_all_turns() -> None:
@@ -181,7 +181,7 @@ def test_the_offset_of_an_action_moves_no_peak_of_looks_at_all_turns() -> None:
         assert mean.dtype == np.float32
         assert logits(mean).max() == pytest.approx(level + offset, abs=1e-4)
     sure = np.array([[[0.0, 1.0]]], np.float32)
-    assert mean_of_turns(sure, [sure] * 3, 1).ravel().tolist() == pytest.approx([0, 1], abs=1e-5)
+    assert mean_of_turns(sure, [sure] * 3, 1).ravel().tolist() == pytest.approx([0, 1], abs=1e-6)
 
 
 def logits(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -47,8 +47,8 @@ def test_a_wrong_find_is_worse_than_a_miss() -> None:
 
 def test_an_action_with_few_pairs_keeps_near_the_threshold_of_all() -> None:
     many, few = (
-        fit_thresholds(*pairs([[0.9] * 500, [0.2] * n], [[0.4] * 500, [0.05] * n]))
-        for n in (500, 1)
+        fit_thresholds(*pairs([[0.9] * 100, [0.2] * n], [[0.4] * 100, [0.05] * n]))
+        for n in (100, 1)
     )
     assert many.offsets[1] > few.offsets[1] >= 0
 
